@@ -1,0 +1,59 @@
+"""sipstream: find one customer's SIP messages in the flood.
+
+What a script needs: `load` a capture, `stream` a source's messages, `Filter` to choose among them,
+`Conversations`, `Conversation` and `Message` to look at. The shell uses nothing else.
+
+    import sipstream
+
+    calls = sipstream.load("captures/timeout.pcap")
+    wanted = sipstream.Filter.parse("dstnum 5660066")
+    for conversation in calls:
+        if wanted.matches(conversation):
+            print(conversation.call_id, conversation.count)
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from sipstream.version import __version__
+
+if TYPE_CHECKING:
+    from sipstream.api import load, stream
+    from sipstream.conversations import Conversations
+    from sipstream.errors import FilterError, SipstreamError, SourceError
+    from sipstream.filters import Filter
+    from sipstream.views import Conversation, Message
+
+__all__ = [
+    "Conversation",
+    "Conversations",
+    "Filter",
+    "FilterError",
+    "Message",
+    "SipstreamError",
+    "SourceError",
+    "__version__",
+    "load",
+    "stream",
+]
+
+_HOMES = {
+    "Conversation": "sipstream.views",
+    "Conversations": "sipstream.conversations",
+    "Filter": "sipstream.filters",
+    "FilterError": "sipstream.errors",
+    "Message": "sipstream.views",
+    "SipstreamError": "sipstream.errors",
+    "SourceError": "sipstream.errors",
+    "load": "sipstream.api",
+    "stream": "sipstream.api",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for when it is: `sipstream --version` needs none of it."""
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'sipstream' has no attribute {name!r}")

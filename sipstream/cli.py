@@ -1,0 +1,300 @@
+"""Options and arguments -> a session, and what is done with it: commands, a follow, or the shell.
+
+Exit status: 0, 1 when a command or a source failed, 2 for bad usage, 130 on Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Coroutine, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sipstream.errors import SipstreamError
+from sipstream.escape import escape_lines
+from sipstream.version import __version__
+
+if TYPE_CHECKING:
+    from sipstream.shell.console import Console
+    from sipstream.shell.output import Writer
+
+FAILED, USAGE, INTERRUPTED = 1, 2, 130
+STDIN = "-"
+_LONGEST_LINE = 1 << 20
+"""Bytes of one command on standard input."""
+_WELCOME = (
+    "'load FILE' or 'capture start eth0' brings messages, 'follow dstnum 5660066' shows those of a\n"
+    "number as they come, 'help' lists the commands."
+)
+
+
+@dataclass
+class Options:
+    """What was asked for on the command line."""
+
+    files: list[str] = field(default_factory=list)
+    commands: list[str] = field(default_factory=list)
+    live: list[str] = field(default_factory=list)
+    tail: list[Path] = field(default_factory=list)
+    from_now: bool = False
+    bpf: str | None = None
+    write: Path | None = None
+    filter: str | None = None
+    follow: str | None = None
+    messages: bool = False
+    json: bool = False
+    color: bool = True
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    made = argparse.ArgumentParser(
+        prog="sipstream",
+        description="Find one customer's SIP messages in the flood: captures, tcpdump's text, live.",
+        epilog="With -c or --follow no shell is started. 'help' in the shell tells the commands.",
+    )
+    add = made.add_argument
+    add(
+        "files",
+        nargs="*",
+        metavar="FILE",
+        help="pcap, pcapng, .gz, tcpdump text; - is standard input",
+    )
+    add("-c", dest="commands", action="append", default=[], metavar="COMMAND", help="run a command")
+    add(
+        "--live",
+        action="append",
+        default=[],
+        metavar="IFACE",
+        help="capture on an interface, or any",
+    )
+    add(
+        "--tail",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="watch a growing file",
+    )
+    add("--from-now", action="store_true", help="with --tail: leave out what is there already")
+    add("--bpf", metavar="EXPR", help="with --live: a kernel filter of your own (needs libpcap)")
+    add("--write", type=Path, metavar="FILE.pcap", help="with --live: keep what is captured")
+    add("--filter", metavar="EXPR", help="the active filter, such as 'dstnum 5660066'")
+    add("--follow", metavar="EXPR", help="print matching messages until the sources end")
+    add("--messages", action="store_true", help="with --follow: whole messages")
+    add("--json", action="store_true", help="one JSON object a line on standard output")
+    add("--no-color", dest="color", action="store_false", help="no colours (also NO_COLOR)")
+    add("--version", action="version", version=f"sipstream {__version__}")
+    return made
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run the program with its arguments, return its exit status."""
+    made = parser()
+    options = Options(**vars(made.parse_args(arguments)))
+    wrong = _wrong(options)
+    if wrong:
+        made.error(wrong)
+    # Files we make may hold calls: nobody else reads them.
+    os.umask(0o077)
+    with asyncio.Runner() as runner:
+        try:
+            return runner.run(_main(options))
+        except (KeyboardInterrupt, asyncio.CancelledError):
+            return INTERRUPTED
+
+
+def _wrong(options: Options) -> str | None:
+    """Return what doesn't fit together, None where all does."""
+    if options.write and not options.live:
+        return "--write keeps what --live captures: add --live IFACE"
+    if options.bpf and not options.live:
+        return "--bpf filters what --live captures: add --live IFACE"
+    if options.from_now and not options.tail:
+        return "--from-now is for files to watch: add --tail FILE"
+    if options.messages and options.follow is None:
+        return "--messages goes with --follow"
+    if options.follow is not None and options.commands:
+        return "--follow prints until the sources end: it doesn't go with -c"
+    if options.follow is not None and not (options.files or options.live or options.tail):
+        return "--follow needs a source: a FILE, --tail or --live"
+    if options.files.count(STDIN) > 1:
+        return "standard input can be read once"
+    return None
+
+
+async def _main(options: Options) -> int:
+    from sipstream.render.colours import Paint, wanted
+
+    # Importing the commands registers them.
+    import sipstream.shell.commands  # noqa: F401
+    from sipstream.session import Session
+    from sipstream.shell.console import Console
+    from sipstream.shell.output import Output, open_writers
+
+    writer, errors = open_writers()
+    paint = Paint(options.color and wanted(writer.isatty(), os.environ))
+    out = Output(writer, errors, json=options.json, paint=paint)
+    if options.follow is not None:
+        out.words = errors
+    try:
+        async with Session() as session:
+            session.write = options.write
+            console = Console(session, out)
+            if errors.isatty():
+                console.width = _terminal_width
+            return await _until_ended(_work(options, console), writer)
+    finally:
+        out.close()
+
+
+async def _until_ended(work: Coroutine[object, object, int], writer: Writer) -> int:
+    """Do the work; end orderly when told to, quietly when whoever reads has gone."""
+    loop = asyncio.get_running_loop()
+    status = 0
+
+    async with asyncio.TaskGroup() as tasks:
+        working = tasks.create_task(work)
+
+        def end(why: int) -> None:
+            nonlocal status
+            status = why
+            working.cancel()
+
+        async def watch() -> None:
+            await writer.wait_broken()
+            end(0)
+
+        watching = tasks.create_task(watch())
+        working.add_done_callback(lambda _: watching.cancel())
+        loop.add_signal_handler(signal.SIGINT, end, INTERRUPTED)
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(number, end, 128 + number)
+    return status if working.cancelled() else working.result()
+
+
+async def _work(options: Options, console: Console) -> int:
+    """Set up filter and sources, then run commands, the follow, or the shell."""
+    session = console.session
+    try:
+        if options.filter is not None:
+            text = options.filter
+            await session.change_filter(lambda filters: filters.add(text))
+        if options.follow is not None:
+            await session.follow(options.follow or None, whole=options.messages)
+        good = await _start_sources(options, console)
+        if options.follow is not None:
+            await session.wait_sources()
+            await console.out.drained()
+            return 0 if good else FAILED
+        if options.commands:
+            return await _run_commands(_given(options.commands), console) if good else FAILED
+        if STDIN in options.files or sys.stdin.isatty():
+            await _shell(options, console)
+            return 0
+        return max(await _run_commands(_typed(), console), 0 if good else FAILED)
+    except SipstreamError as error:
+        console.out.error(escape_lines(str(error)))
+        return FAILED
+
+
+async def _start_sources(options: Options, console: Console) -> bool:
+    """Start what runs in the background, load the files; return whether all of it went well."""
+    session = console.session
+    cooked = len(options.live) > 1 and options.write is not None
+    for interface in options.live:
+        session.capture_start(interface, options.bpf, cooked)
+        console.out.line("Starting packet capture")
+    for path in options.tail:
+        session.tail(path, from_start=not options.from_now)
+    good = True
+    for name in options.files:
+        if name != STDIN:
+            good = await _load(name, console) and good
+            continue
+        source = session.read_stdin()
+        if options.commands:
+            await session.wait_for(source)
+    return good
+
+
+async def _load(name: str, console: Console) -> bool:
+    """Load a file as the command does; in front of a shell Ctrl-C ends the load only."""
+    from sipstream.shell.commands import general
+
+    if sys.stdin.isatty():
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGINT, console.session.interrupt)
+    try:
+        await general.load(console, Path(name))
+    except SipstreamError as error:
+        console.out.error(escape_lines(str(error)))
+        return False
+    finally:
+        console.end_progress()
+    return True
+
+
+async def _run_commands(lines: AsyncIterator[str], console: Console) -> int:
+    """Run commands in order; one that fails doesn't stop the others."""
+    failed = False
+    async for line in lines:
+        failed = not await console.execute(line) or failed
+        if console.finished:
+            break
+    await console.out.drained()
+    return FAILED if failed else 0
+
+
+async def _given(lines: Sequence[str]) -> AsyncIterator[str]:
+    for line in lines:
+        yield line
+
+
+async def _typed() -> AsyncIterator[str]:
+    """Yield the lines of standard input as they come; a redirected file is read at once."""
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(limit=_LONGEST_LINE)
+    try:
+        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    except (ValueError, OSError):
+        for line in sys.stdin:
+            yield line
+        return
+    while line_read := await reader.readline():
+        yield line_read.decode("utf-8", "surrogateescape")
+
+
+async def _shell(options: Options, console: Console) -> None:
+    """Ask for commands on the terminal until the user leaves."""
+    from prompt_toolkit.input import create_input
+
+    from sipstream.shell.prompt import Prompt
+
+    with ExitStack() as opened:
+        keys = create_input()
+        if STDIN in options.files:
+            try:
+                terminal = opened.enter_context(Path("/dev/tty").open(encoding="utf-8"))  # noqa: ASYNC230
+            except OSError as error:
+                raise SipstreamError(
+                    "standard input is data and there is no terminal for the shell: "
+                    "use -c or --follow"
+                ) from error
+            keys = create_input(terminal)
+        if not (options.files or options.live or options.tail):
+            console.out.line(_WELCOME)
+        await Prompt(console, console.out.writer, keys).run()
+
+
+def _terminal_width() -> int:
+    try:
+        return os.get_terminal_size(2).columns
+    except OSError:
+        return 80

@@ -1,0 +1,1 @@
+"""From packets to datagrams, sans-IO: link layer, IP, UDP, TCP streams, SCTP, WebSocket."""

@@ -1,0 +1,173 @@
+"""IPv4 and IPv6 headers, and the datagrams that came in fragments (RFC 791, RFC 8200 section 4.5).
+
+Sans-IO. `parse` finds the transport header; `Fragments` joins what was cut, the first copy of a byte
+wins, within limits on number, bytes and age.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from sipstream.limits import FRAGMENT_AGE, FRAGMENT_BYTES, FRAGMENT_TRACKERS, MAX_LAYERS
+
+_V4 = struct.Struct("!BBHHHBBH4s4s")
+_V6 = struct.Struct("!IHBB16s16s")
+_HOP_BY_HOP, _ROUTING, _FRAGMENT, _AUTHENTICATION, _DESTINATION = 0, 43, 44, 51, 60
+_LONGEST = 65_535
+
+
+class Header(NamedTuple):
+    """What the transport layer needs of an IP header."""
+
+    source: bytes
+    destination: bytes
+    protocol: int
+    start: int
+    """Where the transport header begins in the data."""
+    end: int
+    """Where the datagram ends there: padding behind it is left out."""
+    fragment: tuple[int, int, bool] | None
+    """Identification, offset in bytes, whether more fragments follow; None for a whole datagram."""
+    cut: bool
+    """The capture holds less than the header says."""
+
+
+def parse(data: bytes, start: int, end: int) -> Header | None:
+    """Return the IP header at `start`, or None where there is none that can be followed."""
+    version = data[start] >> 4 if start < end else 0
+    if version == 4:
+        return _parse_v4(data, start, end)
+    if version == 6:
+        return _parse_v6(data, start, end)
+    return None
+
+
+def _parse_v4(data: bytes, start: int, end: int) -> Header | None:
+    if end - start < 20:
+        return None
+    first, _, total, identification, flags, _, protocol, _, source, destination = _V4.unpack_from(
+        data, start
+    )
+    header = (first & 15) * 4
+    # A total length of 0 is what segmentation offload leaves: the frame then tells.
+    stop = start + total if total else end
+    if header < 20 or start + header > min(stop, end):
+        return None
+    fragment = None
+    if flags & 0x3FFF:
+        fragment = (identification, (flags & 0x1FFF) * 8, bool(flags & 0x2000))
+    return Header(
+        source, destination, protocol, start + header, min(stop, end), fragment, stop > end
+    )
+
+
+def _parse_v6(data: bytes, start: int, end: int) -> Header | None:
+    if end - start < 40:
+        return None
+    _, length, protocol, _, source, destination = _V6.unpack_from(data, start)
+    stop = start + 40 + length if length else end
+    limit = min(stop, end)
+    place = start + 40
+    fragment = None
+    for _ in range(MAX_LAYERS):
+        if protocol == _FRAGMENT:
+            if place + 8 > limit:
+                return None
+            protocol, _, flags, identification = struct.unpack_from("!BBHI", data, place)
+            place += 8
+            if flags & 0xFFF9:
+                fragment = (identification, flags & 0xFFF8, bool(flags & 1))
+                break
+        elif protocol in (_HOP_BY_HOP, _ROUTING, _DESTINATION, _AUTHENTICATION):
+            if place + 2 > limit:
+                return None
+            units = data[place + 1]
+            size = (units + 2) * 4 if protocol == _AUTHENTICATION else (units + 1) * 8
+            protocol = data[place]
+            place += size
+            if place > limit:
+                return None
+        else:
+            return Header(source, destination, protocol, place, limit, fragment, stop > end)
+    if fragment is None:
+        return None
+    return Header(source, destination, protocol, place, limit, fragment, stop > end)
+
+
+@dataclass(slots=True)
+class _Tracker:
+    """The fragments of one datagram that came so far."""
+
+    time: int
+    pieces: list[tuple[int, bytes]] = field(default_factory=list)
+    size: int = 0
+    total: int | None = None
+
+    def whole(self) -> bytes | None:
+        """Return the datagram when no byte is missing."""
+        if self.total is None or self.size < self.total:
+            return None
+        joined = bytearray()
+        # Sorting is stable: of two pieces at one offset the first that came is the first here.
+        for offset, piece in sorted(self.pieces, key=lambda item: item[0]):
+            if offset > len(joined):
+                return None
+            joined += piece[len(joined) - offset :]
+        return bytes(joined[: self.total]) if len(joined) >= self.total else None
+
+
+class Fragments:
+    """Joins fragments; what it gives up is counted in `dropped` (packets)."""
+
+    def __init__(self) -> None:
+        self._trackers: OrderedDict[bytes, _Tracker] = OrderedDict()
+        self._bytes = 0
+        self.dropped = 0
+
+    def feed(self, time: int, header: Header, data: bytes) -> bytes | None:
+        """Take one fragment (time in ns), return the datagram's payload when it is whole."""
+        assert header.fragment is not None
+        identification, offset, more = header.fragment
+        piece = data[header.start : header.end]
+        if offset + len(piece) > _LONGEST or not piece:
+            self.dropped += 1
+            return None
+        # Keyed by bytes, whose hash is salted: attackers choose addresses and identifications.
+        key = b"%b%b%d/%d" % (header.source, header.destination, header.protocol, identification)
+        tracker = self._trackers.get(key)
+        if tracker is None:
+            tracker = self._trackers[key] = _Tracker(time)
+        tracker.pieces.append((offset, piece))
+        tracker.size += len(piece)
+        self._bytes += len(piece)
+        if not more and tracker.total is None:
+            tracker.total = offset + len(piece)
+        whole = tracker.whole()
+        if whole is not None:
+            self._forget(key)
+        self._keep_limits(time)
+        return whole
+
+    def waiting(self) -> int:
+        """Return how many fragments wait for others."""
+        return sum(len(tracker.pieces) for tracker in self._trackers.values())
+
+    def _forget(self, key: bytes) -> _Tracker:
+        tracker = self._trackers.pop(key)
+        self._bytes -= tracker.size
+        return tracker
+
+    def _keep_limits(self, now: int) -> None:
+        """Drop the oldest datagrams that are too old, or beyond the limits."""
+        while self._trackers:
+            key, oldest = next(iter(self._trackers.items()))
+            if (
+                len(self._trackers) <= FRAGMENT_TRACKERS
+                and self._bytes <= FRAGMENT_BYTES
+                and now - oldest.time <= FRAGMENT_AGE
+            ):
+                return
+            self.dropped += len(self._forget(key).pieces)

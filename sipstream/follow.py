@@ -1,0 +1,69 @@
+"""A follow: a live subscription to the messages of conversations that match a filter.
+
+It says which messages are to be shown next; who shows them, and where, is handed in.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from sipstream.conversations import Conversations
+from sipstream.matches import Matches
+from sipstream.views import Conversation, Message
+
+
+class Follow:
+    """Shows each message of matching conversations as it arrives.
+
+    A conversation that starts to match late gets its earlier messages shown first. What was there
+    before the follow began isn't shown: `show conversation` does that.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        text: str,
+        matches: Callable[[Conversation], bool],
+        *,
+        whole: bool,
+        deliver: Callable[[Follow, list[Message]], None],
+    ) -> None:
+        self.number = number
+        """What `unfollow` calls it, from 1."""
+        self.text = text
+        """The filter as it was written."""
+        self.whole = whole
+        """Whole messages instead of one line each."""
+        self.shown = 0
+        """Messages shown so far."""
+        self._deliver = deliver
+        self._predicate = matches
+        self._matches = Matches(matches)
+        self._upto: dict[int, int] = {}
+
+    async def begin(self, conversations: Conversations) -> None:
+        """Note what matches already, so that only what comes from now on is shown."""
+        for _ in self._matches.judge_all(conversations):
+            await asyncio.sleep(0)
+        for number in range(len(conversations)):
+            if number in self._matches:
+                self._upto.setdefault(number, conversations[number].last_arrived)
+
+    def feed(self, conversations: Conversations, touched: list[int]) -> None:
+        """Show what conversations that got messages have to show."""
+        due: list[Message] = []
+        for number in touched:
+            if self._matches.judge(conversations, number):
+                conversation = conversations[number]
+                due.extend(conversation.arrived(self._upto.get(number, -1)))
+                self._upto[number] = conversation.last_arrived
+        if due:
+            due.sort(key=lambda message: message.time)
+            self.shown += len(due)
+            self._deliver(self, due)
+
+    def forget(self) -> None:
+        """All conversations were cleared."""
+        self._upto.clear()
+        self._matches = Matches(self._predicate)

@@ -1,0 +1,88 @@
+"""Every limit that hostile or endless input runs into, with the reason beside it.
+
+Reaching one is counted by reason or said on screen, never silent. Sizes in bytes, times in ns
+unless the name says otherwise.
+"""
+
+CHUNK = 1 << 20
+"""Bytes read from a file at once: large enough that joining chunks costs nothing, small enough that
+one chunk is handled in a few milliseconds."""
+
+BATCH_PACKETS = 1024
+"""Packets handled between two looks at the event loop: about 3 ms of work."""
+
+MAX_PACKET = 262_144
+"""Longest packet believed: tcpdump's own largest snapshot length."""
+
+MAX_TEXT_PACKET = 1 << 20
+"""Longest text of one printed packet: a 64 KiB packet takes 5 times that in a hex dump."""
+
+MAX_START_LINE = 65_536
+"""Longest start line looked for; RFC 3261 names no limit, a UDP datagram has this one."""
+
+MAX_MESSAGE = 1 << 20
+"""Longest message framed from a stream: more than any body seen in the field."""
+
+MAX_HEADERS = 262_144
+"""Longest header part framed from a stream."""
+
+MAX_CALL_ID = 256
+"""Bytes of a Call-ID kept as they are; a longer one is kept as this much and a digest."""
+
+STREAM_PENDING = 1 << 20
+"""Bytes held per TCP direction while segments are missing."""
+
+STREAMS_PENDING = 64 << 20
+"""Bytes held in all TCP directions together."""
+
+MAX_STREAMS = 65_536
+"""TCP directions remembered; the longest idle one goes first."""
+
+FRAGMENT_TRACKERS = 4096
+"""Datagrams of which fragments are waited for."""
+
+FRAGMENT_BYTES = 16 << 20
+"""Bytes of fragments held in all."""
+
+FRAGMENT_AGE = 30 * 10**9
+"""How long a fragment waits for the others (RFC 791 suggests 15 s, Linux waits 30 s)."""
+
+MAX_LAYERS = 16
+"""Headers inside headers followed in one packet."""
+
+FLOWS = 1 << 18
+"""Address pairs remembered for the short way through decoding; the table is emptied when full."""
+
+METHODS = 1024
+"""Distinct request methods kept by name; later ones are shown from their message."""
+
+KIND_SETS = 65_536
+"""Distinct sets of start-line kinds kept; conversations beyond are looked at message by message."""
+
+COPY_WINDOW = 50 * 10**6
+"""Same bytes between the same endpoints within this time are one message seen twice: timer T1
+makes a retransmission 500 ms later (RFC 3261 17.1.1.2), capture points lie microseconds apart."""
+
+GZIP_TOTAL = 4 << 30
+"""Bytes unpacked from one .gz file."""
+
+GZIP_RATIO = 200
+"""Unpacked to packed size beyond which a .gz file is refused, once it gave GZIP_RATIO_FROM bytes."""
+
+GZIP_RATIO_FROM = 64 << 20
+"""Unpacked bytes before the ratio is looked at."""
+
+OUTPUT_QUEUE = 4 << 20
+"""Bytes waiting for a terminal that doesn't read; further lines of a follow are counted, not kept."""
+
+FOLLOW_BATCH_SECONDS = 0.03
+"""How long lines of a follow are gathered before they are printed above the prompt."""
+
+TAIL_INTERVAL_SECONDS = 0.1
+"""How often a growing file is looked at."""
+
+FILTER_DEPTH = 64
+"""Parentheses inside parentheses in a filter."""
+
+FILTER_TEXT = 16_384
+"""Length of a filter's text, in characters."""

@@ -1,0 +1,43 @@
+"""Which conversations match a predicate, kept up to date while messages come in. Sans-IO."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from sipstream.conversations import Conversations
+from sipstream.views import Conversation
+
+_PIECE = 256
+"""Conversations judged between two looks at the event loop: a few ms when each has to be read."""
+
+
+class Matches:
+    """One flag a conversation; only those that got messages are judged again."""
+
+    def __init__(self, matches: Callable[[Conversation], bool]) -> None:
+        self.count = 0
+        """How many conversations match."""
+        self._matches = matches
+        self._flags = bytearray()
+
+    def __contains__(self, number: int) -> bool:
+        return number < len(self._flags) and bool(self._flags[number])
+
+    def judge(self, conversations: Conversations, number: int) -> bool:
+        """Judge one conversation anew and return whether it matches."""
+        flags = self._flags
+        if number >= len(flags):
+            flags.extend(bytes(len(conversations) - len(flags)))
+        after = self._matches(conversations[number])
+        self.count += after - flags[number]
+        flags[number] = after
+        return after
+
+    def judge_all(self, conversations: Conversations) -> Iterator[None]:
+        """Judge all conversations, giving control back after every piece."""
+        number = 0
+        while number < len(conversations):
+            for _ in range(min(_PIECE, len(conversations) - number)):
+                self.judge(conversations, number)
+                number += 1
+            yield

@@ -1,0 +1,71 @@
+"""What a source yields: batches of packets, each packet a place in the bytes it came in.
+
+Knows nothing of what is inside a packet. A batch is the only thing that crosses from a source to
+`decode`: one chunk of bytes and a plain tuple per packet, because an object per packet would cost
+more than decoding it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Protocol, TypeAlias
+
+Record: TypeAlias = tuple[int, int, int, int]
+"""A packet of a batch: time (ns since the epoch), start and end within `Batch.data`, size in bytes
+that it had on the wire (larger than end - start where the capture cut it)."""
+
+
+class Store(Protocol):
+    """Where bytes lie that a message was located in."""
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return up to `length` bytes from `offset`; fewer (or none) when they are gone."""
+
+    def headline(self, offset: int) -> bytes | None:
+        """Return the line that introduces what lies at `offset`, where the store holds text."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """Packets of one link type and one capture point.
+
+    `base` is the offset in `store` of `data[0]`, so the byte `data[i]` lies at `base + i`.
+    """
+
+    store: Store
+    base: int
+    data: bytes
+    linktype: int
+    records: list[Record]
+    tap: str = ""
+
+
+@dataclass(slots=True)
+class Tally:
+    """One source's accounting: packets = with_messages + the sum of reasons."""
+
+    name: str
+    packets: int = 0
+    bytes: int = 0
+    messages: int = 0
+    with_messages: int = 0
+    drops: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+
+
+class Linktype:
+    """Link types as pcap files number them (the tcpdump group's list), and one of our own."""
+
+    NULL = 0
+    ETHERNET = 1
+    RAW_BSD = 12
+    RAW_OPENBSD = 14
+    RAW = 101
+    LOOP = 108
+    LINUX_SLL = 113
+    IPV4 = 228
+    IPV6 = 229
+    LINUX_SLL2 = 276
+    TCPDUMP_TEXT = 0x10000
+    """A packet as tcpdump prints it: its line, and what follows up to the next packet's line."""

@@ -1,0 +1,84 @@
+"""Source -> decode -> SIP -> conversations -> subscribers: the one place where data moves on.
+
+A source is drawn batch by batch, each batch goes through all stages in one go of a few milliseconds,
+then the event loop has its turn. So nothing queues up here: a slow stage slows the source, and a
+source that can't wait (an interface) has its queue in the kernel, where drops are counted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import aclosing
+
+from sipstream.conversations import Conversations
+from sipstream.decode.decoder import Datagram, Decoder
+from sipstream.packets import Batch, Store
+from sipstream.sip.scan import Scanner
+from sipstream.sources import Source
+
+
+class Intake:
+    """One source's way through the stages, and what came of it."""
+
+    def __init__(self, source: Source, conversations: Conversations) -> None:
+        self.source = source
+        self.opened = 0
+        """Conversations that began with a message of this source."""
+        self._store: Store | None = None
+        self._conversations = conversations
+        self._decoder = Decoder(source.tally, conversations.index.endpoints)
+        self._scanner = Scanner(source.tally)
+
+    def feed(self, batch: Batch) -> list[int]:
+        """Take a batch through all stages, return the numbers of the messages that came of it."""
+        self._store = batch.store
+        return self._group(self._decoder.feed(batch), batch.store, batch.tap)
+
+    def finish(self) -> list[int]:
+        """The source ended: return the numbers of messages that streams still held."""
+        if self._store is None:
+            return []
+        return self._group(self._decoder.finish(), self._store, "")
+
+    def regroup(self, conversations: Conversations) -> None:
+        """Put what comes from now on into other conversations (`clear`)."""
+        self._conversations = conversations
+
+    def _group(self, datagrams: list[Datagram], store: Store, tap: str) -> list[int]:
+        found = self._scanner.feed(datagrams)
+        before = len(self._conversations)
+        added = self._conversations.feed(found, store, tap)
+        self.opened += len(self._conversations) - before
+        self.source.tally.messages += len(added)
+        return added
+
+
+async def run(
+    intake: Intake,
+    publish: Callable[[list[int]], None],
+    *,
+    stop: asyncio.Event | None = None,
+    drained: Callable[[], object] | None = None,
+) -> bool:
+    """Draw a source to its end, hand the numbers of new messages to `publish`.
+
+    `stop` ends it early, with what came in kept; returns whether that happened. `drained` is awaited
+    after each batch of a source that can wait, so that who shows its messages keeps up.
+    """
+    stopped = False
+    async with aclosing(intake.source.batches()) as batches:
+        async for batch in batches:
+            added = intake.feed(batch)
+            if added:
+                publish(added)
+            if stop is not None and stop.is_set():
+                stopped = True
+                break
+            if drained is not None and not intake.source.live:
+                await drained()  # type: ignore[misc]
+            await asyncio.sleep(0)
+    added = intake.finish()
+    if added:
+        publish(added)
+    return stopped

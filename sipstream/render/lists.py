@@ -1,0 +1,77 @@
+"""One line a conversation in lists, one line a message in a follow.
+
+Values from traffic are escaped and, where they are endless, cut: the message itself has the whole.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sipstream.escape import cut, escape
+from sipstream.render import times
+from sipstream.render.colours import PLAIN, Paint
+from sipstream.render.message import kind
+
+if TYPE_CHECKING:
+    from sipstream.views import Conversation, Message
+
+KIND_CELLS = 64
+"""Cells of a method, or of code and reason: `100 Trying -- your call is important to us` fits."""
+
+PARTY_CELLS = 128
+"""Cells of a number, or of the From or To value that stands in its place."""
+
+
+def shown_kind(message: Message) -> str:
+    """Return a message's method or code and reason, fit for a line."""
+    return cut(escape(kind(message)), KIND_CELLS)
+
+
+def parties(view: Conversation | Message) -> str:
+    """Return `src->dst`: the numbers, or the whole From and To values where there is none.
+
+    `?` stands for a header that is missing or empty.
+    """
+    return f"{_party(view.src_num)}->{_party(view.dst_num)}"
+
+
+def by_time(place: int, conversation: Conversation, paint: Paint = PLAIN) -> str:
+    """Return the line of `show conversations sorted`: `[0] 15:49:30.333525: INVITE src->dst`."""
+    number = paint.call_id(f"[{place}]", conversation.call_id)
+    return f"{number} {_summary(conversation, paint)}"
+
+
+def by_call_id(conversation: Conversation, paint: Paint = PLAIN) -> str:
+    """Return the line of `show conversations`: `CALL-ID: 15:49:30.333525: INVITE src->dst`."""
+    call_id = paint.call_id(escape(conversation.call_id), conversation.call_id)
+    return f"{call_id}: {_summary(conversation, paint)}"
+
+
+def summary(conversation: Conversation) -> str:
+    """Return `15:49:30.333525: INVITE src->dst`, which completion shows beside a Call-ID."""
+    return _summary(conversation, PLAIN)
+
+
+def followed(
+    message: Message, call_id: str, *, number: int | None = None, paint: Paint = PLAIN
+) -> str:
+    """Return the line of a message in a follow; `number` is the follow's, where there are several.
+
+    Time, endpoints, kind, numbers, Call-ID, and `(copy)` when another capture point gave it before.
+    """
+    follow = "" if number is None else f"#{number} "
+    ends = f"{escape(message.source_uri)} -> {escape(message.destination_uri)}"
+    what = paint.status(shown_kind(message), message.kind)
+    whose = paint.call_id(escape(call_id), call_id)
+    copy = "" if message.copy_of is None else paint.dim(" (copy)")
+    return f"{follow}{times.clock(message.time)} {ends} {what} {parties(message)} {whose}{copy}"
+
+
+def _party(value: str) -> str:
+    return cut(escape(value), PARTY_CELLS) or "?"
+
+
+def _summary(conversation: Conversation, paint: Paint) -> str:
+    first = conversation.first
+    what = paint.status(shown_kind(first), first.kind)
+    return f"{times.clock(first.time)}: {what} {parties(conversation)}"

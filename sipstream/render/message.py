@@ -1,0 +1,70 @@
+"""Messages as text: what kind they are, the line above them, the whole of them.
+
+Texts look the same whether the capture had CRLF or, as printed by tcpdump, LF line ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from sipstream.escape import escape, escape_lines
+from sipstream.render import times
+from sipstream.render.colours import PLAIN, Paint
+
+if TYPE_CHECKING:
+    from sipstream.views import Message
+
+LOST = "(the file that held this message no longer has it)"
+CUT = "(the capture holds no more of this message)"
+
+
+def kind(message: Message) -> str:
+    """Return the method of a request, code and reason of a response; the traffic's own text."""
+    if message.status is None:
+        # The index names a limited number of methods; the message itself knows its own.
+        known = message.method or ""
+        return known if known != "OTHER" else message.start_line.partition(" ")[0]
+    return f"{message.status:03d} {message.reason}".rstrip()
+
+
+def headline(message: Message) -> str:
+    """Return the line above a message: as tcpdump printed it, or as it would have."""
+    printed = message.headline
+    if printed:
+        return escape(printed.rstrip())
+    family = "IP6" if ":" in message.source_address else "IP"
+    ends = f"{escape(message.source)} > {escape(message.destination)}"
+    what = "SIP" if message.transport == "UDP" else f"SIP over {message.transport}"
+    return f"{times.clock(message.time)} {family} {ends}: {what}, length: {len(message.raw)}"
+
+
+def whole(message: Message, paint: Paint = PLAIN) -> str:
+    """Return headline and text of a message: several lines, without a line end behind the last."""
+    first = paint.dim(headline(message))
+    if not message.raw:
+        return f"{first}\n{paint.dim(LOST)}"
+    start, newline, rest = escape_lines(message.raw).rstrip("\n").partition("\n")
+    text = f"{first}\n{paint.status(start, message.kind)}{newline}{rest}"
+    return f"{text}\n{paint.dim(CUT)}" if message.cut else text
+
+
+def numbered(message: Message, paint: Paint = PLAIN) -> str:
+    """Return a message whole under `===== Message #N =====`, which says if it is a copy."""
+    remarks = []
+    original = message.copy_of
+    if original is not None:
+        remarks.append(f"copy of #{original}")
+    if message.cut:
+        remarks.append("cut short")
+    remark = f" ({', '.join(remarks)})" if remarks else ""
+    title = paint.strong(f"===== Message #{message.index}{remark} =====")
+    return f"{title}\n{whole(message, paint)}"
+
+
+def every(messages: Iterable[Message], paint: Paint = PLAIN) -> Iterator[str]:
+    """Yield each message whole and numbered, a blank line before all but the first."""
+    before = ""
+    for message in messages:
+        yield before + numbered(message, paint)
+        before = "\n"

@@ -1,0 +1,60 @@
+"""Conversations and messages as JSON objects, for `--json`.
+
+Values are the traffic's own, not escaped for a terminal: JSON escapes what it must, and bytes that
+are no UTF-8 stand as lone surrogates (`\\udc80` to `\\udcff`). Key order is part of the format.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from sipstream.render import times
+from sipstream.render.message import kind
+
+if TYPE_CHECKING:
+    from sipstream.views import Conversation, Message
+
+
+def conversation(place: int, view: Conversation) -> dict[str, object]:
+    """Return a conversation as an object; `place` is its index in the list it is shown in."""
+    first = view.first
+    return {
+        "call_id": view.call_id,
+        "index": place,
+        "time": times.iso(first.time),
+        "method": kind(first),
+        "src_num": view.src_num,
+        "dst_num": view.dst_num,
+        "source": first.source_uri,
+        "destination": first.destination_uri,
+        "messages": view.count,
+        "state": view.state,
+    }
+
+
+def message(view: Message, call_id: str) -> dict[str, object]:
+    """Return a message as an object; `copy_of` is there only when it is a copy of another."""
+    response = view.status is not None
+    found: dict[str, object] = {
+        "call_id": call_id,
+        "index": view.index,
+        "time": times.iso(view.time),
+        "source": view.source_uri,
+        "destination": view.destination_uri,
+        "transport": view.transport,
+        "method": None if response else kind(view),
+        "status": view.status,
+        "reason": view.reason if response else None,
+        "cseq": view.cseq,
+    }
+    original = view.copy_of
+    if original is not None:
+        found["copy_of"] = original
+    return found
+
+
+def dumps(value: Mapping[str, object]) -> str:
+    """Return an object as one line of printable ASCII."""
+    return json.dumps(value, ensure_ascii=True)

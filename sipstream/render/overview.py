@@ -1,0 +1,44 @@
+"""A conversation's messages, one line each: `[0] 15:49:30.333525  INVITE  (src->dst)`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from sipstream.escape import cells, escape
+from sipstream.render import times
+from sipstream.render.colours import PLAIN, Paint
+from sipstream.render.lists import parties, shown_kind
+
+if TYPE_CHECKING:
+    from sipstream.views import Conversation, Message
+
+_FIRST = 256
+"""Messages that the width of the kinds' column is taken from; a conversation may have a million."""
+
+
+def heading(call_id: str, paint: Paint = PLAIN) -> str:
+    """Return the line above an overview asked for by index."""
+    return f"=== Conversation Call-ID: {paint.call_id(escape(call_id), call_id)} ==="
+
+
+def lines(conversation: Conversation, paint: Paint = PLAIN) -> Iterator[str]:
+    """Yield a line a message: place, time, kind, its own From and To numbers.
+
+    A message of which the capture lacks a part says so; a copy from a second capture point is dim.
+    """
+    messages = conversation.messages
+    places = len(f"[{len(messages) - 1}]")
+    kinds = max((cells(shown_kind(message)) for message in messages[:_FIRST]), default=0)
+    for place, message in enumerate(messages):
+        yield _line(f"[{place}]".ljust(places), message, kinds, paint)
+
+
+def _line(number: str, message: Message, width: int, paint: Paint) -> str:
+    kind = shown_kind(message)
+    fill = " " * (width - cells(kind))
+    before = f"{number} {times.clock(message.time)}  "
+    behind = f"{fill}  ({parties(message)})" + ("  (cut short)" if message.cut else "")
+    if paint.enabled and message.copy_of is not None:
+        return paint.dim(f"{before}{kind}{behind}")
+    return before + paint.status(kind, message.kind) + behind

@@ -1,0 +1,271 @@
+"""The kinds of values that commands take: how each is read, what may be typed, how help names it.
+
+A command's parameter is annotated with one of these classes; checking, completion and help all come
+from it, so they can't disagree. Nothing here knows a terminal.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+from sipstream.errors import CommandError
+from sipstream.escape import escape
+from sipstream.filters import Suggestion, quote, suggest, unfinished
+from sipstream.render import lists
+from sipstream.sip.uri import is_number
+
+if TYPE_CHECKING:
+    from sipstream.session import Session
+    from sipstream.views import Conversation
+
+_OFFERED = 200
+"""Values offered at most: a menu of a hundred thousand Call-IDs helps nobody."""
+
+
+class Offer(NamedTuple):
+    """A word that may be typed next, and a few words on it."""
+
+    text: str
+    about: str = ""
+
+
+class Argument:
+    """A kind of value. `rest` ones take everything up to the end of the line as it was typed."""
+
+    syntax: ClassVar[str]
+    rest: ClassVar[bool] = False
+
+    @classmethod
+    def parse(cls, session: Session, text: str) -> object:
+        """Return the value; raise CommandError where `text` can't be one."""
+        return text
+
+    @classmethod
+    def unfinished(cls, typed: str) -> str:
+        """Return the part of what is typed that an offer stands for."""
+        return typed
+
+    @classmethod
+    def offers(cls, session: Session, typed: str) -> Iterable[Offer]:
+        """Return what may be typed here; `typed` is what stands there already."""
+        return ()
+
+
+class ConversationRef(Argument):
+    """A conversation by its place in the list of matching ones, or by its Call-ID."""
+
+    syntax = "<call-id|index>"
+
+    def __init__(self, conversation: Conversation, name: str, *, by_index: bool) -> None:
+        self.conversation = conversation
+        self.name = name
+        """How it was asked for, fit for a terminal."""
+        self.by_index = by_index
+
+    @classmethod
+    def parse(cls, session: Session, text: str) -> ConversationRef:
+        """Return the conversation; an index counts in the list that `sorted` shows."""
+        found = find_call_id(session, text)
+        if found is not None:
+            return cls(found, escape(text), by_index=False)
+        if text.isascii() and text.isdigit():
+            matching = session.matching()
+            number = int(text[:18])
+            if number < len(matching):
+                return cls(session.conversations[matching[number]], str(number), by_index=True)
+            raise CommandError(_no_index(number, len(matching)))
+        raise CommandError(f"no conversation has the Call-ID {escape(text)}")
+
+    @classmethod
+    def offers(cls, session: Session, typed: str) -> Iterable[Offer]:
+        """Return indexes and Call-IDs that begin as typed, each with its line of the list."""
+        matching = session.matching()
+        found = 0
+        for place, number in enumerate(matching):
+            conversation = session.conversations[number]
+            call_id = escape(conversation.call_id)
+            about = lists.summary(conversation)
+            if call_id.startswith(typed):
+                yield Offer(call_id, f"[{place}] {about}")
+            elif typed and str(place).startswith(typed):
+                yield Offer(str(place), about)
+            else:
+                continue
+            found += 1
+            if found == _OFFERED:
+                return
+
+
+class MessageIndex(Argument):
+    """The place of a message in its conversation."""
+
+    syntax = "<index>"
+
+    @classmethod
+    def parse(cls, session: Session, text: str) -> int:
+        """Return the place; whether it exists is asked of its conversation."""
+        if text.isascii() and text.isdigit():
+            return int(text[:18])
+        raise CommandError(f"a message's index is a number from 0, not {escape(text)}")
+
+
+class FilePath(Argument):
+    """A file; `~` is the home folder."""
+
+    syntax = "<file>"
+
+    @classmethod
+    def parse(cls, session: Session, text: str) -> Path:
+        """Return the path."""
+        return Path(text).expanduser()
+
+    @classmethod
+    def offers(cls, session: Session, typed: str) -> Iterable[Offer]:
+        """Return the files and folders whose names begin as typed."""
+        folder, slash, begin = typed.rpartition("/")
+        head = folder + slash
+        where = Path(head or ".").expanduser()
+        try:
+            entries = sorted(where.iterdir())
+        except OSError:
+            return
+        for entry in entries:
+            if entry.name.startswith(begin) and (begin or not entry.name.startswith(".")):
+                yield Offer(escape(head + entry.name) + ("/" if entry.is_dir() else ""))
+
+
+class Interface(Argument):
+    """A network interface, or `any`."""
+
+    syntax = "<interface>"
+
+    @classmethod
+    def offers(cls, session: Session, typed: str) -> Iterable[Offer]:
+        """Return the interfaces there are."""
+        yield Offer("any", "all interfaces")
+        yield from (Offer(escape(name)) for _, name in socket.if_nameindex())
+
+
+class Expression(Argument):
+    """A filter: terms with and, or, not and parentheses."""
+
+    syntax = "<filter>"
+    rest = True
+
+    @classmethod
+    def unfinished(cls, typed: str) -> str:
+        """Return the filter's last word, which is being typed."""
+        return unfinished(typed)
+
+    @classmethod
+    def offers(cls, session: Session, typed: str) -> Iterable[Offer]:
+        """Return what the grammar allows next, with values from the data."""
+        return _filled(session, suggest(typed))
+
+
+class SetTerm(Expression):
+    """A term that is set, with some of its values or without."""
+
+    syntax = "<term> [value(s)]"
+
+    @classmethod
+    def offers(cls, session: Session, typed: str) -> Iterable[Offer]:
+        """Return the terms and values that are set."""
+        return _filled(session, session.filters.suggest_removal(typed))
+
+
+class Condition(Argument):
+    """What joins the terms of the filter context."""
+
+    syntax = "<and|or>"
+
+    @classmethod
+    def offers(cls, session: Session, typed: str) -> Iterable[Offer]:
+        """Return both."""
+        yield Offer("and", "a conversation matches when all terms do")
+        yield Offer("or", "a conversation matches when any term does")
+
+
+class KernelFilter(Argument):
+    """A capture filter as tcpdump takes it, up to the end of the line."""
+
+    syntax = "<expression>"
+    rest = True
+
+
+class Topic(Argument):
+    """What help is asked for: a command, or some of its words."""
+
+    syntax = "<topic>"
+    rest = True
+
+
+class FollowNumber(Argument):
+    """The number that a follow was given."""
+
+    syntax = "<number>"
+
+    @classmethod
+    def parse(cls, session: Session, text: str) -> int:
+        """Return the number."""
+        if text.isascii() and text.isdigit():
+            return int(text[:18])
+        raise CommandError(f"a follow's number is expected, not {escape(text)}")
+
+    @classmethod
+    def offers(cls, session: Session, typed: str) -> Iterable[Offer]:
+        """Return the follows that run."""
+        return (Offer(str(one.number), escape(one.text)) for one in session.follows)
+
+
+def find_call_id(session: Session, text: str) -> Conversation | None:
+    """Return the conversation of a Call-ID, typed as it is or as it is shown."""
+    found = session.conversations.by_call_id(text)
+    if found is None and "\\" in text:
+        shown = (one for one in session.conversations if escape(one.call_id) == text)
+        found = next(shown, None)
+    return found
+
+
+def _no_index(number: int, count: int) -> str:
+    if not count:
+        return f"no conversation {number}: there is none to show"
+    return f"no conversation {number}: the last one is {count - 1}"
+
+
+def _filled(session: Session, suggestions: Iterable[Suggestion]) -> Iterator[Offer]:
+    """Turn what the filter language suggests into words; kinds are filled from the data."""
+    for kind, text, about in suggestions:
+        if text:
+            yield Offer(text, about)
+        elif kind in _VALUES:
+            yield from _VALUES[kind](session)
+
+
+def _numbers(session: Session) -> Iterator[Offer]:
+    users = session.conversations.index.users
+    return (Offer(escape(user)) for user in islice(users, 1, None) if is_number(user))
+
+
+def _addresses(session: Session) -> Iterator[Offer]:
+    endpoints = session.conversations.index.endpoints
+    seen = {endpoints.address(number): None for number in range(min(len(endpoints), 10_000))}
+    return (Offer(escape(address)) for address in seen)
+
+
+def _call_ids(session: Session) -> Iterator[Offer]:
+    for number in session.matching():
+        conversation = session.conversations[number]
+        yield Offer(escape(quote(conversation.call_id)), lists.summary(conversation))
+
+
+_VALUES: dict[str, Callable[[Session], Iterator[Offer]]] = {
+    "value-number": _numbers,
+    "value-address": _addresses,
+    "call-id": _call_ids,
+}
+"""Kinds of values that are filled from what was captured."""

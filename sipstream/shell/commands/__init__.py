@@ -1,0 +1,5 @@
+"""The commands, one module a family; importing this registers them all."""
+
+from sipstream.shell.commands import capture, conversation, filtering, follow, general, show
+
+__all__ = ["capture", "conversation", "filtering", "follow", "general", "show"]

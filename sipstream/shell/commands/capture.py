@@ -1,0 +1,66 @@
+"""capture: live interfaces. Never blocks the prompt."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from sipstream.escape import escape
+from sipstream.shell.arguments import Interface, KernelFilter
+from sipstream.shell.commands.general import say_loaded
+from sipstream.shell.console import Console
+from sipstream.shell.registry import command
+
+ANY = "any"
+
+
+@command("capture start [{interface}] [filter {bpf}]")
+def start(
+    console: Console,
+    interface: Annotated[str, Interface] = ANY,
+    bpf: Annotated[str | None, KernelFilter] = None,
+) -> None:
+    """Starts capturing on an interface, on all of them when none is named
+
+    The prompt stays usable and filters keep working. By default the kernel lets through SIP on any
+    port and keeps RTP out; filter sets an expression of your own, as tcpdump takes it.
+
+    Examples:
+
+    sipstream: capture start eth0
+    Starting packet capture
+    sipstream: capture start eth0 filter udp port 5070
+    Starting packet capture
+    """
+    console.session.capture_start(interface, bpf)
+    console.out.line("Starting packet capture")
+
+
+@command("capture stop [{interface}]")
+async def stop(console: Console, interface: Annotated[str | None, Interface] = None) -> None:
+    """Stops capturing, and says what came in
+
+    Examples:
+
+    sipstream: capture stop
+    6 conversations (20 SIP messages) extracted
+    """
+    say_loaded(console, await console.session.capture_stop(interface))
+
+
+@command("capture status")
+def status(console: Console) -> None:
+    """Shows the figures of each running capture
+
+    Examples:
+
+    sipstream: capture status
+    eth0: 1280 packets, 1280 messages, 0 dropped by the kernel, 12 s, filter: SIP on any port
+    """
+    running = console.session.capture_status()
+    for one in running:
+        console.out.line(
+            f"{escape(one.interface)}: {one.packets} packets, {one.messages} messages, "
+            f"{one.drops} dropped by the kernel, {one.seconds:.0f} s, filter: {escape(one.filter)}"
+        )
+    if not running:
+        console.out.line("no capture is running")

@@ -1,0 +1,121 @@
+"""Files, help, contexts: what the general context offers beside the larger families."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from sipstream.errors import CommandError
+from sipstream.escape import escape
+from sipstream.shell import help as help_texts
+from sipstream.shell.arguments import ConversationRef, FilePath, Topic
+from sipstream.shell.console import Console
+from sipstream.shell.registry import CONVERSATION, FILTER, GENERAL, command
+from sipstream.session import Loaded
+
+
+def say_loaded(console: Console, loaded: Loaded) -> None:
+    """Write the line that ends a load or a capture."""
+    more = " (stopped, more is in the file)" if loaded.interrupted else ""
+    console.out.line(
+        f"{loaded.conversations} conversations ({loaded.messages} SIP messages) extracted{more}"
+    )
+
+
+@command("load {file}")
+async def load(console: Console, file: Annotated[Path, FilePath]) -> None:
+    """Load SIP data from file.
+
+    A pcap or pcapng, a .gz of these, or what tcpdump printed with -v, -A or -X; told by its
+    content. What is loaded already stays; messages that are there already are left out.
+    Ctrl-C stops the load and keeps what came in.
+
+    Examples:
+
+    sipstream: load captures/timeout.txt
+    Processing file captures/timeout.txt...
+    45 conversations (354 SIP messages) extracted
+    """
+    console.out.line(f"Processing file {escape(str(file))}...")
+    say_loaded(console, await console.session.load(file, console.show_progress))
+
+
+@command("tail {file} [from start|from now]")
+def tail(
+    console: Console, file: Annotated[Path, FilePath], start: bool = True, now: bool = False
+) -> None:
+    """Load a file and go on as it grows
+
+    Like tail -f, for pcap and for what tcpdump prints: the file may be rotated or truncated, or
+    not be there yet. With from now what is there already is left out.
+
+    Examples:
+
+    sipstream: tail /var/log/sip.txt
+    sipstream: tail ring.pcap from now
+    """
+    console.session.tail(file, from_start=start and not now)
+
+
+@command("clear")
+def clear(console: Console) -> None:
+    """Clear the SIP conversation data
+
+    Filters, follows and captures go on.
+    """
+    console.session.clear()
+
+
+@command("filter")
+def enter_filter(console: Console) -> None:
+    """Enter SIP filter configuration for filtering conversations
+
+    Examples:
+
+    sipstream: filter
+    sipstream[filter]: add dstnum 5660066
+    1 conversations
+    sipstream[filter]*: exit
+    sipstream*:
+    """
+    console.context = FILTER
+
+
+@command("conversation {ref}")
+def enter_conversation(console: Console, ref: Annotated[ConversationRef, ConversationRef]) -> None:
+    """Enter one conversation, to look at its messages
+
+    Examples:
+
+    sipstream: conversation 0
+    sipstream[conversation 0]: show message 0
+    sipstream[conversation 0]: next
+    """
+    choose(console, ref)
+
+
+def choose(console: Console, ref: ConversationRef) -> None:
+    """Make a conversation the context's."""
+    console.context = CONVERSATION
+    console.chosen = ref.conversation
+    console.chosen_name = ref.name
+
+
+@command("help [{topic}]", GENERAL)
+@command("help [{topic}]", FILTER)
+@command("help [{topic}]", CONVERSATION)
+def show_help(console: Console, topic: Annotated[str, Topic] = "") -> None:
+    """List available commands with 'help' or detailed help with 'help <topic>'."""
+    text = help_texts.of(topic, console.context)
+    if text is None:
+        raise CommandError(f"no help on {escape(topic)}: 'help' lists the commands")
+    console.out.line(text)
+
+
+@command("exit", GENERAL)
+def leave(console: Console) -> None:
+    """Exit the program
+
+    So does Ctrl-D on an empty line. Captures end.
+    """
+    console.leave()

@@ -1,0 +1,189 @@
+"""show: conversations, messages, sources, the filter, follows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Annotated
+
+from sipstream.errors import CommandError
+from sipstream.escape import escape
+from sipstream.packets import Tally
+from sipstream.render import lists, message, objects, overview
+from sipstream.shell.arguments import ConversationRef, MessageIndex
+from sipstream.shell.console import Console
+from sipstream.shell.registry import command
+from sipstream.views import Conversation, Message
+
+
+@command("show conversations [sorted]")
+async def show_conversations(console: Console, sorted: bool = False) -> None:  # noqa: A002
+    """Shows list of conversations, optionally sorted by order received
+
+    Those that match the active filter. Without sorted: by Call-ID, each with its Call-ID. The
+    index before a line is what show conversation takes.
+
+    Examples:
+
+    sipstream*: show conversations sorted
+    [0] 15:49:30.333525: INVITE 4151509->8969669
+    [1] 15:49:30.377296: INVITE 4151509->8969669
+    sipstream*: show conversations
+    4a40a41a3636462357f6f6f25b700844@10.20.0.22:5060: 15:49:30.333525: INVITE 4151509->8969669
+    91c06e8e-c572-1235-c0ba-00215e2c8c90: 15:49:30.377296: INVITE 4151509->8969669
+    """
+    conversations, paint = console.session.conversations, console.out.paint
+    numbered = list(enumerate(console.session.matching()))
+    if not sorted:
+        numbered.sort(key=lambda item: conversations[item[1]].call_id)
+
+    def texts() -> Iterator[str]:
+        for place, number in numbered:
+            one = conversations[number]
+            yield lists.by_time(place, one, paint) if sorted else lists.by_call_id(one, paint)
+
+    await console.out.rows(
+        texts(), (objects.conversation(place, conversations[number]) for place, number in numbered)
+    )
+
+
+@command("show conversation {ref} [message {index}|messages]")
+async def show_conversation(
+    console: Console,
+    ref: Annotated[ConversationRef, ConversationRef],
+    index: Annotated[int | None, MessageIndex] = None,
+    messages: bool = False,
+) -> None:
+    """Shows conversation details
+
+    Without more words every message on a line; message <index> shows one whole, messages all.
+    A message that another capture point gave before is dim, and named as a copy under messages.
+
+    Examples:
+
+    sipstream*: show conversation 0
+    === Conversation Call-ID: 4bd2133a5be9a247447c5d3e44dd58cd@10.20.0.22:5060 ===
+    [0] 15:54:44.871687  INVITE         (1502->5660066)
+    [1] 15:54:44.871969  100 Trying     (1502->5660066)
+    sipstream*: show conversation 0 message 0
+    sipstream*: show conversation 4bd2133a5be9a247447c5d3e44dd58cd@10.20.0.22:5060 messages
+    """
+    if index is not None:
+        await show_message(console, ref.conversation, index)
+    elif messages:
+        await show_messages(console, ref.conversation)
+    else:
+        await show_overview(console, ref.conversation, with_heading=ref.by_index)
+
+
+async def show_overview(console: Console, one: Conversation, *, with_heading: bool) -> None:
+    """Write a line a message."""
+
+    def texts() -> Iterator[str]:
+        if with_heading:
+            yield overview.heading(one.call_id, console.out.paint)
+        yield from overview.lines(one, console.out.paint)
+
+    await console.out.rows(texts(), _objects(one, one.messages))
+
+
+async def show_messages(console: Console, one: Conversation) -> None:
+    """Write all messages whole."""
+    await console.out.rows(
+        message.every(one.messages, console.out.paint), _objects(one, one.messages)
+    )
+
+
+async def show_message(console: Console, one: Conversation, index: int) -> None:
+    """Write one message whole.
+
+    Raises:
+        CommandError: the conversation has no such message.
+    """
+    messages = one.messages
+    if index >= len(messages):
+        raise CommandError(f"no message {index}: the last one is {len(messages) - 1}")
+    wanted = messages[index]
+    await console.out.rows(
+        iter([message.whole(wanted, console.out.paint)]), _objects(one, [wanted])
+    )
+
+
+def _objects(one: Conversation, messages: list[Message]) -> Iterator[dict[str, object]]:
+    return (objects.message(each, one.call_id) for each in messages)
+
+
+@command("show filter")
+def show_filter(console: Console) -> None:
+    """Shows the active conversation filter
+
+    Examples:
+
+    sipstream*: show filter
+    condition or
+    dstnum 5660066
+    """
+    console.out.lines(escape(line) for line in console.session.filters.lines())
+
+
+@command("show sources")
+async def show_sources(console: Console) -> None:
+    """Shows what came from each source
+
+    Packets that gave messages and packets counted by reason add up to all packets.
+
+    Examples:
+
+    sipstream: show sources
+    captures/timeout.pcap: 354 packets, 168346 bytes, 354 messages
+      354 packets with messages
+    """
+    tallies = [source.tally for source in console.session.sources]
+    duplicates = console.session.conversations.duplicates
+
+    def texts() -> Iterator[str]:
+        for tally in tallies:
+            yield from _source(tally)
+        if not tallies:
+            yield "no source so far"
+        if duplicates:
+            yield f"{duplicates} messages were there already and are shown once"
+
+    await console.out.rows(texts(), (_tally(tally) for tally in tallies))
+
+
+def _source(tally: Tally) -> Iterator[str]:
+    drops = f", {tally.drops} dropped by the kernel" if tally.drops else ""
+    yield (
+        f"{escape(tally.name)}: {tally.packets} packets, {tally.bytes} bytes, "
+        f"{tally.messages} messages{drops}"
+    )
+    yield f"  {tally.with_messages} packets with messages"
+    for reason, count in tally.reasons.most_common():
+        yield f"  {count} {escape(reason)}"
+
+
+def _tally(tally: Tally) -> dict[str, object]:
+    return {
+        "source": tally.name,
+        "packets": tally.packets,
+        "bytes": tally.bytes,
+        "messages": tally.messages,
+        "with_messages": tally.with_messages,
+        "drops": tally.drops,
+        "reasons": dict(tally.reasons),
+    }
+
+
+@command("show follows")
+def show_follows(console: Console) -> None:
+    """Shows what is followed
+
+    Examples:
+
+    sipstream: show follows
+    1: dstnum 5660066 (6 messages shown)
+    """
+    for one in console.session.follows:
+        console.out.line(f"{one.number}: {escape(one.text)} ({one.shown} messages shown)")
+    if not console.session.follows:
+        console.out.line("nothing is followed")

@@ -1,0 +1,116 @@
+"""Help texts, made from the registry of commands and the terms of filters.
+
+A family (`show`, `capture`) is listed by its first word; what is said of it as a whole stands here,
+everything else comes from the commands themselves.
+"""
+
+from __future__ import annotations
+
+from sipstream.filters import TERMS
+from sipstream.shell.registry import COMMANDS, FILTER, GENERAL, Command, split
+
+FAMILIES: dict[tuple[str, str], tuple[str, str]] = {
+    # context, word: what the list of commands says, what its own help begins with
+    (GENERAL, "show"): (
+        "Show information about configuration and data",
+        "Show configuration or data. Type help <topic> for further information.",
+    ),
+    (GENERAL, "capture"): (
+        "",
+        "Capture live packets. Type help <topic> for further information.",
+    ),
+    (FILTER, "show"): ("", ""),
+    (FILTER, "set"): ("Set a filter condition", ""),
+}
+_LIST = "Available commands (type help <topic> for help on topic):"
+_ADD = "Add a filter to select a subset of conversations matching filter. Valid arguments are:"
+_ADD_EXAMPLES = """\
+Examples:
+
+sipstream: add srcnum 4151500
+5 conversations
+
+sipstream: add srcnum 4151500 4151502
+7 conversations
+
+sipstream: add has diversion
+87 conversations
+
+sipstream: add dstnum 5660066 and not (status 2xx or method OPTIONS)
+3 conversations"""
+
+
+def of(topic: str, context: str) -> str | None:
+    """Return the help on a topic, the list of commands for "", None where there is no such topic."""
+    words = [word.text for word in split(topic)]
+    if not words:
+        return _commands(context)
+    if context == FILTER and words[0] == "add" and len(words) <= 2:
+        return _add() if len(words) == 1 else _term(words[1])
+    family = _family(words, context)
+    if not family:
+        return _term(words[0]) if len(words) == 1 else None
+    exact = [one for one in family if len(one.words) == len(words)]
+    if len(family) > 1 and not exact:
+        return _parameters(words, family, context)
+    return "\n\n".join(_command(one) for one in (exact or family))
+
+
+def _commands(context: str) -> str:
+    rows: dict[str, str] = {}
+    for one in COMMANDS:
+        if one.context == context:
+            word = one.words[0]
+            listed = FAMILIES.get((context, word))
+            rows[word] = listed[0] if listed else rows.get(word, one.summary)
+    lines = [f"{word:<14}{rows[word]}".rstrip() for word in sorted(rows)]
+    return "\n".join([_LIST, "", *lines])
+
+
+def _family(words: list[str], context: str) -> list[Command]:
+    """Return the commands that begin with the words, abbreviations allowed."""
+    found = [one for one in COMMANDS if one.context == context]
+    for place, word in enumerate(words):
+        there = [one for one in found if len(one.words) > place]
+        exact = [one for one in there if one.words[place] == word]
+        found = exact or [one for one in there if one.words[place].startswith(word)]
+    return found
+
+
+def _parameters(words: list[str], family: list[Command], context: str) -> str:
+    """Return what a family's second words are, as fig04 has it."""
+    name = family[0].words[0]
+    intro = FAMILIES.get((context, name), ("", ""))[1] or f"{name}."
+    rows = []
+    for one in sorted(family, key=lambda each: each.words):
+        syntax = one.syntax.removeprefix(" ".join(one.words)).strip()
+        rows.append((" ".join(one.words[1:]), syntax, one.summary))
+    first = max(len(row[0]) for row in rows) + 2
+    second = max(len(row[1]) for row in rows) + 2
+    lines = [f"{a:<{first}}{b:<{second}}{c}".rstrip() for a, b, c in rows]
+    return "\n".join([intro, "Valid parameters are:", "", *lines])
+
+
+def _command(one: Command) -> str:
+    details = f"\n\n{one.details}" if one.details else ""
+    return f"{one.syntax}\n\n{one.summary}{details}"
+
+
+def _add() -> str:
+    rows = [(term.name, term.syntax, term.help) for term in TERMS.values()]
+    first = max(len(row[0]) for row in rows) + 2
+    second = max(len(row[1]) for row in rows) + 2
+    lines = [f"{a:<{first}}{b:<{second}}{c}" for a, b, c in rows]
+    return "\n".join([_ADD, "", *lines, "", _ADD_EXAMPLES])
+
+
+def _term(name: str) -> str | None:
+    """Return the help on one term of filters."""
+    term = TERMS.get(name.lower())
+    if term is None:
+        return None
+    lines = [f"{term.name} {term.syntax}", "", f"Select conversations where {term.help}."]
+    if term.choices:
+        width = max(map(len, term.choices)) + 2
+        lines += ["", *(f"{choice:<{width}}{about}" for choice, about in term.choices.items())]
+    return "\n".join([*lines, "", "Example:", "", f"sipstream[filter]: add {term.example}"])

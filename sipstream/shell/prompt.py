@@ -1,0 +1,204 @@
+"""The prompt: a line editor below what is printed, while sources and follows go on.
+
+Only here prompt_toolkit's application runs. It draws through our Writer, so that a terminal which
+stops reading never holds the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from prompt_toolkit import PromptSession
+from prompt_toolkit.application import run_in_terminal
+from prompt_toolkit.filters import Condition
+from prompt_toolkit.history import FileHistory, History, InMemoryHistory
+from prompt_toolkit.input import Input
+from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.styles import DynamicStyle, Style
+
+from sipstream import config
+from sipstream.errors import CommandError
+from sipstream.limits import FOLLOW_BATCH_SECONDS
+from sipstream.render import status
+from sipstream.shell.commands.general import say_loaded
+from sipstream.shell.completion import ShellCompleter, listing
+from sipstream.shell.console import Console
+from sipstream.shell.output import Writer, vt100
+
+if TYPE_CHECKING:
+    from prompt_toolkit.output import Output as ToolkitOutput
+
+_REFRESH_SECONDS = 0.5
+_STYLE = Style.from_dict({"bottom-toolbar": "noreverse dim"})
+_PLAIN = Style.from_dict({"bottom-toolbar": "noreverse"})
+_KEPT_LINES = 100_000
+"""Lines of follows gathered while the prompt can't be redrawn; more are counted by the Writer."""
+
+
+class _History(FileHistory):
+    """A history file that keeps no line which begins with a blank."""
+
+    def store_string(self, string: str) -> None:
+        if not string.startswith(" "):
+            super().store_string(string)
+
+
+class Prompt:
+    """Asks for commands until `exit`, and runs them."""
+
+    def __init__(self, console: Console, writer: Writer, keys: Input) -> None:
+        self._console = console
+        self._output: ToolkitOutput = vt100(writer)
+        self._above: list[str] = []
+        self._flushing: asyncio.TimerHandle | None = None
+        self._asked_to_stop = False
+        self._running: asyncio.Task[bool] | None = None
+        self._prompt: PromptSession[str] = PromptSession(
+            history=_history(),
+            completer=ShellCompleter(console),
+            complete_while_typing=False,
+            bottom_toolbar=self._toolbar,
+            key_bindings=self._bindings(),
+            style=DynamicStyle(lambda: _STYLE if console.out.paint.enabled else _PLAIN),
+            input=keys,
+            output=self._output,
+            refresh_interval=_REFRESH_SECONDS,
+        )
+        self._prompt.default_buffer.on_text_changed += self._typed
+        console.show_followed = console.show_words = self.print_above
+        console.width = lambda: self._output.get_size().columns
+        loop = asyncio.get_running_loop()
+        writer.on_recovery = lambda lost: _call(loop, self._recovered, lost)
+
+    async def run(self) -> None:
+        """Ask and run until the console is finished or the terminal is gone."""
+        console = self._console
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self._interrupt_command)
+        while not console.finished:
+            try:
+                line = await self._prompt.prompt_async(console.prompt, handle_sigint=False)
+            except EOFError:
+                if console.context == "general":
+                    return
+                console.leave()
+                continue
+            await self._execute(line)
+
+    def print_above(self, lines: list[str]) -> None:
+        """Print lines above the prompt, gathered for a moment so that a flood redraws it seldom."""
+        if not self._prompt.app.is_running:
+            self._console.out.stream(lines)
+            return
+        self._above += lines
+        if len(self._above) > _KEPT_LINES:
+            self._write_above()
+        elif self._flushing is None:
+            loop = asyncio.get_running_loop()
+            self._flushing = loop.call_later(FOLLOW_BATCH_SECONDS, self._flush)
+
+    def _flush(self) -> None:
+        self._flushing = None
+        if self._above and self._prompt.app.is_running:
+            self._prompt.app.create_background_task(self._print_in_terminal())
+        else:
+            self._write_above()
+
+    async def _print_in_terminal(self) -> None:
+        await run_in_terminal(self._write_above)
+
+    def _write_above(self) -> None:
+        lines, self._above = self._above, []
+        self._console.out.stream(lines)
+
+    async def _execute(self, line: str) -> None:
+        """Run a command as a task of its own, so that Ctrl-C can end it and nothing else."""
+        self._write_above()
+        async with asyncio.TaskGroup() as tasks:
+            self._running = tasks.create_task(self._console.execute(line), name=line)
+        if self._running.cancelled():
+            self._console.out.interrupt()
+            self._console.out.line("interrupted")
+        self._running = None
+
+    def _interrupt_command(self) -> None:
+        """Ctrl-C while a command runs: a load keeps what came in, anything else ends."""
+        if self._running is not None and not self._console.session.interrupt():
+            self._running.cancel()
+
+    async def _interrupt_idle(self) -> None:
+        """Ctrl-C on an empty line: follows end first, then, asked twice, captures."""
+        console = self._console
+        session = console.session
+        if session.follows:
+            session.unfollow()
+            goes_on = "; the capture goes on" if session.captures else ""
+            console.note(f"follow ended{goes_on}")
+        elif not session.captures:
+            console.note("'exit' or Ctrl-D leaves")
+        elif not self._asked_to_stop:
+            self._asked_to_stop = True
+            console.note("Ctrl-C again stops the capture")
+            return
+        else:
+            await self._stop_captures()
+        self._asked_to_stop = False
+
+    async def _stop_captures(self) -> None:
+        # Another Ctrl-C may have stopped them meanwhile.
+        with suppress(CommandError):
+            loaded = await self._console.session.capture_stop()
+            await run_in_terminal(lambda: say_loaded(self._console, loaded))
+
+    def _typed(self, buffer: object) -> None:
+        self._asked_to_stop = False
+
+    def _recovered(self, lost: int) -> None:
+        """The terminal reads again: say what was not shown, draw the prompt anew."""
+        if lost:
+            self._console.out.line(f"{lost} lines not shown")
+        self._prompt.app.renderer.reset()
+        self._prompt.app.invalidate()
+
+    def _toolbar(self) -> str:
+        width = self._output.get_size().columns
+        return status.line(self._console.session.status(), max(width - 1, 1))
+
+    def _bindings(self) -> KeyBindings:
+        bindings = KeyBindings()
+        buffer = Condition(lambda: bool(self._prompt.default_buffer.text))
+        between_words = Condition(
+            lambda: self._prompt.default_buffer.document.text_before_cursor[-1:] in ("", " ")
+        )
+
+        @bindings.add("c-c", filter=buffer, eager=True)
+        def clear_line(event: KeyPressEvent) -> None:
+            event.current_buffer.reset()
+
+        @bindings.add("c-c", filter=~buffer, eager=True)
+        def interrupt(event: KeyPressEvent) -> None:
+            event.app.create_background_task(self._interrupt_idle())
+
+        @bindings.add("?", filter=between_words)
+        def what_may_follow(event: KeyPressEvent) -> None:
+            line = event.current_buffer.document.text_before_cursor
+            width = self._output.get_size().columns
+            shown = listing(self._console.session, line, self._console.context, width - 1)
+            self.print_above([f"{self._console.prompt}{line}?", *shown])
+
+        return bindings
+
+
+def _call(loop: asyncio.AbstractEventLoop, function: Callable[[int], None], lost: int) -> None:
+    """Call in the event loop from the writer's thread; the loop may have ended."""
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(function, lost)
+
+
+def _history() -> History:
+    """Return the history kept in the state folder, or one in memory where that can't be."""
+    path = config.history_file()
+    return InMemoryHistory() if path is None else _History(str(path))

@@ -1,0 +1,278 @@
+"""Commands: typed functions, registered with the pattern of what is typed.
+
+A pattern such as `show conversation {ref} [message {index}|messages]` and the function's annotations
+say everything: how a line is read, what is missing, what may come next, what help prints. Words may be
+abbreviated as long as they stay unique. Pure: nothing here knows a session or a terminal.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import product
+from typing import Any, TypeAlias, get_type_hints
+
+from sipstream.errors import CommandError
+from sipstream.escape import escape
+from sipstream.shell.arguments import Argument
+
+GENERAL, FILTER, CONVERSATION = "general", "filter", "conversation"
+
+_WORD = re.compile(r'"(?:[^"\\]|\\.)*"?|[^\s"][^\s]*')
+_PATTERN = re.compile(r"\[[^\]]*\]|\S+")
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A place in a pattern that takes a value."""
+
+    name: str
+    kind: type[Argument]
+
+
+Part: TypeAlias = str | Parameter
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A registered function; `variants` are all ways to type it."""
+
+    pattern: str
+    context: str
+    function: Callable[..., Any]
+    variants: tuple[tuple[Part, ...], ...]
+    syntax: str
+    summary: str
+    details: str
+    """What the docstring says beyond its first line: examples of use and output."""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The fixed words the command begins with."""
+        fixed = []
+        for word in self.pattern.split():
+            if not word.isalpha():
+                break
+            fixed.append(word)
+        return tuple(fixed)
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A word of a line and where it begins."""
+
+    text: str
+    start: int
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A line that was understood: which command, which values as text, which words that are flags."""
+
+    command: Command
+    values: dict[str, tuple[Parameter, str]]
+    flags: frozenset[str]
+
+
+COMMANDS: list[Command] = []
+
+
+def command(
+    pattern: str, context: str = GENERAL
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Register the decorated function under a pattern.
+
+    `{name}` takes the parameter of that name, `[...]` may be left out, `|` separates alternatives in
+    there; a fixed word in brackets sets the bool parameter of its name.
+    """
+
+    def register(function: Callable[..., Any]) -> Callable[..., Any]:
+        hints = get_type_hints(function, include_extras=True)
+        kinds = {name: _kind_of(hint) for name, hint in hints.items()}
+        summary, _, details = inspect.cleandoc(function.__doc__ or "").partition("\n")
+        variants = tuple(
+            tuple(part for piece in choice for part in piece)
+            for choice in product(*(_choices(piece, kinds) for piece in _PATTERN.findall(pattern)))
+        )
+        syntax = re.sub(r"\{(\w+)\}", lambda hit: kinds[hit[1]].syntax, pattern)
+        COMMANDS.append(
+            Command(pattern, context, function, variants, syntax, summary, details.strip())
+        )
+        return function
+
+    return register
+
+
+def _kind_of(hint: Any) -> type[Argument]:
+    """Return the kind of argument that an annotation `Annotated[type, Kind]` names."""
+    for part in getattr(hint, "__metadata__", ()):
+        if isinstance(part, type) and issubclass(part, Argument):
+            return part
+    for part in getattr(hint, "__args__", ()):
+        found = _kind_of(part)
+        if found is not Argument:
+            return found
+    return Argument
+
+
+def _choices(piece: str, kinds: dict[str, type[Argument]]) -> list[tuple[Part, ...]]:
+    """Return the ways to type one piece of a pattern."""
+    if not piece.startswith("["):
+        return [(_part(piece, kinds),)]
+    choices: list[tuple[Part, ...]] = [()]
+    for alternative in piece[1:-1].split("|"):
+        choices.append(tuple(_part(word, kinds) for word in alternative.split()))
+    return choices
+
+
+def _part(word: str, kinds: dict[str, type[Argument]]) -> Part:
+    return Parameter(word[1:-1], kinds[word[1:-1]]) if word.startswith("{") else word
+
+
+def split(line: str) -> list[Word]:
+    """Return the words of a line; a word in double quotes may hold blanks."""
+    return [Word(match[0], match.start()) for match in _WORD.finditer(line)]
+
+
+def unquoted(text: str) -> str:
+    """Return a word without its quotes."""
+    if not text.startswith('"'):
+        return text
+    inner = text[1:-1] if len(text) > 1 and text.endswith('"') else text[1:]
+    return re.sub(r"\\(.)", r"\1", inner)
+
+
+@dataclass(slots=True)
+class _Way:
+    """A variant, as far as the words so far fit it."""
+
+    command: Command
+    variant: tuple[Part, ...]
+    values: dict[str, tuple[Parameter, str]]
+    flags: set[str]
+    rest: int = -1
+    """Where the part of the line begins that a parameter took up to the end, -1 while none did."""
+
+    def part(self, place: int) -> Part | None:
+        """Return what the variant has at a place, None behind its end."""
+        return self.variant[place] if place < len(self.variant) and self.rest < 0 else None
+
+
+def _ways(context: str) -> list[_Way]:
+    return [
+        _Way(one, variant, {}, set())
+        for one in COMMANDS
+        if one.context == context
+        for variant in one.variants
+    ]
+
+
+def follow_words(line: str, words: list[Word], context: str) -> list[_Way]:
+    """Return the variants that the words fit, abbreviations allowed.
+
+    Raises:
+        CommandError: a word fits none, or is short for several.
+    """
+    ways = _ways(context)
+    for place, word in enumerate(words):
+        if any(way.rest >= 0 for way in ways):
+            break
+        ways = _step(line, words, place, word, ways)
+    return ways
+
+
+def _step(line: str, words: list[Word], place: int, word: Word, ways: list[_Way]) -> list[_Way]:
+    """Return those ways that one more word fits: exact words first, then short ones, then values."""
+    fixed = [way for way in ways if isinstance(way.part(place), str)]
+    literals = {str(way.part(place)) for way in fixed}
+    wanted = {word.text} & literals or {one for one in literals if one.startswith(word.text)}
+    shortest = min(wanted, key=len, default="")
+    if any(not one.startswith(shortest) for one in wanted):
+        raise CommandError(f"{escape(word.text)} is short for {_listed(sorted(wanted))}")
+    if wanted:
+        chosen = [way for way in fixed if way.part(place) in wanted]
+        for way in chosen:
+            way.flags.add(str(way.part(place)))
+        return chosen
+    chosen = [way for way in ways if isinstance(way.part(place), Parameter)]
+    if not chosen:
+        raise CommandError(_unknown(words, place, literals, ways))
+    for way in chosen:
+        parameter = way.part(place)
+        assert isinstance(parameter, Parameter)
+        if parameter.kind.rest:
+            way.rest = word.start
+        text = line[word.start :].rstrip() if parameter.kind.rest else unquoted(word.text)
+        way.values[parameter.name] = (parameter, text)
+    return chosen
+
+
+def read(line: str, context: str) -> Call:
+    """Understand a line in a context.
+
+    Raises:
+        CommandError: it is no command, is short for several, or lacks something.
+    """
+    words = split(line)
+    ways = follow_words(line, words, context)
+    whole = [way for way in ways if way.rest >= 0 or len(way.variant) == len(words)]
+    if not whole:
+        typed = " ".join(escape(word.text) for word in words)
+        missing = _listed([_name(way.variant[len(words)]) for way in ways])
+        raise CommandError(f"{typed} needs {missing}; see 'help {typed}'")
+    way = whole[0]
+    return Call(way.command, way.values, frozenset(way.flags))
+
+
+def expected(line: str, context: str) -> tuple[str, list[Part]]:
+    """Return the word being typed at the line's end, and what may stand in its place."""
+    words = split(line)
+    typed = words.pop() if words and not _ended(line, words[-1].text) else None
+    try:
+        ways = follow_words(line, words, context)
+    except CommandError:
+        return "", []
+    text = typed.text if typed is not None else ""
+    parts: dict[Part, None] = {}
+    for way in ways:
+        if way.rest >= 0:
+            text = line[way.rest :]
+            parts[next(reversed(way.values.values()))[0]] = None
+        elif (part := way.part(len(words))) is not None:
+            parts[part] = None
+            if typed is not None and isinstance(part, Parameter) and part.kind.rest:
+                text = line[typed.start :]
+    return text, list(parts)
+
+
+def _ended(line: str, word: str) -> bool:
+    """Tell whether the last word of a line is finished: a blank follows that isn't inside quotes."""
+    in_quotes = word.startswith('"') and (len(word) == 1 or not word.endswith('"'))
+    return line[-1:] in (" ", "\t") and not in_quotes
+
+
+def _name(part: Part) -> str:
+    return part if isinstance(part, str) else part.kind.syntax
+
+
+def _listed(names: list[str]) -> str:
+    names = list(dict.fromkeys(names))
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
+
+
+def _unknown(words: list[Word], place: int, literals: set[str], ways: list[_Way]) -> str:
+    """Say that a word fits nothing, with the nearest known one."""
+    word = escape(words[place].text)
+    if not literals and place and any(len(way.variant) == place for way in ways):
+        before = " ".join(escape(one.text) for one in words[:place])
+        return f"nothing more is expected behind {before}: {word}"
+    elsewhere = {one.context for one in COMMANDS if place == 0 and one.words[0] == words[0].text}
+    if elsewhere:
+        return f"{word} is a command of the context {_listed(sorted(elsewhere))}"
+    near = get_close_matches(words[place].text, literals, 1)
+    hint = f"did you mean {near[0]}?" if near else f"it may be {_listed(sorted(literals))}"
+    what = "unknown command" if place == 0 else "unknown word"
+    return f"{what} {word}: {hint}" if place or near else f"{what} {word}: 'help' lists them"

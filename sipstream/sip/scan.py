@@ -1,0 +1,129 @@
+"""The SIP stage: datagrams in, messages with their kind and Call-ID out, the rest counted."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, TypeAlias
+
+from sipstream.limits import MAX_CALL_ID
+from sipstream.packets import Tally
+from sipstream.sip import headers
+from sipstream.sip.framing import Framer, Located
+from sipstream.sip.startline import NOT_SIP, kind_of
+
+if TYPE_CHECKING:
+    from sipstream.decode.decoder import Datagram
+    from sipstream.decode.endpoints import Flow
+
+Found: TypeAlias = "tuple[int, Flow, int, bytes, bytes, int, int, int]"
+"""Time (ns), flow, kind, Call-ID, data, start and end of the message there, place of its first byte
+in the batch's store (-1: not there as it is)."""
+
+NOT_SIP_REASON = "not SIP"
+KEEP_ALIVE = "keep-alive"
+NO_CALL_ID = "SIP without Call-ID"
+PART = "part of a message"
+TLS = "TLS without keys"
+EMPTY = "empty datagram"
+_STREAMS = ("TCP",)
+_NEEDLE = b"\nCall-ID:"
+_NEEDLE_LENGTH = len(_NEEDLE)
+
+
+class Scanner:
+    """Finds the messages of one source; what is none is counted in its tally by reason."""
+
+    def __init__(self, tally: Tally) -> None:
+        self._tally = tally
+
+    def feed(self, datagrams: list[Datagram]) -> list[Found]:
+        """Return the messages of the datagrams, in their order."""
+        found: list[Found] = []
+        append = found.append
+        with_messages = 0
+        for datagram in datagrams:
+            time, flow, data, start, end, offset, packets = datagram
+            if flow.transport in _STREAMS:
+                self._stream(datagram, found)
+                continue
+            kind = kind_of(data, start, end)
+            if kind == NOT_SIP:
+                if packets:
+                    self._tally.reasons[_reason(data, start, end)] += 1
+                continue
+            call_id = call_id_of(data, start, end)
+            if call_id is None:
+                if packets:
+                    self._tally.reasons[NO_CALL_ID] += 1
+                continue
+            with_messages += packets
+            append((time, flow, kind, call_id, data, start, end, offset))
+        self._tally.with_messages += with_messages
+        return found
+
+    def _stream(self, datagram: Datagram, found: list[Found]) -> None:
+        """Frame a piece of a stream."""
+        time, flow, data, start, end, offset, packets = datagram
+        framer: Framer | None = flow.framer
+        if framer is None:
+            framer = flow.framer = Framer()
+        before = len(found)
+        if start == end:
+            self._add(time, flow, framer.lost(), found)
+            return
+        if not framer.waiting and _is_tls(data, start, end):
+            self._tally.reasons[TLS] += packets
+            return
+        self._add(time, flow, framer.feed(data, start, end, offset), found)
+        if len(found) > before:
+            self._tally.with_messages += packets
+        elif framer.waiting and kind_of(data, start, end) != NOT_SIP:
+            self._tally.reasons[PART] += packets
+        else:
+            reason = PART if framer.waiting and not framer.skipped else _reason(data, start, end)
+            self._tally.reasons[reason] += packets
+
+    def _add(self, time: int, flow: Flow, messages: list[Located], found: list[Found]) -> None:
+        for data, start, end, offset in messages:
+            kind = kind_of(data, start, end)
+            call_id = call_id_of(data, start, end)
+            if kind == NOT_SIP or call_id is None:
+                continue
+            found.append((time, flow, kind, call_id, data, start, end, offset))
+
+
+def call_id_of(data: bytes, start: int, end: int) -> bytes | None:
+    """Return the Call-ID a message is grouped under, None where it has none.
+
+    A longer one than MAX_CALL_ID is kept as its beginning and a digest of the whole.
+    """
+    place = data.find(_NEEDLE, start, end)
+    if (
+        place >= 0
+        and data.find(b"\n\r\n", start, place) < 0
+        and data.find(b"\n\n", start, place) < 0
+    ):
+        line_end = data.find(b"\r\n", place + _NEEDLE_LENGTH, end)
+        if line_end >= 0 and data[line_end + 2 : line_end + 3] not in (b" ", b"\t"):
+            value = data[place + _NEEDLE_LENGTH : line_end].strip()
+            if value and len(value) <= MAX_CALL_ID and b"\n" not in value:
+                return value
+    slow = headers.first(data, start, end, "Call-ID")
+    if not slow:
+        return None
+    if len(slow) > MAX_CALL_ID:
+        return slow[:MAX_CALL_ID] + b"..." + hashlib.sha256(slow).hexdigest()[:16].encode()
+    return slow
+
+
+def _is_tls(data: bytes, start: int, end: int) -> bool:
+    """Tell a TLS record (RFC 8446 section 5.1) by its first bytes."""
+    return end - start >= 5 and 20 <= data[start] <= 23 and data[start + 1] == 3
+
+
+def _reason(data: bytes, start: int, end: int) -> str:
+    if start >= end:
+        return EMPTY
+    if not data[start:end].strip(b"\r\n\0 ") and end - start <= 64:
+        return KEEP_ALIVE
+    return NOT_SIP_REASON

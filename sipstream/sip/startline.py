@@ -1,0 +1,99 @@
+"""Start lines (RFC 3261 section 7.1 and 7.2): is this SIP, and which kind of message.
+
+The kind is a small number, so that an index can hold a million of them: a response's status code as
+it is, a request's method as METHOD_BASE + its place in the table of methods seen.
+"""
+
+from __future__ import annotations
+
+import re
+
+from sipstream.limits import MAX_START_LINE, METHODS
+
+METHOD_BASE = 1000
+NOT_SIP = -1
+
+KNOWN = (
+    b"INVITE",
+    b"ACK",
+    b"BYE",
+    b"CANCEL",
+    b"OPTIONS",
+    b"REGISTER",
+    b"PRACK",
+    b"SUBSCRIBE",
+    b"NOTIFY",
+    b"PUBLISH",
+    b"INFO",
+    b"REFER",
+    b"MESSAGE",
+    b"UPDATE",
+)
+INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER = range(METHOD_BASE, METHOD_BASE + 6)
+OTHER = METHOD_BASE + METHODS
+"""The kind of a request whose method came after the table was full."""
+
+_TOKEN = re.compile(rb"[A-Za-z0-9\-.!%*_+`'~]+")
+_REQUEST_END = re.compile(rb"[ \t]SIP/\d+\.\d+[ \t]*\r?$", re.IGNORECASE)
+_RESPONSE = re.compile(rb"SIP/\d+\.\d+[ \t]+(\d{3})(?:[ \t]|\r?$)", re.IGNORECASE)
+
+_kinds: dict[bytes, int] = {name: METHOD_BASE + i for i, name in enumerate(KNOWN)}
+_methods: list[str] = [name.decode("ascii") for name in KNOWN]
+
+
+def kind_of(data: bytes, start: int, end: int) -> int:
+    """Return the kind of the message that begins at `start`, NOT_SIP where none does."""
+    if start >= end:
+        return NOT_SIP
+    first = data[start]
+    if first > 0x7E or first < 0x21:
+        return NOT_SIP
+    if data[start : start + 8] == b"SIP/2.0 ":
+        code = data[start + 8 : min(start + 11, end)]
+        if len(code) == 3 and code.isdigit():
+            return int(code)
+        return NOT_SIP
+    space = data.find(b" ", start, min(start + 64, end))
+    if space < 0:
+        return NOT_SIP
+    line_end = data.find(b"\n", space, min(space + MAX_START_LINE, end))
+    if line_end < 0:
+        line_end = end
+    if data[line_end - 9 : line_end] == b" SIP/2.0\r":
+        known = _kinds.get(data[start:space])
+        if known is not None:
+            return known
+    return _odd_kind(data, start, space, line_end)
+
+
+def _odd_kind(data: bytes, start: int, space: int, line_end: int) -> int:
+    """Judge start lines that aren't as the book has them: LF only, other methods, versions, case."""
+    line = data[start:line_end]
+    response = _RESPONSE.match(line)
+    if response:
+        return int(response[1])
+    method = data[start:space]
+    if not _TOKEN.fullmatch(method) or not _REQUEST_END.search(line):
+        return NOT_SIP
+    return intern_method(method)
+
+
+def intern_method(method: bytes) -> int:
+    """Return the kind of a method, giving it a number when it is new."""
+    kind = _kinds.get(method)
+    if kind is None:
+        if len(_methods) >= METHODS:
+            return OTHER
+        kind = _kinds[method] = METHOD_BASE + len(_methods)
+        _methods.append(method.decode("ascii", "surrogateescape"))
+    return kind
+
+
+def method_name(kind: int) -> str:
+    """Return the method of a request's kind; `OTHER` has none of its own."""
+    return _methods[kind - METHOD_BASE] if kind - METHOD_BASE < len(_methods) else "OTHER"
+
+
+def is_request(kind: int) -> bool:
+    """Tell requests from responses."""
+    return kind >= METHOD_BASE

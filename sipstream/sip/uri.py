@@ -1,0 +1,43 @@
+"""The user part of the URI in a header value: the number (RFC 3261 section 19.1, RFC 3966)."""
+
+from __future__ import annotations
+
+import re
+
+_URI = re.compile(r"(sips?|tel):([^\s>]*)", re.IGNORECASE)
+_QUOTED = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\\?$)', re.DOTALL)
+"""A display name; one that is never closed runs to the end, so that each character is read once."""
+_SEPARATORS = str.maketrans("", "", "-.() ")
+_NUMBER = re.compile(r"\+?[0-9*#]+")
+_ESCAPED = re.compile(r"%([0-9A-Fa-f]{2})")
+
+
+def user_of(value: str) -> str:
+    """Return the user part of the first URI of a From, To or like value; "" where it has none.
+
+    A tel URI gives its number without visual separators; so does a user part that is a telephone
+    number written with them, and `tel:1819@10.0.0.1`, which some PBXs send.
+    """
+    if '"' in value:
+        # A display name may hold anything, a URI included.
+        value = _QUOTED.sub("", value)
+    match = _URI.search(value)
+    if match is None:
+        return ""
+    scheme, rest = match[1].lower(), match[2]
+    user, at, _ = rest.partition("@")
+    if not at:
+        if scheme != "tel":
+            return ""
+        user = rest
+    # A password and parameters of the user part don't belong to the number (RFC 3261 19.1.1).
+    user = user.partition(";")[0].partition(":")[0].partition("?")[0]
+    if "%" in user:
+        user = _ESCAPED.sub(lambda hit: chr(int(hit[1], 16)), user)
+    bare = user.translate(_SEPARATORS)
+    return bare if is_number(bare) else user
+
+
+def is_number(user: str) -> bool:
+    """Tell whether a user part is a telephone number, with or without a leading +."""
+    return _NUMBER.fullmatch(user) is not None

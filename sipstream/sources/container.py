@@ -1,0 +1,201 @@
+"""Which kind of capture a stream of bytes is: told by its first bytes, never by a name.
+
+Sans-IO. `AnyReader` has the shape of the readers it chooses between, so files, pipes and growing
+files are read alike. It doesn't unpack: `unpack` stands in front of it.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
+from typing import TypeAlias
+
+from sipstream.errors import SourceError
+from sipstream.packets import Batch, Store
+from sipstream.sources import pcap, pcapng
+from sipstream.sources.pcap import PcapReader
+from sipstream.sources.pcapng import PcapngReader
+from sipstream.sources.text import TextReader
+from sipstream.spool import FileStore, Spool, TextStore
+
+UNKNOWN = "neither a capture file nor text that tcpdump printed"
+TEXT_SEARCH = 64 << 20
+"""Bytes of text searched for the first packet before a stream is called unknown: this ends the
+reading of a sparse file or of /dev/zero within a second."""
+MAGIC_LENGTH = 4
+_GZIP_MAGIC = b"\x1f\x8b"
+_DAY_REACH = 1 << 16
+"""Bytes searched for the first printed time: far more than one packet."""
+_LATE_NS = 10**9
+"""How far a packet's time may lie after the file's: file times come from a coarser clock."""
+
+Reader: TypeAlias = PcapReader | PcapngReader | TextReader
+
+
+class Kind(enum.Enum):
+    """What the first bytes say."""
+
+    PCAP = "pcap"
+    PCAPNG = "pcapng"
+    GZIP = "gzip"
+    TEXT = "text"
+
+
+def sniff(head: bytes) -> Kind | None:
+    """Return the kind that a stream's first bytes tell, None when it takes more of them."""
+    if head[:2] == _GZIP_MAGIC:
+        return Kind.GZIP
+    if len(head) < MAGIC_LENGTH:
+        return None
+    magic = head[:MAGIC_LENGTH]
+    if magic in pcap.MAGICS:
+        return Kind.PCAP
+    return Kind.PCAPNG if magic == pcapng.MAGIC else Kind.TEXT
+
+
+def make_reader(
+    kind: Kind,
+    store: Store,
+    offset: int = 0,
+    *,
+    day: date | None = None,
+    live: bool = False,
+) -> Reader:
+    """Return the reader for a kind other than GZIP; `offset` is the place of its first byte.
+
+    `day` is the local date of the first packet, for text that prints only times of day; `live` says
+    that the text is being printed now.
+    """
+    if kind is Kind.PCAP:
+        return PcapReader(store, offset)
+    if kind is Kind.PCAPNG:
+        return PcapngReader(store, offset)
+    return TextReader(store, offset, day=day, live=live)
+
+
+def first_day(store: Store, head: bytes, modified_ns: int) -> date:
+    """Return the local date of a text's first packet, for text that prints only times of day.
+
+    It is the day of the last change (ns since the epoch), or the day before where the first printed
+    time of day would lie after it.
+    """
+    try:
+        day = datetime.fromtimestamp(modified_ns // 10**9).date()
+    except (OverflowError, OSError, ValueError):
+        return date(1970, 1, 1)
+    scratch = TextReader(store, day=day)
+    for batch in scratch.feed(head[:_DAY_REACH]) + scratch.finish():
+        if batch.records[0][0] > modified_ns + _LATE_NS:
+            return day - timedelta(days=1)
+        break
+    return day
+
+
+class AnyReader:
+    """Reads a stream of any kind; what is compressed gives nothing but `kind`.
+
+    `offset` is the place in `store` of the first byte that will be fed, `text` the store as text
+    where the caller has one already. `notes` is the caller's list. `modified_ns` is asked when the
+    first bytes are there: by when they were written, in ns since the epoch.
+    """
+
+    def __init__(
+        self,
+        store: FileStore | Spool,
+        offset: int = 0,
+        *,
+        notes: list[str],
+        modified_ns: Callable[[], int],
+        text: TextStore | None = None,
+        live: bool = False,
+    ) -> None:
+        self.kind: Kind | None = None
+        self.packets = 0
+        """Packets found so far."""
+        self.taken = 0
+        """Bytes fed so far."""
+        self._store = store
+        self._offset = offset
+        self._notes = notes
+        self._modified_ns = modified_ns
+        self._text = text
+        self._live = live
+        self._head = b""
+        self._reader: Reader | None = None
+        self._lost = False
+
+    def keep(self, data: bytes) -> list[Batch]:
+        """Append the next bytes to the store, which is a spool, and feed them.
+
+        The first ones say where the stream lies in it, whatever `offset` was.
+        """
+        assert isinstance(self._store, Spool)
+        place = self._store.append(data)
+        if not self.taken:
+            self._offset = place
+        if self._store.lost and not self._lost:
+            self._lost = True
+            self._notes.append(
+                "the temporary folder is full: messages are counted, but can't be shown whole"
+            )
+        return self.feed(data)
+
+    def feed(self, data: bytes) -> list[Batch]:
+        """Take the next bytes, return the whole packets they complete."""
+        self.taken += len(data)
+        if self._reader is None:
+            if self.kind is not None:
+                return []
+            data = self._head + data
+            self.kind = sniff(data)
+            if self.kind is None:
+                self._head = data
+                return []
+            self._head = b""
+            if self.kind is Kind.GZIP:
+                return []
+            self._reader = self._make(self.kind, data)
+        return self._found(self._reader.feed(data))
+
+    def flush(self) -> list[Batch]:
+        """Return the last packet of text that has stopped growing for now."""
+        if not isinstance(self._reader, TextReader):
+            return []
+        return self._found(self._reader.flush())
+
+    def finish(self) -> list[Batch]:
+        """The stream ended: return what its rest still gives."""
+        if self._reader is None:
+            self.kind = self.kind or (Kind.TEXT if self._head else None)
+            return []
+        return self._found(self._reader.finish())
+
+    def unrecognised(self, patience: int) -> bool:
+        """Return whether no packet was found in `patience` bytes of text."""
+        return self.kind is Kind.TEXT and not self.packets and self.taken >= patience
+
+    def require_known(self, name: str, *, ended: bool = False) -> None:
+        """Refuse what has shown to be no capture: text without packets, or packed once more.
+
+        Raises:
+            SourceError: a sentence that begins with `name`.
+        """
+        if self.kind is Kind.GZIP:
+            raise SourceError(f"{name}: holds a .gz inside the .gz; unpack the outer one first")
+        if self.unrecognised(0 if ended else TEXT_SEARCH):
+            raise SourceError(f"{name}: {UNKNOWN}")
+
+    def _make(self, kind: Kind, data: bytes) -> Reader:
+        if kind is not Kind.TEXT:
+            return make_reader(kind, self._store, self._offset)
+        store = self._text or TextStore(self._store)
+        day = first_day(store, data, self._modified_ns())
+        return make_reader(kind, store, self._offset, day=day, live=self._live)
+
+    def _found(self, batches: list[Batch]) -> list[Batch]:
+        assert self._reader is not None
+        self._notes += self._reader.notes
+        self._reader.notes.clear()
+        self.packets += sum(len(batch.records) for batch in batches)
+        return batches

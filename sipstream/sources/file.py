@@ -1,0 +1,156 @@
+"""A file that is whole: read chunk by chunk where it lies; a .gz is unpacked into a spool.
+
+Reads of a local file take well under a millisecond a chunk and go without a thread; after each
+batch the event loop has its turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import stat
+from collections.abc import AsyncGenerator, Iterator
+from pathlib import Path
+
+from sipstream import limits
+from sipstream.errors import SourceError
+from sipstream.packets import Batch, Tally
+from sipstream.sources import container, unpack
+from sipstream.sources.container import AnyReader, Kind, sniff
+from sipstream.spool import FileStore, Spool
+
+
+class FileSource:
+    """The packets of one file: pcap, pcapng, what tcpdump printed, or a .gz of these."""
+
+    live = False
+
+    def __init__(self, path: Path) -> None:
+        self.name = str(path)
+        self.tally = Tally(self.name)
+        self.notes: list[str] = []
+        self._path = path
+        self._done = 0
+        self._size = 0
+        self._store: FileStore | Spool | None = None
+        """Where the packets lie: the file, or a spool of what was unpacked."""
+
+    def progress(self) -> tuple[int, int]:
+        """Return bytes read and bytes in all; of a .gz the packed ones."""
+        return self._done, self._size
+
+    async def batches(self) -> AsyncGenerator[Batch, None]:
+        """Yield the file's packets up to the size it had at the beginning.
+
+        Raises:
+            SourceError: it can't be read, or is of no known kind.
+        """
+        file = open_file(self._path)
+        located = False
+        try:
+            self._size = file.size()
+            kind = sniff(file.read(0, container.MAGIC_LENGTH))
+            parts = self._unpacked(file) if kind is Kind.GZIP else self._as_it_is(file)
+            for part in parts:
+                for batch in part:
+                    located = True
+                    yield batch
+                if not part:
+                    await asyncio.sleep(0)
+        finally:
+            # What messages lie in stays open for who looks at them.
+            if self._store is not file:
+                file.close()
+            if self._store is not None and not located:
+                self._store.close()
+
+    def _as_it_is(self, file: FileStore) -> Iterator[list[Batch]]:
+        """Yield the batches of a file chunk by chunk, located in the file."""
+        self._store = file
+        reader = self._reader(file, file)
+        for data in self._chunks(file, limits.CHUNK):
+            yield reader.feed(data)
+            reader.require_known(self.name)
+        yield self._finish(reader)
+
+    def _unpacked(self, file: FileStore) -> Iterator[list[Batch]]:
+        """Yield the batches of a .gz piece by piece, located in a spool of what was unpacked."""
+        self._store = spool = Spool()
+        reader = self._reader(file, spool)
+        unpacker = unpack.Unpacker()
+        for data in self._chunks(file, unpack.STEP):
+            for piece in unpacker.feed(data):
+                yield reader.keep(piece)
+                reader.require_known(self.name)
+            if unpacker.ended:
+                break
+        for piece in unpacker.finish():
+            yield reader.keep(piece)
+        self.notes += unpacker.notes
+        yield self._finish(reader)
+
+    def _finish(self, reader: AnyReader) -> list[Batch]:
+        batches = reader.finish()
+        reader.require_known(self.name, ended=True)
+        if reader.kind is None:
+            self.notes.append("is empty")
+        return batches
+
+    def _chunks(self, file: FileStore, size: int) -> Iterator[bytes]:
+        """Yield the file's bytes in order; ends early, with a note, where it can't be read."""
+        while self._done < self._size:
+            try:
+                data = os.pread(file.fileno(), min(size, self._size - self._done), self._done)
+            except OSError as error:
+                self.notes.append(f"can't be read at byte {self._done}: {words(error)}")
+                return
+            if not data:
+                self.notes.append(f"became shorter while it was read: it ends at byte {self._done}")
+                return
+            self._done += len(data)
+            yield data
+
+    def _reader(self, file: FileStore, store: FileStore | Spool) -> AnyReader:
+        return AnyReader(
+            store, notes=self.notes, modified_ns=lambda: os.fstat(file.fileno()).st_mtime_ns
+        )
+
+
+def open_file(path: Path) -> FileStore:
+    """Open a file for reading.
+
+    Raises:
+        SourceError: it isn't there, may not be read, or is no file.
+    """
+    try:
+        # Before it is opened: who writes to a pipe would notice.
+        what = refusal(path.stat().st_mode)
+    except OSError as error:
+        raise SourceError(f"{path}: {words(error)}") from error
+    except ValueError as error:
+        raise SourceError(f"{path}: is no possible file name") from error
+    if what is None:
+        store = FileStore(path)
+        what = refusal(os.fstat(store.fileno()).st_mode)
+        if what is None:
+            return store
+        store.close()
+    raise SourceError(f"{path}: {what}")
+
+
+def refusal(mode: int) -> str | None:
+    """Return what is wrong with what isn't a regular file; `mode` is the one of `stat`."""
+    if stat.S_ISREG(mode):
+        return None
+    if stat.S_ISDIR(mode):
+        return "is a directory"
+    if stat.S_ISFIFO(mode):
+        return "is a pipe, not a file: give it on standard input (sipstream - < PIPE)"
+    if stat.S_ISSOCK(mode):
+        return "is a socket, not a file"
+    return "is a device, not a file"
+
+
+def words(error: OSError) -> str:
+    """Return the system's words for an error, in lower case as part of a sentence."""
+    return os.strerror(error.errno).lower() if error.errno else str(error)

@@ -1,0 +1,290 @@
+"""An interface, live: frames with the kernel's time stamps, kept in a pcap spool, then yielded.
+
+The socket sits in the event loop and is read until it is empty or a batch is full; meanwhile packets
+wait in the kernel's buffer, which counts what it can't hold. Frames of `any`, and of link types
+unknown to us, become Linux cooked ones (LINUX_SLL2). What is inside a frame is nobody's concern here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+import struct
+import time
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from sipstream import limits
+from sipstream.errors import SourceError
+from sipstream.packets import Batch, Linktype, Tally
+from sipstream.sources import bpf as kernel_filter
+from sipstream.sources import packet_socket
+from sipstream.sources.file import words
+from sipstream.sources.packet_socket import ANY
+from sipstream.spool import PcapSpool
+
+BUFFER = 16 << 20
+"""Bytes asked for as the kernel's receive buffer: room for a burst of some 20,000 packets."""
+
+DEFAULT_FILTER_TEXT = "SIP on any port"
+
+_LOOK_SECONDS = 1.0
+"""How often drops are counted, and an interface that is down is looked at."""
+
+_ETHERNET_HEADER = 14
+_ETHERNET_ADDRESSES = 12
+_SLL2 = struct.Struct("!HHIHBB8s")
+
+Packet: TypeAlias = tuple[int, bytes, int]
+"""Time in ns since the epoch, bytes, size on the wire."""
+
+
+class LiveSource:
+    """The packets of one interface, or of `any`: `open` it, draw `batches` until `stop`.
+
+    `bpf` is an own kernel filter (pcap-filter(7)); `cooked` makes every frame a LINUX_SLL2 one, so
+    that interfaces of several link types fit one file; `write` is a spool that others write to as
+    well; `buffer` is the receive buffer's size in bytes.
+    """
+
+    live = True
+
+    def __init__(
+        self,
+        interface: str,
+        *,
+        bpf: str | None = None,
+        cooked: bool = False,
+        write: PcapSpool | None = None,
+        buffer: int = BUFFER,
+    ) -> None:
+        self.name = interface
+        self.tally = Tally(interface)
+        self.notes: list[str] = []
+        self.filter_text = DEFAULT_FILTER_TEXT if bpf is None else bpf
+        self.buffer = buffer
+        """The receive buffer's size in bytes; once open, what the kernel gave."""
+        self._bpf = bpf
+        self._cooked = cooked or (write is not None and write.linktype == Linktype.LINUX_SLL2)
+        self._spool = write
+        self._socket: socket.socket | None = None
+        self._given = Linktype.LINUX_SLL2
+        self._index = 0
+        self._indexes: dict[str, int] = {}
+        self._space = memoryview(bytearray(limits.MAX_PACKET))
+        self._ready = asyncio.Event()
+        self._stopping = False
+        self._failure: OSError | None = None
+        self._down_since: float | None = None
+        self._told_lost = False
+
+    @property
+    def spool(self) -> PcapSpool:
+        """Where the packets are kept, once the source is open."""
+        assert self._spool is not None, "not open"
+        return self._spool
+
+    def progress(self) -> None:
+        """Return None: a live source has no end."""
+        return
+
+    def stop(self) -> None:
+        """Have `batches` end once what the socket holds now is delivered."""
+        self._stopping = True
+        self._ready.set()
+
+    # Opening
+
+    def open(self, path: Path | None = None) -> None:
+        """Open the interface: packets wait in the kernel from now on. Needs no event loop.
+
+        `path` is where to keep the packets if no spool was given; without it they have no name.
+
+        Raises:
+            CaptureDeniedError: this process may not capture; the text tells how it may.
+            SourceError: no such interface, it is down, a wrong filter, a file can't be written.
+        """
+        sock, self._given = packet_socket.open_socket(self.name)
+        try:
+            self._make_ready(sock)
+            linktype = Linktype.LINUX_SLL2 if self._cooked else self._given
+            if self._spool is None:
+                self._spool = PcapSpool(linktype, path)
+            elif self._spool.linktype != linktype:
+                raise SourceError(
+                    f"{self.name}: its link type isn't that of the file being written;"
+                    " name all interfaces when sipstream starts"
+                )
+            self._cooked = linktype == Linktype.LINUX_SLL2
+        except OSError as error:
+            sock.close()
+            raise SourceError(f"{self.name}: {words(error)}") from error
+        except SourceError:
+            sock.close()
+            raise
+        self._socket = sock
+
+    def _make_ready(self, sock: socket.socket) -> None:
+        program = self._program()
+        wanted = self.buffer
+        try:
+            self.buffer = packet_socket.make_ready(sock, program, wanted)
+        except OSError as error:
+            if self._bpf is None or error.errno not in (errno.EINVAL, errno.ENOMEM):
+                raise
+            text = f"capture filter {self._bpf!r}: it is too long for the kernel"
+            raise SourceError(text) from error
+        if self.buffer < wanted:
+            self.notes.append(
+                f"its receive buffer has {self.buffer >> 10:,} KiB, not {wanted >> 10:,};"
+                f" `sysctl -w net.core.rmem_max={wanted}` lets it grow"
+            )
+        if self.name != ANY:
+            self._index = socket.if_nametoindex(self.name)
+            packet_socket.be_promiscuous(sock, self._index)
+
+    def _program(self) -> kernel_filter.Program:
+        if self._bpf is None:
+            return kernel_filter.DEFAULT
+        if "vlan" in self._bpf.split():
+            self.notes.append(
+                "the kernel takes VLAN tags off before a filter sees them: `vlan` finds only inner"
+                " ones; leave it out to get tagged and untagged packets alike"
+            )
+        headless = self._given == Linktype.LINUX_SLL2
+        linktype = Linktype.RAW if headless else self._given
+        return kernel_filter.compile_expression(self._bpf, linktype)
+
+    # Running
+
+    async def batches(self) -> AsyncGenerator[Batch, None]:
+        """Yield packets as they come, until `stop`. Closing it closes the socket, not the spool.
+
+        Raises:
+            SourceError: the interface can't be opened (see `open`), or not be read any more.
+        """
+        if self._socket is None:
+            self.open()
+        sock = self._socket
+        assert sock is not None
+        loop = asyncio.get_running_loop()
+        loop.add_reader(sock, self._ready.set)
+        self._look_later(sock)
+        try:
+            while not self._stopping:
+                await self._ready.wait()
+                self._ready.clear()
+                if packets := self._receive(sock):
+                    yield await self._keep(packets)
+                if self._failure is not None:
+                    raise SourceError(f"{self.name}: {words(self._failure)}")
+            kernel_filter.attach(sock, kernel_filter.NOTHING)
+            while packets := self._receive(sock):
+                yield await self._keep(packets)
+        finally:
+            self._looking.cancel()
+            loop.remove_reader(sock)
+            self._count_drops(sock)
+            self._socket = None
+            sock.close()
+
+    async def _keep(self, packets: list[Packet]) -> Batch:
+        # To receive takes about as long as to decode: the loop has its turn between the two.
+        await asyncio.sleep(0)
+        return self.spool.append_packets(packets, self.name)
+
+    def _receive(self, sock: socket.socket) -> list[Packet]:
+        """Return the packets that wait, at most a batch of them."""
+        packets: list[Packet] = []
+        space = self._space
+        receive = sock.recvmsg_into
+        size = 0
+        while len(packets) < limits.BATCH_PACKETS and size < limits.CHUNK:
+            try:
+                length, ancillary, _, address = receive((space,), packet_socket.ANCILLARY_SIZE)
+            except BlockingIOError:
+                break
+            except OSError as error:
+                if error.errno == errno.ENETDOWN:
+                    self._went_down()
+                    continue
+                self._failure = error
+                break
+            size += length
+            time_ns, tag, wire_length = packet_socket.unpack(ancillary, length)
+            data = bytes(space[:length])
+            if self._cooked:
+                data = self._cook(data, tag, address)
+            elif tag:
+                data = data[:_ETHERNET_ADDRESSES] + tag + data[_ETHERNET_ADDRESSES:]
+            packets.append((time_ns, data, wire_length + len(data) - length))
+        return packets
+
+    def _cook(self, data: bytes, tag: bytes, address: Any) -> bytes:
+        """Return a LINUX_SLL2 frame; a tag that was taken off stands before the packet again."""
+        name, protocol, packet_type, hardware_type, hardware_address = address
+        if self._given == Linktype.ETHERNET:
+            data = data[_ETHERNET_HEADER:]
+        if tag:
+            data = tag[2:] + protocol.to_bytes(2, "big") + data
+            protocol = int.from_bytes(tag[:2], "big")
+        header = _SLL2.pack(
+            protocol,
+            0,
+            self._index_of(name),
+            hardware_type,
+            packet_type,
+            len(hardware_address),
+            hardware_address,
+        )
+        return header + data
+
+    def _index_of(self, name: str) -> int:
+        index = self._indexes.get(name)
+        if index is None:
+            index = 0
+            with suppress(OSError):
+                index = socket.if_nametoindex(name)
+            self._indexes[name] = index
+        return index
+
+    # Once a second
+
+    def _look_later(self, sock: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        self._looking = loop.call_later(_LOOK_SECONDS, self._look, sock)
+
+    def _look(self, sock: socket.socket) -> None:
+        self._count_drops(sock)
+        # Interfaces may have been made, renamed and removed.
+        self._indexes.clear()
+        if self._down_since is not None:
+            with suppress(OSError):
+                self._come_back(sock, self._down_since)
+        if self.spool.lost and not self._told_lost:
+            self._told_lost = True
+            self.notes.append("packets can't be kept; is the disk full?")
+        self._look_later(sock)
+
+    def _count_drops(self, sock: socket.socket) -> None:
+        """Add what the kernel dropped; nothing else may read its count, because reading clears it."""
+        self.tally.drops += packet_socket.take_drops(sock)
+
+    def _went_down(self) -> None:
+        if self._down_since is None:
+            self._down_since = time.monotonic()
+            self.notes.append("is down; the capture goes on when it is up again")
+
+    def _come_back(self, sock: socket.socket, since: float) -> None:
+        """Bind again to an interface that was removed and made again; tell when it is up."""
+        index = socket.if_nametoindex(self.name)
+        if index != self._index:
+            packet_socket.bind(sock, self.name)
+            packet_socket.be_promiscuous(sock, index)
+            self._index = index
+        if packet_socket.is_up(sock, self.name):
+            self._down_since = None
+            self.notes.append(f"is up again after {time.monotonic() - since:.0f} s")

@@ -1,0 +1,315 @@
+"""What people and scripts see of the index: light views, made when looked at, that read on demand.
+
+Texts are the traffic's own (bytes that are no UTF-8 as surrogate escapes); only escape.py makes them
+fit for a terminal.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from sipstream import states
+from sipstream.limits import COPY_WINDOW
+from sipstream.sip import headers
+from sipstream.sip.startline import is_request, method_name
+from sipstream.sip.uri import is_number, user_of
+
+if TYPE_CHECKING:
+    from sipstream.conversations import Index
+
+_TRANSPORTS = ("UDP", "TCP", "WS", "SCTP", "TLS")
+_LENGTH = re.compile(r"\d{1,10}")
+_COPY_REACH = 64
+"""Messages looked back at for the one that a copy repeats."""
+
+
+def party(value: str) -> str:
+    """Return what lists show of a From or To value: its number, else the whole value."""
+    user = user_of(value)
+    return user if is_number(user) else value
+
+
+class Message:
+    """One SIP request or response."""
+
+    def __init__(self, index: Index, number: int) -> None:
+        self._index = index
+        self.id = number
+        """Its place in the index; numbers rise in order of arrival."""
+
+    def __repr__(self) -> str:
+        return f"<Message {self.id}: {self.start_line!r}>"
+
+    @property
+    def conversation(self) -> int:
+        """The number of its conversation."""
+        return self._index.m_conversation[self.id]
+
+    @property
+    def time(self) -> int:
+        """When it was captured, ns since the epoch."""
+        return self._index.m_time[self.id]
+
+    @property
+    def source(self) -> str:
+        """Where it came from, `10.20.0.22.5060`."""
+        return self._index.endpoints.text(self._index.m_source[self.id])
+
+    @property
+    def destination(self) -> str:
+        """Where it went, `10.11.12.13.5060`."""
+        return self._index.endpoints.text(self._index.m_destination[self.id])
+
+    @property
+    def source_address(self) -> str:
+        """The source without its port."""
+        return self._index.endpoints.address(self._index.m_source[self.id])
+
+    @property
+    def destination_address(self) -> str:
+        """The destination without its port."""
+        return self._index.endpoints.address(self._index.m_destination[self.id])
+
+    @property
+    def source_uri(self) -> str:
+        """The source as URIs have it, `10.20.0.22:5060` or `[2001:db8::1]:5060`."""
+        return self._index.endpoints.uri_text(self._index.m_source[self.id])
+
+    @property
+    def destination_uri(self) -> str:
+        """The destination as URIs have it."""
+        return self._index.endpoints.uri_text(self._index.m_destination[self.id])
+
+    @property
+    def transport(self) -> str:
+        """UDP, TCP, WS, SCTP or TLS."""
+        return _TRANSPORTS[self._index.m_transport[self.id]]
+
+    @property
+    def tap(self) -> str:
+        """The capture point's name; "" where the source names none."""
+        return self._index.taps[self._index.m_tap[self.id]]
+
+    @property
+    def method(self) -> str | None:
+        """A request's method, None for a response."""
+        kind = self._index.m_kind[self.id]
+        return method_name(kind) if is_request(kind) else None
+
+    @property
+    def status(self) -> int | None:
+        """A response's status code, None for a request."""
+        kind = self._index.m_kind[self.id]
+        return None if is_request(kind) else kind
+
+    @property
+    def kind(self) -> int | str:
+        """The status code of a response, the method of a request."""
+        kind = self._index.m_kind[self.id]
+        return method_name(kind) if is_request(kind) else kind
+
+    @cached_property
+    def raw(self) -> bytes:
+        """The message's bytes; b"" when its file has lost them."""
+        return self._index.raw(self.id)
+
+    @property
+    def start_line(self) -> str:
+        """The first line."""
+        return _text(self.raw.partition(b"\n")[0].rstrip(b"\r"))
+
+    @property
+    def reason(self) -> str:
+        """A response's reason phrase (RFC 3261 section 7.2), "" for a request."""
+        if self.status is None:
+            return ""
+        parts = self.start_line.split(None, 2)
+        return parts[2] if len(parts) > 2 else ""
+
+    def header(self, name: str) -> str | None:
+        """Return the first value of a header, any spelling of its name, None where it has none."""
+        value = headers.first(self.raw, 0, len(self.raw), name)
+        return None if value is None else _text(value)
+
+    def headers(self, name: str) -> list[str]:
+        """Return the values of all header fields of a name, in their order, folds undone."""
+        return [_text(value) for value in headers.every(self.raw, 0, len(self.raw), name)]
+
+    @property
+    def body(self) -> bytes:
+        """What stands behind the headers."""
+        return self.raw[headers.body_start(self.raw, 0, len(self.raw)) :]
+
+    @property
+    def cseq(self) -> str:
+        """The CSeq header, "" where it has none."""
+        return self.header("CSeq") or ""
+
+    @property
+    def src_num(self) -> str:
+        """The From number, or the whole From value where there is none."""
+        return party(self.header("From") or "")
+
+    @property
+    def dst_num(self) -> str:
+        """The To number, or the whole To value where there is none."""
+        return party(self.header("To") or "")
+
+    @property
+    def headline(self) -> str | None:
+        """The line tcpdump printed above it, where it was loaded from such text."""
+        index = self._index
+        line = index.stores[index.m_store[self.id]].headline(index.m_offset[self.id])
+        return None if line is None else _text(line)
+
+    @property
+    def cut(self) -> bool:
+        """The capture holds less than the message's headers and Content-Length say.
+
+        Text has lost the CR of each line end, which is allowed for.
+        """
+        raw = self.raw
+        body = headers.body_start(raw, 0, len(raw))
+        if body == len(raw) and not raw.endswith((b"\r\n\r\n", b"\n\n")):
+            return b"\r\n" in raw or not raw.endswith(b"\n")
+        value = self.header("Content-Length")
+        if value is None or not _LENGTH.fullmatch(value):
+            return False
+        content = raw[body:]
+        return len(content) + (0 if b"\r\n" in raw else content.count(b"\n") + 1) < int(value)
+
+    @cached_property
+    def index(self) -> int:
+        """Its place in its conversation, by time."""
+        return self._siblings.index(self.id)
+
+    @property
+    def copy_of(self) -> int | None:
+        """The index of the same message seen shortly before at another capture point, or None.
+
+        A retransmission isn't a copy: it comes at the earliest after timer T1 (RFC 3261 17.1.1.1).
+        """
+        index, me = self._index, self.id
+        siblings = self._siblings
+        place = self.index
+        for other in range(place - 1, max(place - _COPY_REACH, 0) - 1, -1):
+            earlier = siblings[other]
+            if index.m_time[me] - index.m_time[earlier] > COPY_WINDOW:
+                break
+            if all(
+                column[earlier] == column[me]
+                for column in (index.m_length, index.m_kind, index.m_source, index.m_destination)
+            ) and self.raw == index.raw(earlier):
+                return other
+        return None
+
+    @cached_property
+    def _siblings(self) -> list[int]:
+        return in_time_order(self._index, self.conversation)
+
+
+class Conversation:
+    """All messages of one Call-ID. What it says of numbers and endpoints is its first message's."""
+
+    def __init__(self, index: Index, number: int) -> None:
+        self._index = index
+        self.id = number
+        """Its number; numbers rise in order of arrival and don't change."""
+
+    def __repr__(self) -> str:
+        return f"<Conversation {self.id}: {self.call_id!r}, {self.count} messages>"
+
+    @property
+    def origin(self) -> object:
+        """What numbers count within: equal for conversations of one `Conversations`."""
+        return self._index
+
+    @property
+    def call_id(self) -> str:
+        """The Call-ID; a very long one is cut and ends in a digest of the whole."""
+        return _text(self._index.c_call_id[self.id])
+
+    @property
+    def count(self) -> int:
+        """How many messages it has."""
+        return self._index.c_count[self.id]
+
+    @property
+    def time(self) -> int:
+        """The time of the first message, ns since the epoch."""
+        return self._index.m_time[self._index.c_first[self.id]]
+
+    @property
+    def first(self) -> Message:
+        """The message with the earliest time."""
+        return Message(self._index, self._index.c_first[self.id])
+
+    @property
+    def messages(self) -> list[Message]:
+        """The messages in time order; those of equal time in order of arrival."""
+        order = in_time_order(self._index, self.id)
+        messages = [Message(self._index, number) for number in order]
+        for place, message in enumerate(messages):
+            # The order is worked out once for all of them.
+            message.__dict__.update(_siblings=order, index=place)
+        return messages
+
+    def arrived(self, after: int = -1) -> list[Message]:
+        """Return the messages in order of arrival, those behind the message numbered `after`."""
+        return [Message(self._index, number) for number in self._index.arrived(self.id, after)]
+
+    @property
+    def last_arrived(self) -> int:
+        """The number of the message that came in last."""
+        return self._index.c_last[self.id]
+
+    @property
+    def kinds(self) -> frozenset[int | str]:
+        """The methods (text) and status codes (int) of its messages."""
+        return self._index.kinds(self.id)
+
+    @property
+    def state(self) -> str:
+        """How far it has come: calling, ringing, answered, ended, cancelled, failed, registered …"""
+        return states.NAMES[self._index.c_state[self.id]]
+
+    @property
+    def src_user(self) -> str:
+        """The user part of From, "" where it has none."""
+        return self._index.users[self._index.c_src_user[self.id]]
+
+    @property
+    def dst_user(self) -> str:
+        """The user part of To, "" where it has none."""
+        return self._index.users[self._index.c_dst_user[self.id]]
+
+    @property
+    def src_num(self) -> str:
+        """The From number, or the whole From value where there is none."""
+        return self.src_user if is_number(self.src_user) else self.first.src_num
+
+    @property
+    def dst_num(self) -> str:
+        """The To number, or the whole To value where there is none."""
+        return self.dst_user if is_number(self.dst_user) else self.first.dst_num
+
+    @property
+    def source(self) -> str:
+        """The address it came from."""
+        return self.first.source_address
+
+    @property
+    def destination(self) -> str:
+        """The address it went to."""
+        return self.first.destination_address
+
+
+def in_time_order(index: Index, conversation: int) -> list[int]:
+    """Return a conversation's message numbers by time, those of equal time by arrival."""
+    return sorted(index.arrived(conversation), key=index.m_time.__getitem__)
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "surrogateescape")

@@ -1,0 +1,154 @@
+"""The aggregator: order, first messages, states, duplicates, copies."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support import A, B, Chain, batch, ethernet, ipv4, sip, udp
+
+MS = 10**6
+
+
+def packet(message: bytes, *, back: bool = False) -> bytes:
+    source, destination = (B, A) if back else (A, B)
+    return ethernet(ipv4(udp(message), source=source, destination=destination))
+
+
+def load(*timed: tuple[int, bytes], chain: Chain | None = None, tap: str = "") -> Chain:
+    chain = chain or Chain()
+    chain.feed(batch([packet(m) for _, m in timed], times=[time for time, _ in timed], tap=tap))
+    return chain
+
+
+def test_messages_of_one_call_id_are_one_conversation() -> None:
+    chain = load((1, sip(call_id="a")), (2, sip(call_id="b")), (3, sip("SIP/2.0 200 OK", "a")))
+    assert chain.counts() == {"a": 2, "b": 1}
+    assert chain.conversations.by_call_id("b").id == 1  # type: ignore[union-attr]
+    assert chain.conversations.by_call_id("c") is None
+
+
+def test_numbers_and_endpoints_are_the_first_messages() -> None:
+    chain = Chain()
+    bye = sip("BYE sip:x SIP/2.0", source="<sip:2@b>", destination="<sip:1@a>", cseq="2 BYE")
+    invite = sip(source="<sip:1@a>", destination="<sip:2@b>")
+    chain.feed(batch([packet(bye, back=True)], times=[20]))
+    chain.feed(batch([packet(invite)], times=[10]))
+    [conversation] = chain.conversations
+    assert (conversation.src_num, conversation.dst_num) == ("1", "2")
+    assert (conversation.source, conversation.destination) == ("10.0.0.1", "10.0.0.2")
+    assert [message.method for message in conversation.messages] == ["INVITE", "BYE"]
+
+
+def test_without_a_number_the_whole_value_is_shown() -> None:
+    chain = load((1, sip(source='"Al" <sip:alice@a>;tag=1', destination="<sip:a@b>")))
+    [conversation] = chain.conversations
+    assert conversation.src_num == '"Al" <sip:alice@a>;tag=1'
+    assert conversation.src_user == "alice"
+
+
+def test_equal_times_keep_the_order_of_arrival() -> None:
+    chain = load(*((5, sip(cseq=f"{n} INVITE")) for n in range(10)))
+    assert [m.cseq for m in chain.conversations[0].messages] == [f"{n} INVITE" for n in range(10)]
+
+
+@given(st.lists(st.integers(0, 30), min_size=1, max_size=40))
+def test_any_order_of_arrival_gives_the_order_of_time(times: list[int]) -> None:
+    chain = load(
+        *((time, sip(call_id=str(n % 5), cseq=f"{n} INVITE")) for n, time in enumerate(times))
+    )
+    for conversation in chain.conversations:
+        found = [message.time for message in conversation.messages]
+        assert found == sorted(found)
+        assert conversation.time == found[0]
+        assert [message.index for message in conversation.messages] == list(range(len(found)))
+    firsts = [conversation.time for conversation in chain.conversations]
+    assert firsts == sorted(firsts)
+
+
+def test_exact_duplicates_appear_once() -> None:
+    messages = [(n, sip(call_id="a", cseq=f"{n} INVITE")) for n in range(5)]
+    chain = load(*messages)
+    load(*messages, chain=chain)
+    load(*reversed(messages), chain=chain)
+    assert chain.counts() == {"a": 5}
+    assert chain.conversations.duplicates == 10
+
+
+def test_the_same_bytes_at_another_time_are_a_message_of_their_own() -> None:
+    chain = load((0, sip()), (500 * MS, sip()), (0, sip()))
+    assert chain.counts() == {"call-1": 2}
+
+
+def test_copies_of_two_capture_points_stay_and_are_marked() -> None:
+    chain = load((0, sip()), tap="eth0")
+    load((0, sip()), tap="eth1", chain=chain)
+    load((3000, sip()), tap="eth1", chain=chain)
+    load((500 * MS, sip()), tap="eth0", chain=chain)
+    [conversation] = chain.conversations
+    assert [message.copy_of for message in conversation.messages] == [None, 0, 1, None]
+
+
+INVITE, OK = sip(), sip("SIP/2.0 200 OK")
+RINGING = sip("SIP/2.0 180 Ringing")
+CANCEL = sip("CANCEL sip:a SIP/2.0", cseq="1 CANCEL")
+BYE = sip("BYE sip:a SIP/2.0", cseq="2 BYE")
+REGISTER = sip("REGISTER sip:a SIP/2.0", cseq="1 REGISTER")
+
+
+@pytest.mark.parametrize(
+    ("messages", "state"),
+    [
+        ([INVITE], "calling"),
+        ([INVITE, sip("SIP/2.0 100 Trying")], "calling"),
+        ([INVITE, RINGING], "ringing"),
+        ([INVITE, RINGING, sip("SIP/2.0 200 OK", cseq="2 PRACK")], "ringing"),
+        ([INVITE, OK], "answered"),
+        ([INVITE, OK, BYE], "ended"),
+        ([INVITE, OK, BYE, sip("SIP/2.0 200 OK", cseq="2 BYE")], "ended"),
+        ([INVITE, RINGING, CANCEL, sip("SIP/2.0 487 Terminated")], "cancelled"),
+        ([INVITE, sip("SIP/2.0 486 Busy")], "failed"),
+        ([INVITE, sip("SIP/2.0 407 Proxy"), INVITE], "calling"),
+        ([REGISTER, sip("SIP/2.0 401 No", cseq="1 REGISTER")], "registering"),
+        ([REGISTER, sip("SIP/2.0 200 OK", cseq="1 REGISTER")], "registered"),
+        ([REGISTER, sip("SIP/2.0 403 No", cseq="1 REGISTER")], "failed"),
+        ([sip("OPTIONS sip:a SIP/2.0", cseq="1 OPTIONS")], "open"),
+        ([sip("SIP/2.0 200 OK", cseq="1 OPTIONS")], "done"),
+        ([sip("SIP/2.0 200 OK")], "answered"),
+    ],
+)
+def test_states(messages: list[bytes], state: str) -> None:
+    chain = load(*((n * MS * 100, message) for n, message in enumerate(messages)))
+    assert chain.conversations[0].state == state
+    assert chain.conversations.counts_by_state() == {state: 1}
+
+
+def test_kinds() -> None:
+    chain = load((1, INVITE), (2, RINGING), (3, OK), (4, INVITE))
+    assert chain.conversations[0].kinds == {"INVITE", 180, 200}
+
+
+def test_arrived_goes_on_behind_a_message() -> None:
+    chain = load((3, INVITE), (2, RINGING), (1, OK))
+    conversation = chain.conversations[0]
+    assert [message.kind for message in conversation.arrived()] == ["INVITE", 180, 200]
+    assert [message.kind for message in conversation.arrived(0)] == [180, 200]
+    assert conversation.arrived(conversation.last_arrived) == []
+
+
+def test_a_long_call_id_is_kept_short_and_distinct() -> None:
+    one, other = "x" * 60_000 + "1", "x" * 60_000 + "2"
+    chain = load((1, sip(call_id=one)), (2, sip(call_id=other)))
+    assert len(chain.conversations) == 2
+    assert all(len(call_id) < 300 for call_id in chain.counts())
+
+
+def test_a_message_view_tells_all() -> None:
+    chain = load((7, sip("SIP/2.0 404 Not  here", extra="P-X: 1\r\nP-X: 2\r\n", body="v=0\r\n")))
+    message = chain.conversations.message(0)
+    assert (message.status, message.method, message.reason) == (404, None, "Not  here")
+    assert message.start_line == "SIP/2.0 404 Not  here"
+    assert message.headers("p-x") == ["1", "2"]
+    assert message.header("Nothing") is None
+    assert message.body == b"v=0\r\n"
+    assert message.cseq == "1 INVITE"
+    assert (message.src_num, message.dst_num) == ("4151500", "5660066")
+    assert not message.cut

@@ -1,0 +1,196 @@
+"""Sessions: loads, filters that keep working while data comes, follows, clear."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from support import batch, ethernet, ipv4, sip, udp
+
+import sipstream
+from sipstream.errors import CommandError, SourceError
+from sipstream.follow import Follow
+from sipstream.packets import Batch, Tally
+from sipstream.session import Progress, Session
+from sipstream.views import Message
+
+
+class Feed:
+    """A source that gives what the test puts in."""
+
+    live = True
+
+    def __init__(self, *batches: Batch) -> None:
+        self.name = "feed"
+        self.tally = Tally("feed")
+        self.notes: list[str] = []
+        self._batches = batches
+
+    def progress(self) -> None:
+        return None
+
+    async def batches(self) -> AsyncIterator[Batch]:
+        for one in self._batches:
+            yield one
+
+
+def packets(*messages: bytes, begin: int = 10**9) -> Batch:
+    times = [begin + n * 10**6 for n in range(len(messages))]
+    return batch([ethernet(ipv4(udp(message))) for message in messages], times=times)
+
+
+def write(path: Path, *messages: bytes) -> Path:
+    data = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)
+    for n, message in enumerate(messages):
+        frame = ethernet(ipv4(udp(message)))
+        data += struct.pack("<IIII", n, 0, len(frame), len(frame)) + frame
+    path.write_bytes(data)
+    return path
+
+
+class Shown:
+    """What a session shows and says."""
+
+    def __init__(self) -> None:
+        self.words: list[str] = []
+        self.messages: list[tuple[int, str, int | str]] = []
+        self.session = Session()
+        self.session.notice = self.words.append
+        self.session.deliver = self._deliver
+
+    def _deliver(self, follow: Follow, messages: list[Message]) -> None:
+        for message in messages:
+            call_id = message.header("Call-ID") or ""
+            self.messages.append((follow.number, call_id, message.kind))
+
+    async def feed(self, *messages: bytes, begin: int = 10**9) -> None:
+        self.session._start(Feed(packets(*messages, begin=begin)))  # type: ignore[arg-type]
+        await self.session.wait_sources()
+
+
+A1 = sip(call_id="a")
+B1 = sip(call_id="b", destination="<sip:111@b>")
+B2 = sip("SIP/2.0 486 Busy Here", "b", destination="<sip:111@b>")
+
+
+async def test_load_counts_what_it_added(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.pcap", A1, B1, B2)
+    async with Shown().session as session:
+        seen: list[Progress] = []
+        loaded = await session.load(path, seen.append)
+        assert (loaded.conversations, loaded.messages, loaded.interrupted) == (2, 3, False)
+        again = await session.load(path)
+        assert (again.conversations, again.messages) == (0, 0)
+        assert seen[-1].done == seen[-1].total == path.stat().st_size
+
+
+async def test_an_interrupted_load_keeps_what_came_in(tmp_path: Path) -> None:
+    messages = [sip(call_id=str(n)) for n in range(5000)]
+    path = write(tmp_path / "x.pcap", *messages)
+    async with Shown().session as session:
+        loaded = await session.load(path, lambda progress: session.interrupt() and None)
+        assert loaded.interrupted
+        assert 0 < loaded.messages < 5000
+        assert len(session.conversations) == loaded.messages
+        assert not session.interrupt()
+
+
+async def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
+    async with Shown().session as session:
+        with pytest.raises(SourceError, match="no such file"):
+            await session.load(tmp_path / "none")
+
+
+async def test_filters_keep_working_while_data_comes() -> None:
+    shown = Shown()
+    async with shown.session as session:
+        await shown.feed(A1)
+        assert await session.change_filter(lambda filters: filters.add("dstnum 111")) == 0
+        await shown.feed(B1, B2)
+        assert session.matching_count == 1
+        assert [session.conversations[n].call_id for n in session.matching()] == ["b"]
+        assert session.status().matching == 1
+
+
+async def test_the_counts_of_an_empty_filter() -> None:
+    shown = Shown()
+    async with shown.session as session:
+        await shown.feed(A1, B1)
+        assert await session.change_filter(lambda filters: filters.set_condition("or")) == 0
+        assert await session.change_filter(lambda filters: filters.set_condition("and")) == 2
+        assert len(session.matching()) == 2
+
+
+async def test_a_follow_shows_what_comes_and_no_other() -> None:
+    shown = Shown()
+    async with shown.session as session:
+        await session.follow("dstnum 111")
+        await shown.feed(A1, B1, B2)
+        assert shown.messages == [(1, "b", "INVITE"), (1, "b", 486)]
+
+
+async def test_earlier_messages_come_first_when_a_conversation_matches_late() -> None:
+    shown = Shown()
+    async with shown.session as session:
+        await session.follow("status 486")
+        await shown.feed(B1)
+        assert shown.messages == []
+        await shown.feed(B2, begin=2 * 10**9)
+        assert shown.messages == [(1, "b", "INVITE"), (1, "b", 486)]
+
+
+async def test_what_matched_before_the_follow_is_not_shown_again() -> None:
+    shown = Shown()
+    async with shown.session as session:
+        await shown.feed(A1, B1)
+        await session.follow("dstnum 111")
+        await shown.feed(B2, begin=2 * 10**9)
+        assert shown.messages == [(1, "b", 486)]
+
+
+async def test_follows_are_numbered_and_end_one_by_one() -> None:
+    shown = Shown()
+    async with shown.session as session:
+        await session.follow("dstnum 111")
+        await session.follow(None)
+        await session.change_filter(lambda filters: filters.add("dstnum 5660066"))
+        third = await session.follow(None, whole=True)
+        assert (third.number, third.text, third.whole) == (3, "dstnum 5660066", True)
+        await shown.feed(A1, B1)
+        assert sorted(shown.messages) == [
+            (1, "b", "INVITE"),
+            (2, "a", "INVITE"),
+            (2, "b", "INVITE"),
+            (3, "a", "INVITE"),
+        ]
+        assert [one.number for one in session.unfollow(2)] == [2]
+        with pytest.raises(CommandError):
+            session.unfollow(2)
+        assert len(session.unfollow()) == 2
+
+
+async def test_clear_forgets_conversations_and_keeps_the_filter() -> None:
+    shown = Shown()
+    async with shown.session as session:
+        await session.change_filter(lambda filters: filters.add("dstnum 111"))
+        await session.follow("dstnum 111")
+        await shown.feed(B1)
+        session.clear()
+        assert (len(session.conversations), session.matching_count) == (0, 0)
+        await shown.feed(B2)
+        assert session.matching_count == 1
+        assert len(shown.messages) == 2
+
+
+async def test_a_script_streams_a_filtered_file(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.pcap", A1, B1, B2)
+    found = [m.kind async for m in sipstream.stream(path, "dstnum 111")]
+    assert found == ["INVITE", 486]
+
+
+def test_a_script_loads_a_file(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.pcap", A1, B1, B2)
+    conversations = sipstream.load(path)
+    assert [(one.call_id, one.count) for one in conversations] == [("a", 1), ("b", 2)]
