@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from sipstream.decode import ip, link, sctp, tcp, websocket
 from sipstream.decode.endpoints import Endpoints, Flow, Flows
-from sipstream.decode.printed import parse_printed
+from sipstream.decode.printed import Printed, PrintedFlows, parse_printed
 from sipstream.limits import MAX_LAYERS, MAX_STREAMS
 from sipstream.packets import Batch, Linktype, Tally
 
@@ -24,9 +24,6 @@ _UDP4 = struct.Struct("!BxH2xHxB14xH")
 _ICMP, _TCP, _UDP, _SCTP, _UDPLITE = 1, 6, 17, 132, 136
 _TUNNELS = (4, 41)
 """IPv4 and IPv6 inside IP (RFC 2003, RFC 4213)."""
-
-_RELATIVE = 1 << 24
-"""Sequence numbers above are no count from the first one: nobody sends so much SIP."""
 
 NOT_IP = "not IP"
 NOT_TRANSPORT = "neither UDP, TCP nor SCTP"
@@ -46,6 +43,7 @@ class Decoder:
     def __init__(self, tally: Tally, endpoints: Endpoints) -> None:
         self._tally = tally
         self._flows = Flows(endpoints)
+        self._printed_flows = PrintedFlows(self._flows)
         self._fragments = ip.Fragments()
         self._user_messages = sctp.UserMessages()
         self._streams: dict[Flow, None] = {}
@@ -181,28 +179,23 @@ class Decoder:
             self._sctp(datagrams, time, flow, data, start, end)
 
     def _printed(self, datagrams: list[Datagram], time: int, printed: Printed, base: int) -> None:
-        """Take a packet as tcpdump printed it."""
-        if printed.reason:
-            self._count(printed.reason)
-            return
-        if not printed.transport:
+        """Decode a packet that tcpdump printed, as far as its form kept it."""
+        if printed.packet is not None:
             packet = printed.packet
             self._frame(datagrams, printed.linktype, time, packet, 0, len(packet), -1)
             return
-        intern = self._flows.endpoints.intern_name
-        flow = self._flows.between(
-            intern(*printed.source), intern(*printed.destination), printed.transport
-        )
+        if printed.reason:
+            self._count(printed.reason)
+            return
+        flow = self._printed_flows.flow(printed)
         data, start, end = printed.data, printed.start, printed.end
         if printed.transport == "UDP":
-            offset = base + start if printed.verbatim else -1
+            offset = base + start if printed.offset_known else -1
             datagrams.append((time, flow, data, start, end, offset, 1))
             return
-        sequence = printed.sequence
-        if flow.stream is None and (printed.flags & tcp.SYN or sequence > _RELATIVE):
-            # The first number of a direction is printed as it is, later ones count from it.
-            sequence = 0
-        self._segment(datagrams, time, flow, sequence, printed.flags, 0, data, start, end, -1)
+        number = self._printed_flows.number(flow, printed)
+        seen = self._printed_flows.acknowledged(self._flows.reverse(flow), printed)
+        self._segment(datagrams, time, flow, number, printed.flags, seen, data, start, end, -1)
 
     def _tcp(
         self,

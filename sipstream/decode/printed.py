@@ -1,8 +1,8 @@
-"""One packet as tcpdump prints it: what its lines carry, as bytes or as a datagram.
+"""One packet as tcpdump prints it: its endpoints, and of its bytes what the form kept.
 
-Sans-IO, raises nothing. A hex dump (-x -X -xx -XX) is the packet itself and is taken first; then the text
-of -A, which stands in the file as it was but for the CR of each line end; then the indented lines of
--v. The one-line form names a message and doesn't carry it.
+Sans-IO. A hex dump (`-x`, `-X`) holds the whole packet, which is rebuilt. Text (`-A`, `-v`) holds the
+message without the CRs of its line ends: that of `-A` is taken where it stands, that of `-v` is
+indented and joined anew. Where several forms are printed, the fullest one counts.
 """
 
 from __future__ import annotations
@@ -11,216 +11,393 @@ import re
 import socket
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TypeAlias
 
+from sipstream.decode import tcp
+from sipstream.decode.endpoints import Flow, Flows
+from sipstream.limits import FLOWS, MAX_LAYERS
 from sipstream.packets import Linktype
+from sipstream.sip.startline import KNOWN
 
-NO_TEXT = "SIP printed without its text"
-NO_DATA = "TCP without data"
+NO_TEXT = "printed without its text"
 NOT_SIP = "not SIP"
+NO_ENDPOINTS = "printed packet without ports"
+NO_DATA = "TCP without data"
 
-_HEADER = re.compile(rb"[^\n]*(?:\n {4}[^\s][^\n]*)*\n?")
-_ENDS = re.compile(rb"(\S{1,255}) > (\S{1,255}): ")
-_DUMP_BEGIN = b"\n\t0x0000:  "
-_DUMP_LINE = re.compile(rb"\n\t0x([0-9a-f]{4,5}):  ((?:[0-9a-f]{2,4} ?){1,8})")
-_INDENTED = re.compile(rb"(?:\t[^\n]*(?:\n|\Z))*")
-_START = re.compile(
-    rb"(?:(?:INVITE|ACK|BYE|CANCEL|OPTIONS|REGISTER|PRACK|SUBSCRIBE|NOTIFY|PUBLISH|INFO|REFER|MESSAGE"
-    rb"|UPDATE) [^\r\n]{1,8192} SIP/2\.0|SIP/2\.0 \d{3}(?= |\r|\n|\Z)"
-    rb"|(?<![A-Za-z])[A-Za-z][A-Za-z0-9_-]{1,31} (?:sips?|tel|urn):[^\r\n]{0,8192} SIP/2\.0)"
-)
-_FLAGS = re.compile(rb"Flags \[([^\]]{0,12})\]")
-_SEQUENCE = re.compile(rb" seq (\d{1,10})")
-_LENGTH = re.compile(rb"length:? (\d{1,10})")
-_ETHERTYPES = (b"\x08\x00", b"\x86\xdd", b"\x81\x00", b"\x88\xa8")
-_PORTS = {"sip": 5060, "sips": 5061, "sip-tls": 5061}
-_SYN, _FIN, _RST = 2, 1, 4
+Ends: TypeAlias = tuple[str, int, str, int]
+"""Source host and port, destination host and port."""
+
+_HEX_FIRST = b"\n\t0x0000:  "
+_HEX = re.compile(rb"\n\t0x[0-9a-f]{4,5}:  ([0-9a-f ]{2,39})")
+_INDENTED = re.compile(rb"(?:(?:    |\t)[^\n]*(?:\n|\Z))*")
+_WITH_PORTS = re.compile(rb"([^\s]{1,255})\.([\w.-]{1,63}) > ([^\s]{1,255})\.([\w-]{1,63})")
+_LENGTH = re.compile(rb"length:? (\d{1,7})")
+_SEQUENCE = re.compile(rb"\bseq (\d{1,10})")
+_ACKNOWLEDGED = re.compile(rb"\back (\d{1,10})")
+_FLAGS = re.compile(rb"Flags \[([^\]]{1,12})\]")
+_OPTIONS = re.compile(rb"options \[([^\]]{1,200})\]")
+_OPTION_SIZES = {b"nop": 1, b"eol": 1, b"mss": 4, b"wscale": 3, b"sackOK": 2, b"TS": 10}
+_FLAG_BITS = {ord("F"): tcp.FIN, ord("S"): tcp.SYN, ord("R"): tcp.RST}
+_PORTS = {b"sip": 5060, b"sips": 5061, b"sip-tls": 5061}
+_VERSION = b"SIP/2.0"
+_TOKEN_END = re.compile(rb"[A-Z][A-Z0-9_.-]*\Z")
+_KNOWN_END = re.compile(b"(?:%b)\\Z" % b"|".join(KNOWN))
+"""No known method ends in another one; the longest has nine letters."""
+_RESPONSE_CODE = re.compile(rb" \d{3}[ \r\n]")
+_ETHERTYPES = (b"\x08\x00", b"\x86\xdd", b"\x81\x00", b"\x88\xa8", b"\x91\x00")
+_PADDING = 64
+"""Bytes that a link layer may add to a short packet, and a margin."""
+_HEX_BYTES = 1 << 18
 
 
 @dataclass(slots=True)
 class Printed:
-    """What a printed packet carries: rebuilt bytes, a datagram, or the reason why neither."""
+    """What one printed packet holds: `packet`, or a payload with its endpoints, or a `reason`."""
 
     reason: str = ""
-    packet: bytes = b""
-    """The packet itself, of link type `linktype`."""
+    packet: bytes | None = None
     linktype: int = Linktype.RAW
     transport: str = ""
-    source: tuple[str, int] = ("", 0)
-    destination: tuple[str, int] = ("", 0)
+    ends: Ends = ("", 0, "", 0)
     data: bytes = b""
-    """What start and end are places in."""
     start: int = 0
     end: int = 0
-    verbatim: bool = False
-    """The payload stands in the text as it is: `data` is what was given."""
+    offset_known: bool = False
+    """The payload stands in the given text as it is, at `start`."""
     sequence: int = 0
+    acknowledged: int = 0
     flags: int = 0
+
+    @property
+    def source(self) -> str:
+        """The sender's address or name."""
+        return self.ends[0]
+
+    @property
+    def source_port(self) -> int:
+        """The sender's port, 0 where its name isn't known here."""
+        return self.ends[1]
+
+    @property
+    def destination(self) -> str:
+        """The receiver's address or name."""
+        return self.ends[2]
+
+    @property
+    def destination_port(self) -> int:
+        """The receiver's port, 0 where its name isn't known here."""
+        return self.ends[3]
 
 
 def parse_printed(data: bytes, start: int, end: int) -> Printed:
-    """Return what the packet printed in data[start:end] carries."""
-    dump = data.rfind(_DUMP_BEGIN, start, end)
-    if dump >= 0:
-        packet = _rebuilt(data, dump, end)
-        return Printed(packet=packet, linktype=_linktype(packet))
-    header = _HEADER.match(data, start, end)
-    body = header.end() if header else end
-    ends = _innermost(data, start, body)
-    if ends is None:
-        return Printed(NOT_SIP)
-    source, destination = _endpoint(ends[1]), _endpoint(ends[2])
-    if source is None or destination is None:
-        return Printed(NOT_SIP)
-    found = Printed(transport="UDP", source=source, destination=destination)
-    flags = _FLAGS.match(data, ends.end(), body)
-    if flags is None:
-        _take_datagram(found, data, ends.end(), body, end)
+    """Read the printed packet data[start:end], which begins with its line."""
+    line_end = data.find(b"\n", start, end)
+    if line_end < 0:
+        line_end = end
+    following = data[line_end + 1 : min(line_end + 2, end)]
+    if following in (b"\t", b" "):
+        first_hex = data.rfind(_HEX_FIRST, line_end, end)
+        if first_hex >= 0:
+            packet = _from_hex(data, first_hex, end)
+            return Printed(packet=packet, linktype=_linktype(packet))
+        indented = _INDENTED.match(data, line_end + 1, end)
+        text = indented.end() if indented else line_end + 1
     else:
-        _take_segment(found, data, flags, body, end)
+        text = line_end + 1
+    return _from_text(data, start, line_end, text, end)
+
+
+def _from_text(data: bytes, start: int, line_end: int, text: int, end: int) -> Printed:
+    """Read a packet without a hex dump; its -A text begins at `text`."""
+    head_end = _head_end(data, line_end, text)
+    found = _ends(data, start, head_end)
+    if found is None:
+        return Printed(NOT_SIP)
+    ends, place = found
+    if ends is None:
+        return Printed(NO_ENDPOINTS)
+    if data.startswith(b"Flags [", place):
+        return _segment(data, place, head_end, text, end, ends)
+    begin = _start_line(data, text, end) if text < end else -1
+    if begin >= 0:
+        stop = _text_end(data, begin, end)
+        return Printed("", None, 0, "UDP", ends, data, begin, stop, True)
+    payload = _indented(data, head_end, text, place)
+    if payload:
+        return Printed("", None, 0, "UDP", ends, payload, 0, len(payload), False)
+    says_sip = data.startswith(b"SIP", place) or b" SIP, length" in data[place:head_end]
+    return Printed(NO_TEXT if says_sip and text >= end else NOT_SIP)
+
+
+def _head_end(data: bytes, line_end: int, text: int) -> int:
+    """Return the end of the packet's line with the lines that -v continues it with."""
+    while data.startswith(b"    ", line_end + 1) and line_end + 1 < text:
+        line_end = data.find(b"\n", line_end + 1, text)
+        if line_end < 0:
+            return text
+    return line_end
+
+
+def _text_end(data: bytes, start: int, end: int) -> int:
+    """Return where text ends, without the line end that tcpdump puts behind a packet."""
+    if data[end - 1 : end] == b"\n":
+        end -= 1
+        if data[end - 1 : end] == b"\r":
+            end -= 1
+    return max(start, end)
+
+
+def _ends(data: bytes, start: int, head_end: int) -> tuple[Ends | None, int] | None:
+    """Return the innermost endpoints and where their protocol's text begins.
+
+    None where no addresses are printed, None as endpoints where they have no ports.
+    """
+    place = start
+    found: tuple[Ends | None, int] | None = None
+    for _ in range(MAX_LAYERS):
+        arrow = data.find(b" > ", place, head_end)
+        if arrow < 0:
+            break
+        colon = data.find(b": ", arrow + 3, head_end)
+        if colon < 0 or data.find(b" ", arrow + 3, colon) >= 0:
+            # Hardware addresses, as -e prints them.
+            place = arrow + 3
+            continue
+        left = max(data.rfind(b" ", place, arrow), data.rfind(b"\n", place, arrow)) + 1
+        found = _with_ports(data[max(left, place) : colon]), colon + 2
+        place = colon + 2
+        if not data.startswith((b"IP ", b"IP6 "), place):
+            break
     return found
 
 
-def _take_datagram(found: Printed, data: bytes, line: int, body: int, end: int) -> None:
-    """Fill in the payload of a UDP datagram; `line` is where its line tells what it is."""
-    indented = _INDENTED.match(data, body, end)
-    behind = indented.end() if indented else body
-    start = _START.search(data, behind, end)
-    if start is not None:
-        found.data, found.start, found.end = data, start.start(), _text_end(data, end)
-        found.verbatim = True
-    elif behind > body:
-        length = _LENGTH.search(data, line, body)
-        found.data = _unindented(data[body:behind], int(length[1]) if length else -1)
-        found.end = len(found.data)
-    elif data.startswith(b"SIP", line) or 5060 in (found.source[1], found.destination[1]):
-        found.reason = NO_TEXT
-    else:
-        found.reason = NOT_SIP
+@lru_cache(maxsize=FLOWS >> 2)
+def _with_ports(text: bytes) -> Ends | None:
+    """Return the endpoints of `10.0.0.1.5060 > host.example.sip`, None where ports are missing."""
+    match = _WITH_PORTS.fullmatch(text)
+    if match is None:
+        return None
+    source, source_port, destination, destination_port = match.groups()
+    if b":" not in source and source.count(b".") < 3 and source.replace(b".", b"").isdigit():
+        return None
+    return (
+        source.decode("ascii", "backslashreplace"),
+        _port(source_port),
+        destination.decode("ascii", "backslashreplace"),
+        _port(destination_port),
+    )
 
 
-def _take_segment(found: Printed, data: bytes, flags: re.Match[bytes], body: int, end: int) -> None:
-    """Fill in the payload of a TCP segment, with the CRs that -A leaves out."""
-    found.transport = "TCP"
-    found.flags = (_SYN if b"S" in flags[1] else 0) | (_FIN if b"F" in flags[1] else 0)
-    sequence = _SEQUENCE.search(data, flags.end(), body)
-    found.sequence = int(sequence[1]) if sequence else 0
-    lengths = _LENGTH.findall(data, flags.end(), body)
-    length = int(lengths[0]) if lengths else -1
-    text_end = _text_end(data, end)
-    if length == 0 or (length < 0 and not found.flags & _SYN and sequence is None):
-        if not found.flags & _SYN:
-            found.reason = NO_DATA
-        return
-    if text_end <= body:
-        sip = 5060 in (found.source[1], found.destination[1])
-        found.reason = NO_TEXT if sip else NOT_SIP
-        return
-    start = _START.search(data, body, text_end)
-    place = start.start() if start else _tail(data, body, text_end, length)
-    found.data = data[place:text_end].replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
-    found.end = len(found.data)
+@lru_cache(maxsize=4096)
+def _port(text: bytes) -> int:
+    """Return a port, printed as its number or as a service's name; 0 for an unknown name."""
+    if text.isdigit():
+        return min(int(text), 0xFFFF)
+    known = _PORTS.get(text)
+    if known is not None:
+        return known
+    try:
+        return socket.getservbyname(text.decode("ascii", "replace"))
+    except (OSError, ValueError):
+        return 0
 
 
-def _tail(data: bytes, body: int, end: int, length: int) -> int:
-    """Return where a segment of `length` bytes begins that ends at `end`, each LF standing for two."""
-    place = end
-    while length > 0 and place > body:
-        place -= 1
-        length -= 2 if data[place] == 0x0A else 1
-    return place
-
-
-def _text_end(data: bytes, end: int) -> int:
-    """Return where -A's text ends: tcpdump ends it with a line end of its own."""
-    if data[end - 2 : end] == b"\r\n":
-        return end - 2
-    return end - 1 if data[end - 1 : end] == b"\n" else end
-
-
-def _unindented(text: bytes, length: int) -> bytes:
-    """Return the message of -v's lines; the length that was printed tells which line ends it had."""
-    lines = [line[1:].rstrip(b"\r") for line in text.split(b"\n")]
-    if lines and not lines[-1]:
-        lines.pop()
-    for newline in (b"\r\n", b"\n"):
-        joined = newline.join(lines)
-        if len(joined) == length:
-            return joined
-        if len(joined) + len(newline) == length:
-            return joined + newline
-    return b"\r\n".join([*lines, b""])
-
-
-def _rebuilt(data: bytes, dump: int, end: int) -> bytes:
-    """Return the bytes of a hex dump; a line out of turn ends it."""
-    packet = bytearray()
-    for line in _DUMP_LINE.finditer(data, dump, end):
-        if int(line[1], 16) != len(packet):
-            break
-        digits = line[2].replace(b" ", b"").decode("ascii")
-        packet += bytes.fromhex(digits[: len(digits) & ~1])
-    return bytes(packet)
+def _from_hex(data: bytes, start: int, end: int) -> bytes:
+    """Return the bytes of the hex dump of which the first line begins at `start`."""
+    rows = _HEX.findall(data, start, min(end, start + _HEX_BYTES * 5))
+    digits = b"".join(rows).replace(b" ", b"").decode("ascii")
+    return bytes.fromhex(digits[: len(digits) & ~1])
 
 
 def _linktype(packet: bytes) -> int:
-    """Tell from its bytes where a dumped packet begins: -x and -X leave the link layer out."""
-    version = packet[0] >> 4 if packet else 0
-    size = int.from_bytes(packet[2:4], "big")
-    if version == 4 and size == len(packet):
+    """Tell a dump that begins with the IP header from one that begins with the link's."""
+    if _is_network(packet, 0) and len(packet) - _total(packet, 0) <= _PADDING:
         return Linktype.RAW
-    if version == 6 and int.from_bytes(packet[4:6], "big") + 40 == len(packet):
-        return Linktype.RAW
-    for place, linktype in (
-        (12, Linktype.ETHERNET),
-        (14, Linktype.LINUX_SLL),
-        (0, Linktype.LINUX_SLL2),
+    for linktype, ethertype, place in (
+        (Linktype.ETHERNET, 12, 14),
+        (Linktype.LINUX_SLL, 14, 16),
+        (Linktype.LINUX_SLL2, 0, 20),
     ):
-        if packet[place : place + 2] in _ETHERTYPES:
+        kind = packet[ethertype : ethertype + 2]
+        if kind in _ETHERTYPES[2:] or (kind in _ETHERTYPES and _is_version(packet, place)):
             return linktype
-    return Linktype.RAW
+    return Linktype.RAW if _is_version(packet, 0) else Linktype.ETHERNET
 
 
-def _innermost(data: bytes, start: int, end: int) -> re.Match[bytes] | None:
-    """Return the match of `source > destination: `, the inner one of IP in IP."""
-    ends = _ENDS.search(data, start, end)
-    while ends is not None and data.startswith((b"IP ", b"IP6 "), ends.end()):
-        inner = _ENDS.search(data, ends.end(), end)
-        if inner is None:
+def _is_version(packet: bytes, place: int) -> bool:
+    return packet[place : place + 1] != b"" and packet[place] >> 4 in (4, 6)
+
+
+def _is_network(packet: bytes, place: int) -> bool:
+    """Tell whether a whole IP packet begins at `place`."""
+    return _is_version(packet, place) and 20 <= _total(packet, place) <= len(packet) - place
+
+
+def _total(packet: bytes, place: int) -> int:
+    """Return the length that an IP header names, itself included."""
+    if packet[place] >> 4 == 4:
+        return int.from_bytes(packet[place + 2 : place + 4], "big")
+    return 40 + int.from_bytes(packet[place + 4 : place + 6], "big")
+
+
+def _start_line(data: bytes, start: int, end: int) -> int:
+    """Return where in -A text the first start line begins, -1 where there is none.
+
+    Bytes of the headers before it stand on the same line, as letters or dots.
+    """
+    place = data.find(_VERSION, start, end)
+    while place >= 0:
+        behind = place + len(_VERSION)
+        if _RESPONSE_CODE.match(data, behind, end):
+            return place
+        if data[place - 1 : place] == b" " and data[behind : behind + 1] in (b"\n", b"\r", b""):
+            return _method(data, start, place - 1)
+        place = data.find(_VERSION, behind, end)
+    return -1
+
+
+def _method(data: bytes, start: int, uri_end: int) -> int:
+    """Return where the method begins before a URI that ends at `uri_end`, -1 where none does."""
+    line = max(data.rfind(b"\n", start, uri_end) + 1, start)
+    space = data.rfind(b" ", line, uri_end)
+    if space < 0:
+        return -1
+    glued = data[max(line, space - 32) : space]
+    method = _KNOWN_END.search(glued, len(glued) - 9) or _TOKEN_END.search(glued)
+    return -1 if method is None else space - len(method[0])
+
+
+def _indented(data: bytes, head_end: int, text: int, place: int) -> bytes:
+    """Return the message that -v printed line by line behind tabs, with its line ends put back."""
+    if data[head_end + 1 : head_end + 2] != b"\t":
+        return b""
+    begin, end = head_end + 2, text - 1 if data[text - 1 : text] == b"\n" else text
+    block = data[begin:end]
+    if b"\r" in block:
+        block = block.replace(b"\r\n", b"\n").rstrip(b"\r")
+    length = _LENGTH.search(data, place, head_end)
+    wanted = int(length[1]) if length else -1
+    for line_end in (b"\r\n", b"\n"):
+        joined = block.replace(b"\n\t", line_end)
+        if wanted - len(joined) in (0, len(line_end)):
+            return joined + line_end[: wanted - len(joined)]
+    return block.replace(b"\n\t", b"\r\n") + b"\r\n"
+
+
+def _segment(data: bytes, place: int, head_end: int, text: int, end: int, ends: Ends) -> Printed:
+    """Read a TCP segment: its numbers as printed, and its -A text with the CRs put back."""
+    head = data[place:head_end]
+    flags = 0
+    for letter in _first_group(_FLAGS, head):
+        flags |= _FLAG_BITS.get(letter, 0)
+    length = int(_LENGTH.findall(head)[-1]) if b"length" in head else 0
+    payload = b""
+    if length:
+        if text >= end:
+            return Printed(NO_TEXT if 5060 in ends or 5061 in ends else NOT_SIP)
+        begin = _segment_start(data, text, end, head)
+        payload = _with_returns(data[begin : _text_end(data, begin, end)], length)
+    printed = Printed("", None, 0, "TCP", ends, payload, 0, len(payload))
+    printed.flags = flags
+    printed.sequence = int(_first_group(_SEQUENCE, head) or b"0")
+    printed.acknowledged = int(_first_group(_ACKNOWLEDGED, head) or b"0")
+    return printed
+
+
+def _first_group(pattern: re.Pattern[bytes], text: bytes) -> bytes:
+    match = pattern.search(text)
+    return match[1] if match else b""
+
+
+def _segment_start(data: bytes, text: int, end: int, head: bytes) -> int:
+    """Return where in -A text a segment's payload begins: behind one character a header byte.
+
+    A CR before a LF was dropped by tcpdump, so a start line close before is believed.
+    """
+    place = text
+    for _ in range(MAX_LAYERS):
+        size = 40 if data[place : place + 1] == b"`" else 20
+        place += size
+        if data[place : place + 1] not in (b"E", b"`"):
             break
-        ends = inner
-    return ends
+        if data.find(b": IP", text - 400 if text > 400 else 0, text) < 0:
+            break
+    place = min(place + 20 + _options_size(head), end)
+    begin = _start_line(data, max(text, place - 16), min(end, place + 4096))
+    return begin if place - 4 <= begin <= place else place
 
 
-@lru_cache(maxsize=65_536)
-def _endpoint(text: bytes) -> tuple[str, int] | None:
-    """Return host and port of `10.20.0.22.5060` or `pbx.example.com.sip`; None without a port."""
-    host, dot, port = text.decode("utf-8", "surrogateescape").rpartition(".")
-    if (
-        not dot
-        or not port
-        or host.count(".") == 2
-        and _is_number(port)
-        and _is_v4(f"{host}.{port}")
-    ):
-        return None
-    if _is_number(port):
-        return (host, int(port)) if int(port) < 65_536 else None
-    number = _PORTS.get(port)
-    if number is None:
-        try:
-            number = socket.getservbyname(port)
-        except (OSError, UnicodeError, ValueError):
-            return None
-    return host, number
+def _options_size(head: bytes) -> int:
+    """Return the bytes that a segment's printed options take in its header."""
+    size = 0
+    for option in _first_group(_OPTIONS, head).split(b","):
+        words = option.split()
+        if words[:1] == [b"sack"] and len(words) > 1 and words[1].isdigit():
+            size += 2 + 8 * int(words[1][:2])
+        elif words:
+            size += _OPTION_SIZES.get(words[0], 0)
+    return (size + 3) & ~3
 
 
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) <= 5
+def _with_returns(text: bytes, length: int) -> bytes:
+    """Return a segment's text with the CRs that its length says were dropped.
+
+    A segment may end between CR and LF; the next one then begins with a LF of its own.
+    """
+    if b"\r\n" in text or len(text) == length:
+        return text[:length]
+    whole = text.replace(b"\n", b"\r\n")
+    head, blank, body = text.partition(b"\n\n")
+    candidates = [whole, (head + blank).replace(b"\n", b"\r\n") + body, whole + b"\r"]
+    if text.startswith(b"\n"):
+        candidates += [whole[1:], whole[1:] + b"\r"]
+    return next((one for one in candidates if len(one) == length), whole[:length])
 
 
-def _is_v4(text: str) -> bool:
-    try:
-        socket.inet_pton(socket.AF_INET, text)
-    except (OSError, ValueError):
-        return False
-    return True
+class PrintedFlows:
+    """Flows of printed packets, and the sequence numbers of their segments.
+
+    tcpdump prints the first number of a connection as it is and later ones relative to it, or with
+    -S all as they are; which of the two shows with a direction's second segment.
+    """
+
+    def __init__(self, flows: Flows) -> None:
+        self._flows = flows
+        self._known: dict[tuple[Ends, str], Flow] = {}
+        self._numbers: dict[Flow, tuple[int, int, bool]] = {}
+        """Of a direction: what is subtracted, the next number then, whether that is settled."""
+
+    def flow(self, printed: Printed) -> Flow:
+        """Return the flow between a printed packet's endpoints."""
+        key = printed.ends, printed.transport
+        flow = self._known.get(key)
+        if flow is None:
+            if len(self._known) >= FLOWS:
+                self._known.clear()
+                self._numbers.clear()
+            intern = self._flows.endpoints.intern_name
+            source = intern(printed.source, printed.source_port)
+            destination = intern(printed.destination, printed.destination_port)
+            flow = self._flows.between(source, destination, printed.transport)
+            self._known[key] = flow
+        return flow
+
+    def number(self, flow: Flow, printed: Printed) -> int:
+        """Return a segment's sequence number counted from its direction's first."""
+        size = printed.end - printed.start + (1 if printed.flags & tcp.SYN else 0)
+        shift, following, settled = self._numbers.get(flow, (printed.sequence, 0, False))
+        if printed.flags & tcp.SYN or flow not in self._numbers:
+            shift, following, settled = printed.sequence, 0, False
+        elif not settled and size:
+            settled = True
+            if abs(printed.sequence - following) < abs(printed.sequence - shift - following):
+                shift = 0
+        number = (printed.sequence - shift) & 0xFFFFFFFF
+        if size:
+            self._numbers[flow] = shift, max(following, number + size), settled
+        return number
+
+    def acknowledged(self, back: Flow, printed: Printed) -> int:
+        """Return a segment's acknowledgement as the other direction is counted."""
+        shift = self._numbers.get(back, (0, 0, False))[0]
+        return (printed.acknowledged - shift) & 0xFFFFFFFF

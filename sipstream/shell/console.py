@@ -68,7 +68,7 @@ class Console:
                 for name, (parameter, text) in call.values.items()
             }
             known = inspect.signature(call.command.function).parameters
-            values |= {flag: True for flag in call.flags if flag in known}
+            values = {flag: True for flag in call.flags if flag in known} | values
             result = call.command.function(self, **values)
             if inspect.isawaitable(result):
                 await result

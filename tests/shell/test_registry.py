@@ -29,7 +29,7 @@ from sipstream.shell.registry import (
             "show conversation messages message 1",
             GENERAL,
             "show conversation",
-            {"ref": "messages"},
+            {"ref": "messages", "index": "1"},
             None,
         ),
         (
