@@ -130,10 +130,9 @@ def _wrong(options: Options) -> str | None:
 
 
 async def _main(options: Options) -> int:
-    from sipstream.render.colours import Paint, wanted
-
     # Importing the commands registers them.
     import sipstream.shell.commands  # noqa: F401
+    from sipstream.render.colours import Paint, wanted
     from sipstream.session import Session
     from sipstream.shell.console import Console
     from sipstream.shell.output import Output, open_writers

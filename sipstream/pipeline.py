@@ -8,7 +8,7 @@ source that can't wait (an interface) has its queue in the kernel, where drops a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 
 from sipstream.conversations import Conversations
@@ -59,12 +59,12 @@ async def run(
     publish: Callable[[list[int]], None],
     *,
     stop: asyncio.Event | None = None,
-    drained: Callable[[], object] | None = None,
+    between: Callable[[], Awaitable[None]] | None = None,
 ) -> bool:
     """Draw a source to its end, hand the numbers of new messages to `publish`.
 
-    `stop` ends it early, with what came in kept; returns whether that happened. `drained` is awaited
-    after each batch of a source that can wait, so that who shows its messages keeps up.
+    `stop` ends it early, with what came in kept; returns whether that happened. `between` is awaited
+    after each batch: it shows how far things are, and lets who shows messages keep up.
     """
     stopped = False
     async with aclosing(intake.source.batches()) as batches:
@@ -75,8 +75,8 @@ async def run(
             if stop is not None and stop.is_set():
                 stopped = True
                 break
-            if drained is not None and not intake.source.live:
-                await drained()  # type: ignore[misc]
+            if between is not None:
+                await between()
             await asyncio.sleep(0)
     added = intake.finish()
     if added:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING
 
 from sipstream import pipeline
 from sipstream.conversations import Conversations
+from sipstream.decode.printed import IN_PART, NO_TEXT
 from sipstream.errors import CommandError, SourceError
+from sipstream.figures import CaptureStatus, Loaded, Progress, Status
 from sipstream.filters import Filter, FilterSet
 from sipstream.follow import Follow
 from sipstream.matches import Matches
@@ -30,52 +32,11 @@ if TYPE_CHECKING:
 _NOTE_SECONDS = 0.2
 """How often sources are asked whether they have something to say."""
 
+_FULLER_FORMS = {NO_TEXT: "-v, -A or -X", IN_PART: "-A or -X"}
+"""Why tcpdump's text doesn't do, and the flags with which it would."""
+
 Notice = Callable[[str], None]
 Deliver = Callable[[Follow, list[Message]], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """What a load or a capture brought."""
-
-    conversations: int
-    messages: int
-    interrupted: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a load has come: bytes done and in all, messages, seconds since it began."""
-
-    done: int
-    total: int
-    messages: int
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class CaptureStatus:
-    """What `capture status` tells of one interface."""
-
-    interface: str
-    filter: str
-    packets: int
-    messages: int
-    drops: int
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """What the bottom line tells; rate in messages per second."""
-
-    sources: list[str]
-    rate: float
-    messages: int
-    conversations: int
-    matching: int | None
-    drops: int
-    follows: int
 
 
 @dataclass(slots=True)
@@ -96,7 +57,7 @@ class Session:
         self.follows: list[Follow] = []
         self.sources: list[Source] = []
         """Every source so far, ended ones too; each has its tally."""
-        self.drained: Callable[[], object] | None = None
+        self.drained: Callable[[], Awaitable[None]] | None = None
         """Awaited between batches of a file, so that a follow's output keeps up."""
         self.write: Path | None = None
         """Where live captures are kept (`--write`)."""
@@ -110,6 +71,8 @@ class Session:
         self._tasks = asyncio.TaskGroup()
         self._stop_load: asyncio.Event | None = None
         self._written: PcapSpool | None = None
+        self._advised: set[tuple[Source, str]] = set()
+        """Sources of which the user was told how to print them, and why."""
         self._sample = (clock(), 0, 0.0)
 
     async def __aenter__(self) -> Session:
@@ -143,15 +106,15 @@ class Session:
         begun = self._clock()
         self._stop_load = asyncio.Event()
 
-        def publish(added: list[int]) -> None:
-            self._publish(added)
+        async def between() -> None:
             if progress is not None:
-                done, total = source.progress() or (0, 0)
+                done, total = source.progress()
                 progress(Progress(done, total, source.tally.messages, self._clock() - begun))
+            await self._drained()
 
         try:
             stopped = await pipeline.run(
-                intake, publish, stop=self._stop_load, drained=self._drained
+                intake, self._publish, stop=self._stop_load, between=between
             )
         finally:
             self._stop_load = None
@@ -357,7 +320,9 @@ class Session:
     async def _run(self, intake: pipeline.Intake) -> None:
         source = intake.source
         try:
-            await pipeline.run(intake, self._publish, drained=self._drained)
+            # What comes live can't be made to wait; its output is dropped and counted instead.
+            between = None if source.live else self._drained
+            await pipeline.run(intake, self._publish, between=between)
         except SourceError as error:
             self.notice(str(error))
         finally:
@@ -379,13 +344,20 @@ class Session:
 
     async def _drained(self) -> None:
         if self.follows and self.drained is not None:
-            await self.drained()  # type: ignore[misc]
+            await self.drained()
 
     def _say(self, source: Source) -> None:
         """Pass on what a source has to say."""
         for note in source.notes:
             self.notice(f"{source.name}: {note}")
         source.notes.clear()
+        for reason, flags in _FULLER_FORMS.items():
+            if source.tally.reasons[reason] and (source, reason) not in self._advised:
+                self._advised.add((source, reason))
+                self.notice(
+                    f"{source.name}: SIP {reason} can't be loaded: "
+                    f"let tcpdump print it with {flags}"
+                )
 
 
 def _everything(conversation: Conversation) -> bool:

@@ -33,6 +33,8 @@ class FileStore:
         SourceError: the file can't be opened.
     """
 
+    _fd = -1
+
     def __init__(self, path: Path) -> None:
         try:
             self._fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -65,6 +67,10 @@ class FileStore:
             os.close(self._fd)
             self._fd = -1
 
+    def __del__(self) -> None:
+        # The last message located here has gone.
+        self.close()
+
 
 class Spool:
     """An append-only file of ours, 0600; without a path it has no name and goes with the process.
@@ -74,6 +80,7 @@ class Spool:
     """
 
     GATHER = 1 << 18
+    _fd = -1
 
     def __init__(self, path: Path | None = None) -> None:
         if path is None:
@@ -137,6 +144,9 @@ class Spool:
             self.flush()
             os.close(self._fd)
             self._fd = -1
+
+    def __del__(self) -> None:
+        self.close()
 
 
 class TextStore:

@@ -92,6 +92,13 @@ class Terminal:
                 raise AssertionError(f"no prompt within {seconds} s:\n{shown}")
             self.pump(0.03)
 
+    def editing(self, text: str, seconds: float = 20) -> None:
+        """Wait until the cursor's line is `text`."""
+        end = time.monotonic() + seconds
+        while (line := self.screen.display[self.screen.cursor.y].rstrip()) != text:
+            assert time.monotonic() < end, f"the cursor's line is {line!r}"
+            self.pump()
+
     def type(self, text: str) -> None:
         """Send keys as they are."""
         self.child.send(text)

@@ -11,9 +11,10 @@ from support import batch, ethernet, ipv4, sip, udp
 
 import sipstream
 from sipstream.errors import CommandError, SourceError
+from sipstream.figures import Progress
 from sipstream.follow import Follow
 from sipstream.packets import Batch, Tally
-from sipstream.session import Progress, Session
+from sipstream.session import Session
 from sipstream.views import Message
 
 

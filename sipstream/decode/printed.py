@@ -17,18 +17,24 @@ from sipstream.decode import tcp
 from sipstream.decode.endpoints import Flow, Flows
 from sipstream.limits import FLOWS, MAX_LAYERS
 from sipstream.packets import Linktype
+from sipstream.sip import headers
 from sipstream.sip.startline import KNOWN
 
 NO_TEXT = "printed without its text"
+IN_PART = "printed without its Call-ID"
+"""tcpdump -v prints a message up to the first line that holds anything but ASCII letters."""
 NOT_SIP = "not SIP"
-NO_ENDPOINTS = "printed packet without ports"
-NO_DATA = "TCP without data"
+NO_PORTS = "printed without ports"
 
 Ends: TypeAlias = tuple[str, int, str, int]
 """Source host and port, destination host and port."""
 
 _HEX_FIRST = b"\n\t0x0000:  "
 _HEX = re.compile(rb"\n\t0x[0-9a-f]{4,5}:  ([0-9a-f ]{2,39})")
+_PLAIN = re.compile(
+    rb"(?:[^ \n]+ ){0,2}IP6? (?:\([^\n]*\)\r?\n {4})?([^ \n]{1,255} > [^ \n]{1,255}): "
+)
+"""The line of most packets, up to what it says of the transport."""
 _INDENTED = re.compile(rb"(?:(?:    |\t)[^\n]*(?:\n|\Z))*")
 _WITH_PORTS = re.compile(rb"([^\s]{1,255})\.([\w.-]{1,63}) > ([^\s]{1,255})\.([\w-]{1,63})")
 _LENGTH = re.compile(rb"length:? (\d{1,7})")
@@ -68,73 +74,50 @@ class Printed:
     acknowledged: int = 0
     flags: int = 0
 
-    @property
-    def source(self) -> str:
-        """The sender's address or name."""
-        return self.ends[0]
-
-    @property
-    def source_port(self) -> int:
-        """The sender's port, 0 where its name isn't known here."""
-        return self.ends[1]
-
-    @property
-    def destination(self) -> str:
-        """The receiver's address or name."""
-        return self.ends[2]
-
-    @property
-    def destination_port(self) -> int:
-        """The receiver's port, 0 where its name isn't known here."""
-        return self.ends[3]
-
 
 def parse_printed(data: bytes, start: int, end: int) -> Printed:
     """Read the printed packet data[start:end], which begins with its line."""
     line_end = data.find(b"\n", start, end)
     if line_end < 0:
         line_end = end
-    following = data[line_end + 1 : min(line_end + 2, end)]
-    if following in (b"\t", b" "):
+    text = line_end + 1
+    if data[text : min(text + 1, end)] in (b"\t", b" "):
         first_hex = data.rfind(_HEX_FIRST, line_end, end)
         if first_hex >= 0:
             packet = _from_hex(data, first_hex, end)
-            return Printed(packet=packet, linktype=_linktype(packet))
-        indented = _INDENTED.match(data, line_end + 1, end)
-        text = indented.end() if indented else line_end + 1
-    else:
-        text = line_end + 1
-    return _from_text(data, start, line_end, text, end)
+            return Printed("", packet, _linktype(packet))
+    return _from_text(data, start, line_end, end)
 
 
-def _from_text(data: bytes, start: int, line_end: int, text: int, end: int) -> Printed:
-    """Read a packet without a hex dump; its -A text begins at `text`."""
-    head_end = _head_end(data, line_end, text)
-    found = _ends(data, start, head_end)
-    if found is None:
-        return Printed(NOT_SIP)
-    ends, place = found
+def _from_text(data: bytes, start: int, line_end: int, end: int) -> Printed:
+    """Read a packet without a hex dump."""
+    head_end = _head_end(data, line_end, end)
+    ends, place = _ends(data, start, head_end)
     if ends is None:
-        return Printed(NO_ENDPOINTS)
+        return Printed(NO_PORTS if place else NOT_SIP)
     if data.startswith(b"Flags [", place):
-        return _segment(data, place, head_end, text, end, ends)
+        return _segment(data, place, head_end, end, ends)
+    text = head_end + 1
+    payload = b""
+    if data.startswith(b"\t", text):
+        payload, text = _indented(data, place, head_end, end)
     begin = _start_line(data, text, end) if text < end else -1
     if begin >= 0:
         stop = _text_end(data, begin, end)
         return Printed("", None, 0, "UDP", ends, data, begin, stop, True)
-    payload = _indented(data, head_end, text, place)
+    if payload and headers.first(payload, 0, len(payload), "Call-ID") is None:
+        return Printed(IN_PART if data.startswith(b"SIP", place) else NOT_SIP)
     if payload:
-        return Printed("", None, 0, "UDP", ends, payload, 0, len(payload), False)
-    says_sip = data.startswith(b"SIP", place) or b" SIP, length" in data[place:head_end]
-    return Printed(NO_TEXT if says_sip and text >= end else NOT_SIP)
+        return Printed("", None, 0, "UDP", ends, payload, 0, len(payload))
+    return Printed(NO_TEXT if text >= end and data.startswith(b"SIP", place) else NOT_SIP)
 
 
-def _head_end(data: bytes, line_end: int, text: int) -> int:
+def _head_end(data: bytes, line_end: int, end: int) -> int:
     """Return the end of the packet's line with the lines that -v continues it with."""
-    while data.startswith(b"    ", line_end + 1) and line_end + 1 < text:
-        line_end = data.find(b"\n", line_end + 1, text)
+    while data.startswith(b"    ", line_end + 1, end):
+        line_end = data.find(b"\n", line_end + 1, end)
         if line_end < 0:
-            return text
+            return end
     return line_end
 
 
@@ -147,13 +130,16 @@ def _text_end(data: bytes, start: int, end: int) -> int:
     return max(start, end)
 
 
-def _ends(data: bytes, start: int, head_end: int) -> tuple[Ends | None, int] | None:
+def _ends(data: bytes, start: int, head_end: int) -> tuple[Ends | None, int]:
     """Return the innermost endpoints and where their protocol's text begins.
 
-    None where no addresses are printed, None as endpoints where they have no ports.
+    None where they have no ports; place 0 where there are none.
     """
+    plain = _PLAIN.match(data, start, head_end)
+    if plain is not None and not data.startswith(b"IP", plain.end()):
+        return _with_ports(plain[1]), plain.end()
     place = start
-    found: tuple[Ends | None, int] | None = None
+    found: tuple[Ends | None, int] = None, 0
     for _ in range(MAX_LAYERS):
         arrow = data.find(b" > ", place, head_end)
         if arrow < 0:
@@ -267,26 +253,32 @@ def _method(data: bytes, start: int, uri_end: int) -> int:
     return -1 if method is None else space - len(method[0])
 
 
-def _indented(data: bytes, head_end: int, text: int, place: int) -> bytes:
-    """Return the message that -v printed line by line behind tabs, with its line ends put back."""
-    if data[head_end + 1 : head_end + 2] != b"\t":
-        return b""
-    begin, end = head_end + 2, text - 1 if data[text - 1 : text] == b"\n" else text
-    block = data[begin:end]
-    if b"\r" in block:
-        block = block.replace(b"\r\n", b"\n").rstrip(b"\r")
+def _indented(data: bytes, place: int, head_end: int, end: int) -> tuple[bytes, int]:
+    """Return the message that -v printed line by line behind tabs, and where the lines end.
+
+    The length that was printed tells which line ends it had.
+    """
     length = _LENGTH.search(data, place, head_end)
     wanted = int(length[1]) if length else -1
-    for line_end in (b"\r\n", b"\n"):
-        joined = block.replace(b"\n\t", line_end)
-        if wanted - len(joined) in (0, len(line_end)):
-            return joined + line_end[: wanted - len(joined)]
-    return block.replace(b"\n\t", b"\r\n") + b"\r\n"
+    block = data[head_end + 2 : _text_end(data, head_end + 2, end)]
+    joined = block.replace(b"\n\t", b"\r\n")
+    missing = wanted - len(joined)
+    if missing in (0, 2):
+        return joined + b"\r\n"[:missing], end
+    indented = _INDENTED.match(data, head_end + 1, end)
+    text = indented.end() if indented else end
+    block = data[head_end + 2 : _text_end(data, head_end + 2, text)].replace(b"\r\n", b"\n")
+    block = block.replace(b"\n\t", b"\n")
+    missing = wanted - len(block)
+    if missing in (0, 1):
+        return block + b"\n"[:missing], text
+    joined = block.replace(b"\n", b"\r\n")
+    return joined if len(joined) == wanted else joined + b"\r\n", text
 
 
-def _segment(data: bytes, place: int, head_end: int, text: int, end: int, ends: Ends) -> Printed:
+def _segment(data: bytes, place: int, head_end: int, end: int, ends: Ends) -> Printed:
     """Read a TCP segment: its numbers as printed, and its -A text with the CRs put back."""
-    head = data[place:head_end]
+    head, text = data[place:head_end], head_end + 1
     flags = 0
     for letter in _first_group(_FLAGS, head):
         flags |= _FLAG_BITS.get(letter, 0)
@@ -376,10 +368,12 @@ class PrintedFlows:
                 self._known.clear()
                 self._numbers.clear()
             intern = self._flows.endpoints.intern_name
-            source = intern(printed.source, printed.source_port)
-            destination = intern(printed.destination, printed.destination_port)
-            flow = self._flows.between(source, destination, printed.transport)
-            self._known[key] = flow
+            source, source_port, destination, destination_port = printed.ends
+            flow = self._known[key] = self._flows.between(
+                intern(source, source_port),
+                intern(destination, destination_port),
+                printed.transport,
+            )
         return flow
 
     def number(self, flow: Flow, printed: Printed) -> int:

@@ -17,8 +17,9 @@ from sipstream.shell import registry
 from sipstream.shell.registry import CONVERSATION, FILTER, GENERAL
 
 if TYPE_CHECKING:
+    from sipstream.figures import Progress
     from sipstream.follow import Follow
-    from sipstream.session import Progress, Session
+    from sipstream.session import Session
     from sipstream.shell.output import Output
     from sipstream.views import Conversation, Message
 

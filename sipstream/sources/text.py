@@ -1,76 +1,103 @@
-"""What tcpdump prints, cut into packets: each from its line up to the next packet's line.
+"""What tcpdump prints to a terminal, cut into packets with their times: every -t form.
 
-Sans-IO: text is fed in any cut, batches come back, the last packet waits for its rest. Nothing here
-knows what stands in a packet; `decode.printed` reads it. The first packet's line says in which form
-the times are printed, and from then on only that form begins a packet.
+Sans-IO: text is fed in any cut. One regular expression over each chunk finds the lines that begin a
+packet; nothing is split into lines, each byte is looked at once. What a packet's text says is
+`decode.printed`'s concern. Text of -A holds the traffic's own lines: who sends a line that looks
+like a packet's in every detail can split a message there. -v and -X can't be deceived like this.
 """
 
 from __future__ import annotations
 
 import re
-import time
-from datetime import date, timedelta
+from datetime import date
 
 from sipstream.limits import BATCH_PACKETS, MAX_TEXT_PACKET
 from sipstream.packets import Batch, Linktype, Record, Store
+from sipstream.sources.textclock import Clock, Form, Intervals
 
-_NS = 1_000_000_000
-_MINUTE = 60 * _NS
-_DAY = 86_400 * _NS
-_HALF_DAY = _DAY // 2
-_UNDECIDED_PACKETS = 64
-"""Packets looked at to tell times since the previous packet from times since the first."""
-_NO_TIME = b"]"
-"""How the time ends that tcpdump could not print: `[Error converting time]`."""
+_LINE_SHAPE = 512
+"""Bytes of a line that tell whether it begins a packet: the patterns below reach no further."""
+_STAMPED = 3
+"""Groups that a stamp fills."""
 
-_MAC = rb"[0-9a-f]{2}(?::[0-9a-f]{2}){5}[ ,]"
-_PROTOCOL = (
-    rb"(?=(?:(?:[^\s:]{1,32} +)?(?:In|Out|B|M|P) +)?"
-    rb"(?:IP6? |ip6?: |ARP|PPPoE|MPLS|EAPOL|\[\||" + _MAC + rb"|"
-    rb"[A-Za-z0-9][^\s,]{0,40}(?: [^\s,]{1,40}){0,4}, ))"
-)
-_FRACTION = rb"\.\d{6}(?:\d{3})?"
-_CLOCK = rb"\d\d:\d\d:\d\d" + _FRACTION
+_NUMBER = rb" {0,10}\d{1,10}  "
+_TIME_OF_DAY = rb"[0-2]\d:[0-5]\d):([0-6]\d)\.(\d{6,10}) "
 _STAMPS = {
-    "clock": _CLOCK,
-    "epoch": rb"\d{1,10}" + _FRACTION,
-    "span": rb"[ -]" + _CLOCK,
-    "date": rb"\d{4}-\d\d-\d\d " + _CLOCK,
+    Form.CLOCK: rb"(" + _TIME_OF_DAY,
+    Form.DATE: rb"(\d{4}-[01]\d-[0-3]\d " + _TIME_OF_DAY,
+    Form.INTERVAL: rb"([ -]" + _TIME_OF_DAY,
+    Form.EPOCH: rb"()(\d{1,10})\.(\d{6,10}) ",
 }
-_ERROR = rb"-?\[Error converting time\]"
-_BARE = rb"(?=IP6? \(|ip6?: |IP6? [^\s>]{1,255} > |ARP, |" + _MAC + rb"> )"
-_LINES = {
-    form: re.compile(rb"\n(" + stamp + rb"|" + _ERROR + rb") " + _PROTOCOL)
-    for form, stamp in _STAMPS.items()
-} | {"bare": re.compile(rb"\n()" + _BARE)}
-"""A packet's line in each form; the line end before it makes the search quick."""
-_FIRST = re.compile(
-    rb"\n(?:(?:"
-    + b"|".join(b"(?P<%b>%b)" % (form.encode(), stamp) for form, stamp in _STAMPS.items())
-    + rb") "
-    + _PROTOCOL
-    + rb"|(?P<bare>)"
-    + _BARE
-    + rb")"
+_NO_STAMP = rb"[ -]?\[[A-Z][^\]\n]{1,40}\] "
+"""`[Error converting time] `: in place of a time that tcpdump can't print."""
+_CARD = rb"[0-9a-f]{2}(?::[0-9a-f]{2}){5} "
+_DIRECTION = rb"(?:In|Out|B|M|P) "
+
+_AFTER_STAMP = (
+    rb"(?:IP6?[ ,]|[A-Z][\w./+-]{1,40}+[ ,:]|" + _CARD + rb"|ip: | {0,2}" + _DIRECTION + rb"| ?\[\|"
+    rb"|\S{1,16}+ {1,16}" + _DIRECTION + rb"|\()"
 )
-_STAMPED = re.compile(rb"\n(?:" + b"|".join(_STAMPS.values()) + rb") " + _PROTOCOL)
+"""How a packet's line goes on: protocol, card addresses (-e), interface and direction (any)."""
+_UNSTAMPED = (
+    rb"()()()(?:IP6? {1,2}(?:\((?:tos|class|hlim|flowlabel) |\S{1,200}+ > \S{1,200}+|\[\||bad-|trunc)"
+    rb"|" + _CARD + rb"(?:\(oui [^)\n]{1,40}\) )?> | {0,2}" + _DIRECTION + _CARD + rb"ethertype "
+    rb"|\S{1,16}+ {1,16}" + _DIRECTION + rb" {0,2}(?:IP6? |ifindex )|ip: |AF IPv[46] \("
+    rb"|R?ARP, (?:Re|Ethernet \()|STP 802|LLDP, length|CDPv\d, |PPPoE  \[|MPLS \(label|Loopback, skip"
+    rb"|LACPv1, )"
+)
+"""The same where -t left nothing before it: only what is hardly anything else."""
+_END = (
+    rb"\n(?:\^C)?(?:\d{1,10} packets? (?:captured|received by filter|dropped by )"
+    rb"|tcpdump: |reading from file |listening on [^\n]{1,200}, link-type )()()()()"
+)
+"""What tcpdump says itself, before the first packet and behind the last."""
+
+_CUT_STAMP = re.compile(rb"[ -]?[\d:. -]{1,40}\Z")
+"""The beginning of a packet's line that was cut off by the end of the text."""
+
+
+_HEADLINES = (
+    re.compile(
+        rb"\n(?:" + _NUMBER + rb")?(?:" + b"|".join(_STAMPS.values()) + rb")" + _AFTER_STAMP
+    ),
+    re.compile(rb"\n(?:" + _NUMBER + rb")?" + _UNSTAMPED),
+)
 
 
 def headline_before(text: bytes) -> bytes | None:
     """Return the last packet's line in `text`, which ends where a message begins."""
     text = b"\n" + text
-    for pattern in (_STAMPED, _LINES["bare"]):
+    for pattern in _HEADLINES:
         places = [match.start() + 1 for match in pattern.finditer(text)]
         if places:
             return text[places[-1] :].partition(b"\n")[0].rstrip(b"\r")
     return None
 
 
-class TextReader:
-    """Reads one stream of printed packets.
+def _pattern(form: Form, numbered: bool) -> re.Pattern[bytes]:
+    line = _UNSTAMPED
+    if form is not Form.NONE:
+        line = rb"(?:" + _STAMPS[form] + rb"|" + _NO_STAMP + rb")" + _AFTER_STAMP
+    return re.compile(rb"\n" + (_NUMBER if numbered else rb"") + line + rb"|" + _END)
 
-    `offset` is the place in `store` of the first byte that will be fed, `day` the local date of the
-    first packet (today where nobody knows), `live` says that the text is being printed now.
+
+_PATTERNS = {
+    (form, numbered): _pattern(form, numbered) for form in Form for numbered in (False, True)
+}
+_FIRST = re.compile(
+    rb"\n(?P<numbered>" + _NUMBER + rb")?(?:"
+    rb"(?P<date>" + _STAMPS[Form.DATE] + rb")|(?P<interval>" + _STAMPS[Form.INTERVAL] + rb")|"
+    rb"(?P<clock>" + _STAMPS[Form.CLOCK] + rb")|(?P<epoch>" + _STAMPS[Form.EPOCH] + rb"))"
+    + _AFTER_STAMP + rb"|\n(?P<unstampednumbered>" + _NUMBER + rb")?(?P<none>" + _UNSTAMPED + rb")"
+)  # fmt: skip
+
+
+class TextReader:
+    """Reads what one tcpdump printed.
+
+    `offset` is the place in `store` of the first byte that will be fed; `day` the local date of the
+    first packet, for forms that print none (the epoch's first day without one); `live` says that
+    the text is being printed now, so that `flush` may be called.
     """
 
     def __init__(
@@ -78,273 +105,184 @@ class TextReader:
     ) -> None:
         self.notes: list[str] = []
         self._store = store
-        self._base = offset
         self._live = live
-        self._day = day or date.today()
-        self._clock = _Clock(self._day)
-        self._buffer = bytearray()
-        """Text from the first packet that was not given out, or from the start of a line."""
+        self._day = day if day is not None else date(1970, 1, 1)
+        # Each line is found by the line end before it: the first one gets one that isn't there.
+        self._buffer = bytearray(b"\n")
+        self._base = offset - 1
+        self._start = offset
         self._scanned = 0
-        """Bytes of it, up to a line's start, that were searched for packets."""
-        self._starts: list[tuple[int, bytes]] = []
-        """Place in the buffer and printed time of the packets not given out."""
-        self._form: str | None = None
-        self._mid_line = False
-        """The buffer begins within a line that was passed over."""
-        self._given_out = False
-        """The last packet was given out before the text after it came."""
+        """Line ends before this place of the buffer were looked behind."""
+        self._pending = -1
+        """Where in the buffer the packet begins that may still grow; -1: none does."""
+        self._pending_time = 0
+        self._flushed = False
+        self._pattern: re.Pattern[bytes] | None = None
+        self._clock = Clock(Form.NONE, self._day)
+        self._intervals: Intervals | None = None
+        self._held: list[Batch] = []
 
     def feed(self, data: bytes) -> list[Batch]:
-        """Take the next bytes, return the packets that the start of another one has ended."""
-        if self._mid_line:
-            data = self._skip_line(data)
-        self._buffer += data
-        if b"\n" in data:
-            self._search(self._buffer.rfind(b"\n") + 1)
-        batches = self._give(len(self._starts) - 1)
-        if len(self._buffer) > MAX_TEXT_PACKET:
-            batches += self._limit()
-        return batches
+        """Take the next bytes, return the packets that are whole: another one follows them."""
+        buffer = self._buffer
+        buffer += data
+        last = buffer.rfind(b"\n", self._scanned)
+        # What is behind the last line end may still become a packet's line.
+        undecided = last >= 0 and len(buffer) - last <= _LINE_SHAPE
+        return self._give(self._scan(last if undecided else len(buffer)))
 
     def flush(self) -> list[Batch]:
-        """The text has not grown for a while: return the last packet, if it ends in a line's end."""
-        if not self._live or not self._starts or not self._buffer.endswith(b"\n"):
-            return []
-        self._clock.decide()
-        self._given_out = True
-        return self._give(len(self._starts))
+        """The text has been quiet for a while: return the last packet if it ends with its line.
+
+        Does nothing where the text isn't `live`.
+        """
+        records: list[Record] = []
+        if self._live and self._pending >= 0 and self._buffer.endswith(b"\n"):
+            self._end_packet(records, len(self._buffer))
+            self._scanned = len(self._buffer) - 1
+            self._flushed = True
+        if self._intervals is not None and records:
+            self._intervals.look(records[0][0])
+            self._intervals.settle()
+            return self._settled(self._batches(records))
+        return self._batches(records)
 
     def finish(self) -> list[Batch]:
-        """The text ended: return the last packet."""
-        self._search(len(self._buffer))
-        self._clock.decide()
-        batches = self._give(len(self._starts))
-        self._drop(len(self._buffer))
+        """The text ended: return the packets that are left, whole or not."""
+        end = len(self._buffer)
+        whole = self._buffer.endswith(b"\n")
+        last = self._buffer.rfind(b"\n")
+        records = self._scan(end)
+        if self._pending >= 0:
+            if not whole:
+                place = self._base + end - self._start
+                self.notes.append(f"cut short at byte {place}: the last packet may lack its end")
+                if self._pending <= last and _CUT_STAMP.match(self._buffer, last + 1):
+                    end = last + 1
+            self._end_packet(records, end)
+        batches = self._give(records)
+        if self._intervals is not None:
+            if not self._intervals.settled:
+                self._intervals.settle()
+                if self._intervals.guessed:
+                    self.notes.append(
+                        "too few packets to tell -ttt from -ttttt: times may be wrong"
+                    )
+            batches += self._settled([])
+        self._note_orphans(len(self._buffer))
         return batches
 
-    def _search(self, stop: int) -> None:
-        """Look for packets' lines in the text that wasn't searched before, up to `stop`."""
-        begin = self._scanned
-        if begin >= stop:
-            return
-        # What stands before `begin` is a line's end, in the buffer or before it.
-        text = b"\n" + self._buffer[begin:stop]
-        if self._form is None:
-            match = _FIRST.search(text)
-            if match is not None:
-                self._form = match.lastgroup or "bare"
-                self._clock = _CLOCKS[self._form](self._day)
-        if self._form is not None:
-            for match in _LINES[self._form].finditer(text):
-                self._starts.append((begin + match.start(), match[1]))
-                self._clock.see(match[1], begin + match.start())
-        self._scanned = stop
-        ignored = self._starts[0][0] if self._starts else stop
-        if ignored:
-            self._ignore(ignored)
-        if self._starts:
-            self._given_out = False
+    def _scan(self, limit: int) -> list[Record]:
+        """Return the packets that end before `limit`, up to which line ends are looked behind."""
+        records: list[Record] = []
+        buffer, time = self._buffer, self._clock.time
+        if self._pattern is None:
+            first = _FIRST.search(buffer, self._scanned, limit + _LINE_SHAPE)
+            if first is None or first.start() >= limit:
+                self._scanned = limit
+                return records
+            self._recognise(first)
+            time = self._clock.time
+        assert self._pattern is not None
+        for match in self._pattern.finditer(buffer, self._scanned, limit + _LINE_SHAPE):
+            place = match.start() + 1
+            if place > limit:
+                break
+            if self._pending >= 0:
+                self._end_packet(records, place)
+            self._note_orphans(place)
+            self._flushed = False
+            if match.lastindex is None or match.lastindex == _STAMPED:
+                self._pending = place
+                before, seconds, fraction = match.group(1, 2, 3)
+                self._pending_time = time((before, seconds, fraction) if seconds else None)
+        self._scanned = max(self._scanned, limit)
+        if self._pending >= 0 and len(buffer) - self._pending > MAX_TEXT_PACKET:
+            self._end_packet(records, len(buffer))
+        return records
 
-    def _ignore(self, count: int) -> None:
-        """Drop text at the buffer's start that belongs to no packet still to be given out."""
-        if self._given_out and self._buffer[:count].strip():
+    def _recognise(self, first: re.Match[bytes]) -> None:
+        """Take the first packet's line for how all of them are stamped."""
+        kinds = {
+            "date": Form.DATE,
+            "interval": Form.INTERVAL,
+            "clock": Form.CLOCK,
+            "epoch": Form.EPOCH,
+            "none": Form.NONE,
+        }
+        groups = first.groupdict()
+        form = next(form for name, form in kinds.items() if groups[name] is not None)
+        numbered = groups["numbered"] is not None or groups["unstampednumbered"] is not None
+        self._pattern = _PATTERNS[form, numbered]
+        self._clock = Clock(form, self._day)
+        if form is Form.INTERVAL:
+            self._intervals = Intervals(self._day)
+            self.notes.append(f"its times count from the first packet, taken as {self._day} 00:00")
+        elif form is Form.NONE:
+            self.notes.append("has no times: only the order of its packets is known")
+
+    def _end_packet(self, records: list[Record], end: int) -> None:
+        start, self._pending = self._pending, -1
+        if end - start > MAX_TEXT_PACKET:
+            place = self._base + start - self._start
+            self.notes.append(f"the packet at byte {place} was cut after {MAX_TEXT_PACKET} bytes")
+            end = start + MAX_TEXT_PACKET
+        records.append((self._pending_time, start, end, end - start))
+
+    def _note_orphans(self, place: int) -> None:
+        """Say that text before `place` came for a packet that had been given out."""
+        if self._flushed and self._buffer[:place].strip():
             self.notes.append("text came late for a packet that was shown already: left out")
-            self._given_out = False
-        self._drop(count)
+            self._flushed = False
 
-    def _give(self, count: int) -> list[Batch]:
-        """Return the first `count` waiting packets, unless their times can't be told yet."""
-        if count <= 0 or not self._clock.decided:
-            return []
-        starts = self._starts[: count + 1]
-        ends = [place for place, _ in starts[1:]]
-        if len(ends) < count:
-            ends.append(len(self._buffer))
-        time_of = self._clock.time
-        records: list[Record] = [
-            (time_of(stamp), place, end, end - place)
-            for (place, stamp), end in zip(starts, ends, strict=False)
-        ]
-        data, base = bytes(self._buffer[: ends[-1]]), self._base
-        self._drop(len(data))
-        return [
-            Batch(self._store, base, data, Linktype.TCPDUMP_TEXT, records[at : at + BATCH_PACKETS])
-            for at in range(0, count, BATCH_PACKETS)
-        ]
-
-    def _drop(self, count: int) -> None:
-        """Drop the first bytes of the buffer, and the packets that begin there."""
-        del self._buffer[:count]
-        self._base += count
-        self._scanned = max(0, self._scanned - count)
-        self._starts = [(place - count, stamp) for place, stamp in self._starts if place >= count]
-
-    def _limit(self) -> list[Batch]:
-        """Bound what is held: give out a packet of which the text is too long, or drop a line."""
-        self._clock.decide()
-        batches = self._give(len(self._starts) - 1)
-        if len(self._buffer) <= MAX_TEXT_PACKET:
+    def _give(self, records: list[Record]) -> list[Batch]:
+        """Return packets with their times, as soon as these can be told."""
+        batches = self._batches(records)
+        if self._intervals is None:
             return batches
-        self._mid_line = not self._buffer.endswith(b"\n")
-        if self._starts:
-            self.notes.append(f"a packet's text was cut after {len(self._buffer)} bytes")
-            return batches + self._give(len(self._starts))
-        self._drop(len(self._buffer))
+        for printed, *_ in records:
+            self._intervals.look(printed)
+        return self._settled(batches)
+
+    def _settled(self, batches: list[Batch]) -> list[Batch]:
+        """Return what was held and these, once it is known what their times count from."""
+        assert self._intervals is not None
+        self._held += batches
+        if not self._intervals.settled:
+            return []
+        if self._intervals.changed:
+            self._intervals.changed = False
+            self.notes.append("its times count from elsewhere than it seemed: load it again")
+        held, self._held = self._held, []
+        for batch in held:
+            batch.records = [(self._intervals.time(one[0]), *one[1:]) for one in batch.records]
+        return held
+
+    def _batches(self, records: list[Record]) -> list[Batch]:
+        """Return packets as batches; forget the text that isn't needed any more."""
+        batches = []
+        if records:
+            first, last = records[0][1], records[-1][2]
+            data, base = bytes(self._buffer[first:last]), self._base + first
+            moved = [(time, start - first, end - first, size) for time, start, end, size in records]
+            batches = [
+                Batch(
+                    self._store, base, data, Linktype.TCPDUMP_TEXT, moved[at : at + BATCH_PACKETS]
+                )
+                for at in range(0, len(moved), BATCH_PACKETS)
+            ]
+        if self._pending < 0:
+            if not records:
+                self._note_orphans(self._scanned)
+            self._forget(self._scanned)
+        else:
+            self._forget(self._pending)
         return batches
 
-    def _skip_line(self, data: bytes) -> bytes:
-        """Pass over the rest of a line of which the beginning was dropped."""
-        rest, newline, data = data.partition(b"\n")
-        self._base += len(rest) + len(newline)
-        self._mid_line = not newline
-        return data
-
-
-class _Clock:
-    """Times of one form to ns since the epoch: the clock reads what is printed."""
-
-    decided = True
-    """Times can be told."""
-
-    def __init__(self, day: date) -> None:
-        self._day = day
-        self._key = b""
-        self._minute = 0
-        """Of the last time read: what was printed up to its minute, and the ns of that."""
-        self._latest = 0
-
-    def see(self, stamp: bytes, place: int) -> None:
-        """Look at a time before it is read."""
-
-    def decide(self) -> None:
-        """No more times can be waited for."""
-
-    def time(self, stamp: bytes) -> int:
-        """Return the next packet's time; the last one's where tcpdump could print none."""
-        if not stamp.endswith(_NO_TIME):
-            self._latest = self._read(stamp)
-        return self._latest
-
-    def _read(self, stamp: bytes) -> int:
-        raise NotImplementedError
-
-
-class _Epoch(_Clock):
-    """`-tt`: seconds since the epoch."""
-
-    def _read(self, stamp: bytes) -> int:
-        seconds, _, fraction = stamp.partition(b".")
-        return int(seconds) * _NS + int(fraction.ljust(9, b"0"))
-
-
-class _Bare(_Clock):
-    """`-t`: no times; one nanosecond a packet keeps the order."""
-
-    def time(self, stamp: bytes) -> int:
-        self._latest = self._latest + 1 if self._latest else _local(self._day, 0, 0)
-        return self._latest
-
-
-class _Date(_Clock):
-    """`-tttt`: local date and time of day."""
-
-    def _read(self, stamp: bytes) -> int:
-        if stamp[:16] != self._key:
-            year, month, day = int(stamp[:4]), int(stamp[5:7]), int(stamp[8:10])
-            self._key = stamp[:16]
-            self._minute = _mktime(year, month, day, int(stamp[11:13]), int(stamp[14:16]))
-        return self._minute + _seconds(stamp[17:])
-
-
-class _TimeOfDay(_Clock):
-    """No `-t`: local time of day; a step back of more than half a day is the next day."""
-
-    def __init__(self, day: date) -> None:
-        super().__init__(day)
-        self._second = 0
-
-    def _read(self, stamp: bytes) -> int:
-        if stamp[:5] != self._key:
-            hour, minute = int(stamp[:2]), int(stamp[3:5])
-            if self._second - (hour * 60 + minute) * _MINUTE > _HALF_DAY:
-                self._day += timedelta(days=1)
-            self._second = (hour * 60 + minute) * _MINUTE
-            self._key = stamp[:5]
-            self._minute = _local(self._day, hour, minute)
-        return self._minute + _seconds(stamp[6:])
-
-
-class _Span(_Clock):
-    """`-ttt`, time since the packet before, or `-ttttt`, since the first: printed alike.
-
-    Either counts from midnight. A value below the one before it shows `-ttt`; where there is none
-    among the first packets, three or more, it is `-ttttt`.
-    """
-
-    def __init__(self, day: date) -> None:
-        super().__init__(day)
-        self._latest = self._start = _local(day, 0, 0)
-        self._since_first = False
-        self._seen: list[int] = []
-        self._previous = 0
-        self._days = 0
-        self.decided = False
-
-    def see(self, stamp: bytes, place: int) -> None:
-        if self.decided or stamp.endswith(_NO_TIME):
-            return
-        value = _span(stamp)
-        if self._seen and value < self._seen[-1]:
-            self.decided = True
-            return
-        self._seen.append(value)
-        if len(self._seen) >= _UNDECIDED_PACKETS or place >= MAX_TEXT_PACKET:
-            self.decide()
-
-    def decide(self) -> None:
-        if not self.decided:
-            self._since_first = len(self._seen) >= 3
-            self.decided = True
-
-    def _read(self, stamp: bytes) -> int:
-        value = _span(stamp)
-        if not self._since_first:
-            return self._latest + value
-        if self._previous - value > _HALF_DAY:
-            # Printed is the time within a day only.
-            self._days += 1
-        self._previous = value
-        return self._start + self._days * _DAY + value
-
-
-_CLOCKS: dict[str, type[_Clock]] = {
-    "clock": _TimeOfDay,
-    "epoch": _Epoch,
-    "span": _Span,
-    "date": _Date,
-    "bare": _Bare,
-}
-
-
-def _seconds(text: bytes) -> int:
-    """Return `SS.ffffff` (or nine digits) in ns."""
-    fraction = int(text[3:])
-    return int(text[:2]) * _NS + (fraction * 1000 if len(text) == 9 else fraction)
-
-
-def _span(stamp: bytes) -> int:
-    """Return ` HH:MM:SS.ffffff` in ns."""
-    value = (int(stamp[1:3]) * 60 + int(stamp[4:6])) * _MINUTE + _seconds(stamp[7:])
-    return -value if stamp[:1] == b"-" else value
-
-
-def _local(day: date, hour: int, minute: int) -> int:
-    return _mktime(day.year, day.month, day.day, hour, minute)
-
-
-def _mktime(year: int, month: int, day: int, hour: int, minute: int) -> int:
-    """Return a local time in ns since the epoch, 0 where there is no such time."""
-    try:
-        return int(time.mktime((year, month, day, hour, minute, 0, 0, 0, -1))) * _NS
-    except (OverflowError, ValueError):
-        return 0
+    def _forget(self, place: int) -> None:
+        """Drop the buffer's bytes before `place`."""
+        del self._buffer[:place]
+        self._base += place
+        self._scanned -= place
+        if self._pending >= 0:
+            self._pending -= place

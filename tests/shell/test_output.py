@@ -262,11 +262,18 @@ async def test_a_prompt_lives_on_while_its_terminal_stands_still() -> None:
                 await asyncio.sleep(0)
                 await run_in_terminal(lambda n=number: output.stream([f"{n:0200d}"] * 5))  # type: ignore[misc]
             assert writer.dropped > 0
+            arrived = asyncio.Event()
+            session.default_buffer.on_text_changed += lambda buffer: (
+                arrived.set() if buffer.text == "typed" else None
+            )
             keys.send_text("typed")
-            while session.default_buffer.text != "typed":
-                await asyncio.sleep(0)
-            seen = await asyncio.to_thread(read_until, master, b" lines not shown\n")
-            seen += await asyncio.to_thread(read_until, master, b"typed")
+            await arrived.wait()
+            seen = b""
+            # The prompt may have been drawn with what was typed before or after the loss is told.
+            while (
+                b" lines not shown\n" not in seen or b"typed" not in seen.split(b"not shown\n")[1]
+            ):
+                seen += await asyncio.to_thread(os.read, master, 65_536)
             assert seen.count(b"lines not shown") == 1
             assert b"%d lines not shown" % writer.dropped in seen
             assert seen.split(b"not shown\n")[1].count(b"sipstream: ") == 1
@@ -354,12 +361,17 @@ def ways_round(tree: ast.AST) -> Iterator[tuple[int, str]]:
 def test_nothing_else_writes_to_the_terminal() -> None:
     folder = Path(sipstream.__file__).parent
     found = [
-        f"{path.relative_to(folder)}:{line}: {what}"
+        f"{path.relative_to(folder)}: {what}"
         for path in sorted(folder.rglob("*.py"))
         if path != folder / "shell" / "writer.py"
-        for line, what in ways_round(ast.parse(path.read_text(encoding="utf-8")))
+        for _, what in ways_round(ast.parse(path.read_text(encoding="utf-8")))
     ]
-    assert found == []
+    assert found == [
+        # Its own version, before anything is imported.
+        "__main__.py: os.write",
+        # Opened for the shell's keys, when standard input is data.
+        "cli.py: /dev/tty",
+    ]
 
 
 def test_the_search_for_ways_round_finds_them() -> None:

@@ -7,11 +7,11 @@ from typing import Annotated
 
 from sipstream.errors import CommandError
 from sipstream.escape import escape
+from sipstream.figures import Loaded
 from sipstream.shell import help as help_texts
 from sipstream.shell.arguments import ConversationRef, FilePath, Topic
 from sipstream.shell.console import Console
 from sipstream.shell.registry import CONVERSATION, FILTER, GENERAL, command
-from sipstream.session import Loaded
 
 
 def say_loaded(console: Console, loaded: Loaded) -> None:
