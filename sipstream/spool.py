@@ -18,9 +18,6 @@ from sipstream.errors import SourceError
 from sipstream.limits import MAX_PACKET
 from sipstream.packets import Batch, Record
 
-_HEADLINE_REACH = 4096
-"""Bytes before a message in which its packet's line is looked for."""
-
 _PCAP_NANO = struct.Struct("<IHHiIII")
 _RECORD = struct.Struct("<IIII")
 _NS = 1_000_000_000
@@ -147,24 +144,6 @@ class Spool:
 
     def __del__(self) -> None:
         self.close()
-
-
-class TextStore:
-    """Text that tcpdump printed, in a file or spool: it also knows the line above a message."""
-
-    def __init__(self, inner: FileStore | Spool) -> None:
-        self.inner = inner
-
-    def read(self, offset: int, length: int) -> bytes:
-        """Return up to `length` bytes from `offset`."""
-        return self.inner.read(offset, length)
-
-    def headline(self, offset: int) -> bytes | None:
-        """Return the packet's line as it was printed, or None when it isn't near."""
-        from sipstream.sources.text import headline_before
-
-        start = max(0, offset - _HEADLINE_REACH)
-        return headline_before(self.inner.read(start, offset - start))
 
 
 class PcapSpool(Spool):

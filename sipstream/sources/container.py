@@ -16,8 +16,8 @@ from sipstream.packets import Batch, Store
 from sipstream.sources import pcap, pcapng
 from sipstream.sources.pcap import PcapReader
 from sipstream.sources.pcapng import PcapngReader
-from sipstream.sources.text import TextReader
-from sipstream.spool import FileStore, Spool, TextStore
+from sipstream.sources.text import TextReader, TextStore
+from sipstream.spool import FileStore, Spool
 
 UNKNOWN = "neither a capture file nor text that tcpdump printed"
 TEXT_SEARCH = 64 << 20

@@ -20,7 +20,8 @@ from sipstream.sources import container
 from sipstream.sources.container import AnyReader, Kind, sniff
 from sipstream.sources.file import refusal
 from sipstream.sources.rotation import Identity
-from sipstream.spool import Spool, TextStore
+from sipstream.sources.text import TextStore
+from sipstream.spool import Spool
 
 _HEAD = 1024
 """First bytes by which a file is known again: a capture's hold a packet's time."""

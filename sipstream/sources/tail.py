@@ -17,7 +17,8 @@ from sipstream.packets import Batch, Tally
 from sipstream.sources.file import refusal, words
 from sipstream.sources.growing import GrowingFile
 from sipstream.sources.rotation import Identity, passed_over
-from sipstream.spool import Spool, TextStore
+from sipstream.sources.text import TextStore
+from sipstream.spool import Spool
 
 _ABSENT = "isn't there yet"
 _QUIET_LOOKS = 2

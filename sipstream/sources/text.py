@@ -14,6 +14,7 @@ from datetime import date
 from sipstream.limits import BATCH_PACKETS, MAX_TEXT_PACKET
 from sipstream.packets import Batch, Linktype, Record, Store
 from sipstream.sources.textclock import Clock, Form, Intervals
+from sipstream.spool import FileStore, Spool
 
 _LINE_SHAPE = 512
 """Bytes of a line that tell whether it begins a packet: the patterns below reach no further."""
@@ -51,6 +52,9 @@ _END = (
     rb"|tcpdump: |reading from file |listening on [^\n]{1,200}, link-type )()()()()"
 )
 """What tcpdump says itself, before the first packet and behind the last."""
+
+_HEADLINE_REACH = 4096
+"""Bytes before a message in which its packet's line is looked for."""
 
 _CUT_STAMP = re.compile(rb"[ -]?[\d:. -]{1,40}\Z")
 """The beginning of a packet's line that was cut off by the end of the text."""
@@ -90,6 +94,22 @@ _FIRST = re.compile(
     rb"(?P<clock>" + _STAMPS[Form.CLOCK] + rb")|(?P<epoch>" + _STAMPS[Form.EPOCH] + rb"))"
     + _AFTER_STAMP + rb"|\n(?P<unstampednumbered>" + _NUMBER + rb")?(?P<none>" + _UNSTAMPED + rb")"
 )  # fmt: skip
+
+
+class TextStore:
+    """Text that tcpdump printed, in a file or spool: it also knows the line above a message."""
+
+    def __init__(self, inner: FileStore | Spool) -> None:
+        self.inner = inner
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return up to `length` bytes from `offset`."""
+        return self.inner.read(offset, length)
+
+    def headline(self, offset: int) -> bytes | None:
+        """Return the packet's line as it was printed, or None when it isn't near."""
+        start = max(0, offset - _HEADLINE_REACH)
+        return headline_before(self.inner.read(start, offset - start))
 
 
 class TextReader:

@@ -301,8 +301,8 @@ def test_a_loss_is_told_when_room_comes_from_taking_back(pipe: Pipe) -> None:
     writer = pipe.writer(limit=20_000)
     while writer.put("x" * 999 + "\n"):
         pass
-    while writer.pending > 20_000:
-        writer.discard()
+    # A chunk that is being written can't be taken back: then there is room when it was read.
+    writer.discard()
     seen = pipe.until(b" not shown\n")
     assert seen.endswith(b"\n1 lines not shown\n") or seen == b"1 lines not shown\n"
 
