@@ -44,6 +44,7 @@ class Index:
         self.m_kind = array("H")
         self.m_transport = array("B")
         self.m_tap = array("H")
+        self.m_outer = array("H")
         self.m_next = array("i")
         """The conversation's next message by arrival, -1 behind its last."""
         self.c_call_id: list[bytes] = []
@@ -188,6 +189,7 @@ class Conversations:
             index.m_kind.append(kind)
             index.m_transport.append(_TRANSPORTS.index(flow.transport))
             index.m_tap.append(tap_number)
+            index.m_outer.append(flow.outer)
             index.m_next.append(-1)
             if number is None:
                 number = self._open(call_id, message, time, data, start, end)

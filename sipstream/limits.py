@@ -53,6 +53,9 @@ MAX_LAYERS = 16
 FLOWS = 1 << 18
 """Address pairs remembered for the short way through decoding; the table is emptied when full."""
 
+OUTERS = 65_536
+"""Distinct tunnels kept by name; what comes in others is shown as from another tunnel."""
+
 METHODS = 1024
 """Distinct request methods kept by name; later ones are shown from their message."""
 

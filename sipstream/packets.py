@@ -59,13 +59,18 @@ class Linktype:
 
     NULL = 0
     ETHERNET = 1
+    PPP = 9
     RAW_BSD = 12
     RAW_OPENBSD = 14
+    PPP_SERIAL = 50
+    PPP_ETHERNET = 51
     RAW = 101
     LOOP = 108
     LINUX_SLL = 113
+    MPLS = 219
     IPV4 = 228
     IPV6 = 229
+    NFLOG = 239
     LINUX_SLL2 = 276
     TCPDUMP_TEXT = 0x10000
     """A packet as tcpdump prints it: its line, and what follows up to the next packet's line."""

@@ -12,7 +12,8 @@ from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 
 from sipstream.conversations import Conversations
-from sipstream.decode.decoder import Datagram, Decoder
+from sipstream.decode.decoder import Decoder
+from sipstream.decode.streams import Datagram
 from sipstream.packets import Batch, Store
 from sipstream.sip.scan import Scanner
 from sipstream.sources import Source

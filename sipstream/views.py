@@ -116,6 +116,11 @@ class Message:
         return self._index.raw(self.id)
 
     @property
+    def outer(self) -> str:
+        """The tunnels it came in, or the HEP agent it came from; "" for none."""
+        return self._index.endpoints.outers.text(self._index.m_outer[self.id])
+
+    @property
     def start_line(self) -> str:
         """The first line."""
         return _text(self.raw.partition(b"\n")[0].rstrip(b"\r"))

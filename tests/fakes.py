@@ -29,6 +29,7 @@ class FakeMessage:
     headline: str | None = None
     index: int = 0
     copy_of: int | None = None
+    outer: str = ""
     cut: bool = False
 
     @property

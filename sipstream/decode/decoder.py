@@ -7,23 +7,20 @@ takes whole UDP over IPv4 in one step; all else goes through the layers.
 from __future__ import annotations
 
 import struct
-from typing import TypeAlias
+from typing import NamedTuple
 
-from sipstream.decode import ip, link, sctp, tcp, websocket
+from sipstream.decode import hep, ip, link, sctp, tunnels
 from sipstream.decode.endpoints import Endpoints, Flow, Flows
 from sipstream.decode.printed import Printed, PrintedFlows, parse_printed
-from sipstream.limits import MAX_LAYERS, MAX_STREAMS
+from sipstream.decode.streams import PART, Datagram, Streams
+from sipstream.limits import MAX_LAYERS
 from sipstream.packets import Batch, Linktype, Tally
 
-Datagram: TypeAlias = tuple[int, Flow, bytes, int, int, int, int]
-"""Time (ns), flow, data, start and end of the payload there, place of its first byte in the batch's
-store (-1: not there as it is), packets it accounts for (0 when another datagram of the same packet
-does). Of a stream, start == end says that bytes are missing before what comes next."""
-
 _UDP4 = struct.Struct("!BxH2xHxB14xH")
-_ICMP, _TCP, _UDP, _SCTP, _UDPLITE = 1, 6, 17, 132, 136
-_TUNNELS = (4, 41)
-"""IPv4 and IPv6 inside IP (RFC 2003, RFC 4213)."""
+_TCP, _UDP, _SCTP = 6, 17, 132
+_TRANSPORTS = {_TCP: "TCP", _UDP: "UDP", _SCTP: "SCTP"}
+_SHORTEST = {_TCP: 20, _UDP: 8, _SCTP: 12}
+"""Bytes of the header each transport begins with."""
 
 NOT_IP = "not IP"
 NOT_TRANSPORT = "neither UDP, TCP nor SCTP"
@@ -31,10 +28,26 @@ UNKNOWN_LINK = "unknown link type"
 BAD_HEADER = "damaged header"
 TOO_DEEP = "tunnel too deep"
 FRAGMENT = "fragment of a datagram"
-NO_DATA = "TCP without data"
-RETRANSMISSION = "TCP retransmission"
-PART = "part of a message"
-WEBSOCKET = "WebSocket without a message"
+BAD_HEP = "damaged HEP"
+PACKED_HEP = "HEP with a compressed payload"
+
+
+class _Span(NamedTuple):
+    """A piece of data, and the place in the batch's store of data[0], -1 where it isn't there."""
+
+    data: bytes
+    start: int
+    end: int
+    base: int
+
+    @property
+    def offset(self) -> int:
+        """The place in the store of the span's first byte, or -1."""
+        return self.base + self.start if self.base >= 0 else -1
+
+    def at(self, start: int) -> _Span:
+        """Return what follows from `start`."""
+        return self._replace(start=min(start, self.end))
 
 
 class Decoder:
@@ -46,7 +59,7 @@ class Decoder:
         self._printed_flows = PrintedFlows(self._flows)
         self._fragments = ip.Fragments()
         self._user_messages = sctp.UserMessages()
-        self._streams: dict[Flow, None] = {}
+        self._streams = Streams(self._flows, tally.reasons)
 
     def feed(self, batch: Batch) -> list[Datagram]:
         """Return the datagrams of a batch in the order they became whole."""
@@ -60,16 +73,16 @@ class Decoder:
             self._feed_fast(datagrams, batch)
         else:
             for time, start, end, _ in batch.records:
-                self._frame(datagrams, batch.linktype, time, batch.data, start, end, batch.base)
+                self._frame(
+                    datagrams, batch.linktype, time, _Span(batch.data, start, end, batch.base)
+                )
         self._tally.bytes += sum(record[2] - record[1] for record in batch.records)
         return datagrams
 
     def finish(self) -> list[Datagram]:
         """The source ended: return what streams still hold behind holes."""
         datagrams: list[Datagram] = []
-        for flow in self._streams:
-            if flow.stream is not None:
-                self._emit(datagrams, 0, flow, flow.stream.give_up(), 0)
+        self._streams.finish(datagrams)
         return datagrams
 
     def _feed_fast(self, datagrams: list[Datagram], batch: Batch) -> None:
@@ -95,94 +108,109 @@ class Decoder:
                 ):
                     key = data[place + 12 : place + 24]
                     flow = flows.get(key)
-                    if flow is None:
+                    if flow is None and not tunnels.may_be(data, place + 20, end):
                         flow = self._flows.udp4(key)
-                    stop = place + 20 + length
-                    place += 28
-                    append((time, flow, data, place, end if stop > end else stop, base + place, 1))
-                    continue
-            self._frame(datagrams, linktype, time, data, start, end, base)
+                    if flow is not None:
+                        stop = place + 20 + length
+                        place += 28
+                        append(
+                            (time, flow, data, place, end if stop > end else stop, base + place, 1)
+                        )
+                        continue
+            self._frame(datagrams, linktype, time, _Span(data, start, end, base))
 
-    def _frame(
-        self,
-        datagrams: list[Datagram],
-        linktype: int,
-        time: int,
-        data: bytes,
-        start: int,
-        end: int,
-        base: int,
-    ) -> None:
-        """Decode one frame; base is the store's place of data[0], or -1 for rebuilt data."""
+    def _frame(self, datagrams: list[Datagram], linktype: int, time: int, span: _Span) -> None:
+        """Decode one frame."""
         try:
-            ethertype, place = link.network(linktype, data, start, end)
+            ethertype, place = link.network(linktype, span.data, span.start, span.end)
         except KeyError:
             self._count(f"{UNKNOWN_LINK} {linktype}")
             return
-        if ethertype in (link.IPV4, link.IPV6):
-            self._network(datagrams, time, data, place, end, base)
-        else:
-            self._count(NOT_IP)
+        self._network(datagrams, time, ethertype, span.at(place))
 
-    def _network(
-        self, datagrams: list[Datagram], time: int, data: bytes, start: int, end: int, base: int
-    ) -> None:
+    def _network(self, datagrams: list[Datagram], time: int, ethertype: int, span: _Span) -> None:
         """Follow IP headers, tunnels included, down to the transport layer."""
+        outer = 0
         for _ in range(MAX_LAYERS):
-            header = ip.parse(data, start, end)
+            if ethertype <= 0:
+                self._count(TOO_DEEP if ethertype == link.TOO_DEEP else NOT_IP)
+                return
+            header = ip.parse(span.data, span.start, span.end)
             if header is None:
                 self._count(BAD_HEADER)
                 return
-            start, end = header.start, header.end
+            span = span._replace(start=header.start, end=header.end)
             if header.fragment is not None:
-                whole = self._fragments.feed(time, header, data)
+                whole = self._fragments.feed(time, header, span.data)
                 if whole is None:
                     self._count(FRAGMENT)
                     return
-                data, start, end, base = whole, 0, len(whole), -1
-            if header.protocol not in _TUNNELS:
-                self._transport(datagrams, time, header, data, start, end, base)
+                span = _Span(whole, 0, len(whole), -1)
+            tunnel = tunnels.inside(header.protocol, span.data, span.start, span.end)
+            if tunnel is None:
+                self._transport(datagrams, time, header, span, outer)
                 return
+            outers = self._flows.endpoints.outers
+            outer = outers.tunnel(outer, tunnel.name, header.source, header.destination)
+            ethertype, place = link.follow(tunnel.ethertype, span.data, tunnel.start, span.end)
+            span = span.at(place)
         self._count(TOO_DEEP)
 
     def _transport(
-        self,
-        datagrams: list[Datagram],
-        time: int,
-        header: ip.Header,
-        data: bytes,
-        start: int,
-        end: int,
-        base: int,
+        self, datagrams: list[Datagram], time: int, header: ip.Header, span: _Span, outer: int
     ) -> None:
-        protocol = header.protocol
-        if protocol not in (_UDP, _TCP, _SCTP):
+        data, start, end, _ = span
+        transport = _TRANSPORTS.get(header.protocol)
+        if transport is None:
             self._count(NOT_TRANSPORT)
             return
-        if end - start < (8 if protocol == _UDP else 12 if protocol == _SCTP else 20):
+        if end - start < _SHORTEST[header.protocol]:
             self._count(BAD_HEADER)
             return
         source_port, destination_port = struct.unpack_from("!HH", data, start)
         endpoints = self._flows.endpoints
-        source = endpoints.intern_ip(header.source, source_port)
-        destination = endpoints.intern_ip(header.destination, destination_port)
-        if protocol == _UDP:
-            flow = self._flows.between(source, destination, "UDP")
+        flow = self._flows.between(
+            endpoints.intern_ip(header.source, source_port),
+            endpoints.intern_ip(header.destination, destination_port),
+            transport,
+            outer,
+        )
+        if transport == "UDP":
             length = int.from_bytes(data[start + 4 : start + 6], "big")
             stop = min(start + length, end) if length >= 8 else end
-            datagrams.append((time, flow, data, start + 8, stop, _place(base, start + 8), 1))
-        elif protocol == _TCP:
-            flow = self._flows.between(source, destination, "TCP")
-            self._tcp(datagrams, time, flow, data, start, end, base)
+            payload = span._replace(start=start + 8, end=stop)
+            if hep.is_hep(data, start + 8, stop):
+                self._hep(datagrams, time, flow, payload)
+            else:
+                datagrams.append((time, flow, data, start + 8, stop, payload.offset, 1))
+        elif transport == "TCP":
+            self._tcp(datagrams, time, flow, span)
         else:
-            flow = self._flows.between(source, destination, "SCTP")
             self._sctp(datagrams, time, flow, data, start, end)
+
+    def _hep(self, datagrams: list[Datagram], time: int, flow: Flow, span: _Span) -> None:
+        """Take a message out of what a capture agent sent: as it claims, the sender kept beside."""
+        captured = hep.parse(span.data, span.start, span.end)
+        if captured is None or captured.packed:
+            self._count(BAD_HEP if captured is None else PACKED_HEP)
+            return
+        endpoints = self._flows.endpoints
+        inner = self._flows.between(
+            endpoints.intern_ip(captured.source, captured.source_port),
+            endpoints.intern_ip(captured.destination, captured.destination_port),
+            _TRANSPORTS.get(captured.protocol, "UDP"),
+            endpoints.outers.agent(flow.source, captured.agent),
+        )
+        place = span.at(captured.start)
+        datagrams.append(
+            (captured.time or time, inner, span.data, place.start, captured.end, place.offset, 1)
+        )
 
     def _printed(self, datagrams: list[Datagram], time: int, printed: Printed, base: int) -> None:
         """Decode a packet that tcpdump printed, as far as its form kept it."""
         if printed.packet is not None:
             packet = printed.packet
-            self._frame(datagrams, printed.linktype, time, packet, 0, len(packet), -1)
+            self._frame(datagrams, printed.linktype, time, _Span(packet, 0, len(packet), -1))
             return
         if printed.reason:
             self._count(printed.reason)
@@ -195,97 +223,21 @@ class Decoder:
             return
         number = self._printed_flows.number(flow, printed)
         seen = self._printed_flows.acknowledged(self._flows.reverse(flow), printed)
-        self._segment(datagrams, time, flow, number, printed.flags, seen, data, start, end, -1)
+        self._streams.segment(
+            datagrams, time, flow, number, printed.flags, seen, data, start, end, -1
+        )
 
-    def _tcp(
-        self,
-        datagrams: list[Datagram],
-        time: int,
-        flow: Flow,
-        data: bytes,
-        start: int,
-        end: int,
-        base: int,
-    ) -> None:
+    def _tcp(self, datagrams: list[Datagram], time: int, flow: Flow, span: _Span) -> None:
+        data, start, end, _ = span
         sequence, acknowledged = struct.unpack_from("!II", data, start + 4)
         place = start + (data[start + 12] >> 4) * 4
         if place < start + 20 or place > end:
             self._count(BAD_HEADER)
             return
-        flags = data[start + 13]
-        self._segment(datagrams, time, flow, sequence, flags, acknowledged, data, place, end, base)
-
-    def _segment(
-        self,
-        datagrams: list[Datagram],
-        time: int,
-        flow: Flow,
-        sequence: int,
-        flags: int,
-        acknowledged: int,
-        data: bytes,
-        start: int,
-        end: int,
-        base: int,
-    ) -> None:
-        """Hand one segment to its stream, and its acknowledgement to the other direction's."""
-        back = self._flows.reverse(flow)
-        if back.stream is not None and back.stream.waiting:
-            self._emit(datagrams, time, back, back.stream.acknowledged(acknowledged), 0)
-        stream = flow.stream
-        if stream is None:
-            if start == end and not flags & tcp.SYN:
-                self._count(NO_DATA)
-                return
-            stream = flow.stream = tcp.Stream()
-            self._remember(flow)
-        piece = stream.feed(time, sequence, flags, data, start, end, _place(base, start))
-        if piece is not None and self._emit(datagrams, time, flow, piece, 1):
-            return
-        if start == end:
-            self._count(NO_DATA)
-        else:
-            self._count(RETRANSMISSION if stream.retransmitted else PART)
-
-    def _remember(self, flow: Flow) -> None:
-        """Keep the number of streams bounded: the one begun first is forgotten first."""
-        self._streams[flow] = None
-        if len(self._streams) > MAX_STREAMS:
-            oldest = next(iter(self._streams))
-            del self._streams[oldest]
-            oldest.stream = oldest.websocket = oldest.framer = None
-
-    def _emit(
-        self,
-        datagrams: list[Datagram],
-        time: int,
-        flow: Flow,
-        piece: tcp.Piece | None,
-        packets: int,
-    ) -> bool:
-        """Append a stream's piece as datagrams; return whether one of them counts the packet."""
-        if piece is None:
-            return False
-        data, start, end, offset, gap = piece
-        if gap:
-            flow.websocket = None
-            datagrams.append((time, flow, b"", 0, 0, -1, 0))
-        if start == end:
-            return False
-        if flow.websocket is None:
-            behind = websocket.upgrade_end(data, start, end)
-            if behind < 0:
-                datagrams.append((time, flow, data, start, end, offset, packets))
-                return True
-            flow.websocket = websocket.Deframer()
-            start = behind
-        inner = self._flows.between(flow.source, flow.destination, "WS")
-        for message in flow.websocket.feed(data[start:end]):
-            datagrams.append((time, inner, message, 0, len(message), -1, packets))
-            packets = 0
-        if packets:
-            self._count(WEBSOCKET)
-        return True
+        flags, offset = data[start + 13], span.at(place).offset
+        self._streams.segment(
+            datagrams, time, flow, sequence, flags, acknowledged, data, place, end, offset
+        )
 
     def _sctp(
         self, datagrams: list[Datagram], time: int, flow: Flow, data: bytes, start: int, end: int
@@ -301,8 +253,3 @@ class Decoder:
 
     def _count(self, reason: str) -> None:
         self._tally.reasons[reason] += 1
-
-
-def _place(base: int, start: int) -> int:
-    """Return the place in the store of data[start], -1 when data isn't from there."""
-    return base + start if base >= 0 else -1

@@ -1,7 +1,6 @@
-"""Endpoints (address and port) as small numbers, and the flows between two of them.
+"""Endpoints (address and port) and tunnels as small numbers, and the flows between two endpoints.
 
-A message in the index holds two numbers instead of two addresses; the texts are made once an
-endpoint, when someone looks.
+A message in the index holds numbers instead of addresses; the texts are made when someone looks.
 """
 
 from __future__ import annotations
@@ -9,7 +8,7 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING, Any
 
-from sipstream.limits import FLOWS
+from sipstream.limits import FLOWS, OUTERS
 
 if TYPE_CHECKING:
     from sipstream.decode.tcp import Stream
@@ -23,6 +22,7 @@ class Endpoints:
         self._addresses: list[str | None] = []
         self._keys: list[bytes | str] = []
         self._ports: list[int] = []
+        self.outers = Outers(self)
 
     def __len__(self) -> int:
         return len(self._ports)
@@ -55,8 +55,7 @@ class Endpoints:
         if address is None:
             key = self._keys[number]
             assert isinstance(key, bytes)
-            family = socket.AF_INET if len(key) == 6 else socket.AF_INET6
-            address = self._addresses[number] = socket.inet_ntop(family, key[:-2])
+            address = self._addresses[number] = _ip_text(key[:-2])
         return address
 
     def port(self, number: int) -> int:
@@ -75,15 +74,69 @@ class Endpoints:
         return f"{address}:{self._ports[number]}"
 
 
+class Outers:
+    """The tunnels that packets came in, each with the ones around it; number 0 is none.
+
+    A table beyond OUTERS entries has only `OTHER` for new ones: the messages are kept, how they came
+    isn't.
+    """
+
+    OTHER = 1
+
+    def __init__(self, endpoints: Endpoints) -> None:
+        self._endpoints = endpoints
+        self._numbers: dict[tuple[int, str, bytes, bytes], int] = {}
+        self._parts: list[tuple[int, str, bytes, bytes]] = [(0, "", b"", b"")] * 2
+
+    def tunnel(self, around: int, name: str, source: bytes, destination: bytes) -> int:
+        """Return the number of a tunnel between two IP addresses, inside the tunnel `around`."""
+        return self._intern((around, name, source, destination))
+
+    def agent(self, sender: int, agent: int) -> int:
+        """Return the number of what a HEP agent sent from the endpoint numbered `sender`."""
+        where = f"HEP from {self._endpoints.text(sender)}"
+        return self._intern((0, f"{where}, agent {agent}" if agent else where, b"", b""))
+
+    def reverse(self, number: int) -> int:
+        """Return the number of the same tunnel's other direction."""
+        if number <= self.OTHER:
+            return number
+        around, name, source, destination = self._parts[number]
+        return self._intern((self.reverse(around), name, destination, source))
+
+    def text(self, number: int) -> str:
+        """Return the tunnels from the outermost on, `GRE 10.0.0.1 > 10.0.0.2`, "" for none."""
+        if number == self.OTHER:
+            return "another tunnel"
+        around, name, source, destination = self._parts[number]
+        ends = f" {_ip_text(source)} > {_ip_text(destination)}" if source else ""
+        before = f"{self.text(around)}, " if around else ""
+        return f"{before}{name}{ends}"
+
+    def _intern(self, parts: tuple[int, str, bytes, bytes]) -> int:
+        number = self._numbers.get(parts)
+        if number is None:
+            if len(self._parts) >= OUTERS:
+                return self.OTHER
+            number = self._numbers[parts] = len(self._parts)
+            self._parts.append(parts)
+        return number
+
+
+def _ip_text(address: bytes) -> str:
+    return socket.inet_ntop(socket.AF_INET if len(address) == 4 else socket.AF_INET6, address)
+
+
 class Flow:
-    """One direction between two endpoints over one transport."""
+    """One direction between two endpoints over one transport, inside the tunnel `outer` or none."""
 
-    __slots__ = ("destination", "framer", "source", "stream", "transport", "websocket")
+    __slots__ = ("destination", "framer", "outer", "source", "stream", "transport", "websocket")
 
-    def __init__(self, source: int, destination: int, transport: str) -> None:
+    def __init__(self, source: int, destination: int, transport: str, outer: int) -> None:
         self.source = source
         self.destination = destination
         self.transport = transport
+        self.outer = outer
         self.stream: Stream | None = None
         """The TCP direction's state; kept by `decode.tcp`."""
         self.websocket: Any = None
@@ -99,7 +152,7 @@ class Flows:
         self.endpoints = endpoints
         self.by_key: dict[bytes, Flow] = {}
         """UDP over IPv4: source address, destination address, ports, as they stand in the packet."""
-        self._flows: dict[tuple[int, int, str], Flow] = {}
+        self._flows: dict[tuple[int, int, str, int], Flow] = {}
 
     def udp4(self, key: bytes) -> Flow:
         """Return the flow of 12 bytes as they stand in an IPv4 packet with UDP."""
@@ -111,20 +164,17 @@ class Flows:
         flow = self.by_key[key] = self.between(source, destination, "UDP")
         return flow
 
-    def between(self, source: int, destination: int, transport: str) -> Flow:
-        """Return the flow between two endpoints over a transport."""
-        key = (source, destination, transport)
+    def between(self, source: int, destination: int, transport: str, outer: int = 0) -> Flow:
+        """Return the flow between two endpoints over a transport, inside the tunnel `outer`."""
+        key = (source, destination, transport, outer)
         flow = self._flows.get(key)
         if flow is None:
             if len(self._flows) >= FLOWS:
                 self._flows.clear()
-            flow = self._flows[key] = Flow(source, destination, transport)
+            flow = self._flows[key] = Flow(source, destination, transport, outer)
         return flow
 
     def reverse(self, flow: Flow) -> Flow:
         """Return the flow in the other direction."""
-        return self.between(flow.destination, flow.source, flow.transport)
-
-    def all(self) -> list[Flow]:
-        """Return every flow remembered."""
-        return list(self._flows.values())
+        outer = self.endpoints.outers.reverse(flow.outer) if flow.outer else 0
+        return self.between(flow.destination, flow.source, flow.transport, outer)

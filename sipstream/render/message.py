@@ -36,7 +36,8 @@ def headline(message: Message) -> str:
     family = "IP6" if ":" in message.source_address else "IP"
     ends = f"{escape(message.source)} > {escape(message.destination)}"
     what = "SIP" if message.transport == "UDP" else f"SIP over {message.transport}"
-    return f"{times.clock(message.time)} {family} {ends}: {what}, length: {len(message.raw)}"
+    line = f"{times.clock(message.time)} {family} {ends}: {what}, length: {len(message.raw)}"
+    return f"{line} (in {escape(message.outer)})" if message.outer else line
 
 
 def whole(message: Message, paint: Paint = PLAIN) -> str:

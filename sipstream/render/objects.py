@@ -35,7 +35,7 @@ def conversation(place: int, view: Conversation) -> dict[str, object]:
 
 
 def message(view: Message, call_id: str) -> dict[str, object]:
-    """Return a message as an object; `copy_of` is there only when it is a copy of another."""
+    """Return a message as an object; `outer` is there only if it has one, `copy_of` in a copy."""
     response = view.status is not None
     found: dict[str, object] = {
         "call_id": call_id,
@@ -49,6 +49,8 @@ def message(view: Message, call_id: str) -> dict[str, object]:
         "reason": view.reason if response else None,
         "cseq": view.cseq,
     }
+    if view.outer:
+        found["outer"] = view.outer
     original = view.copy_of
     if original is not None:
         found["copy_of"] = original

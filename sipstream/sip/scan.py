@@ -12,8 +12,8 @@ from sipstream.sip.framing import Framer, Located
 from sipstream.sip.startline import NOT_SIP, kind_of
 
 if TYPE_CHECKING:
-    from sipstream.decode.decoder import Datagram
     from sipstream.decode.endpoints import Flow
+    from sipstream.decode.streams import Datagram
 
 Found: TypeAlias = "tuple[int, Flow, int, bytes, bytes, int, int, int]"
 """Time (ns), flow, kind, Call-ID, data, start and end of the message there, place of its first byte
@@ -25,7 +25,6 @@ NO_CALL_ID = "SIP without Call-ID"
 PART = "part of a message"
 TLS = "TLS without keys"
 EMPTY = "empty datagram"
-_STREAMS = ("TCP",)
 _NEEDLE = b"\nCall-ID:"
 _NEEDLE_LENGTH = len(_NEEDLE)
 
@@ -43,7 +42,7 @@ class Scanner:
         with_messages = 0
         for datagram in datagrams:
             time, flow, data, start, end, offset, packets = datagram
-            if flow.transport in _STREAMS:
+            if flow.stream is not None:
                 self._stream(datagram, found)
                 continue
             kind = kind_of(data, start, end)

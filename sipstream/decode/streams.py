@@ -1,0 +1,114 @@
+"""TCP segments on their way to datagrams: streams in order, WebSocket taken off, memory bounded.
+
+Sans-IO. Knows flows and what hangs on them (`tcp.Stream`, `websocket.Deframer`); knows nothing of
+frames and IP headers.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TypeAlias
+
+from sipstream.decode import tcp, websocket
+from sipstream.decode.endpoints import Flow, Flows
+from sipstream.limits import MAX_STREAMS
+
+Datagram: TypeAlias = tuple[int, Flow, bytes, int, int, int, int]
+"""Time (ns), flow, data, start and end of the payload there, place of its first byte in the batch's
+store (-1: not there as it is), packets it accounts for (0 when another datagram of the same packet
+does). Of a stream, start == end says that bytes are missing before what comes next."""
+
+NO_DATA = "TCP without data"
+RETRANSMISSION = "TCP retransmission"
+PART = "part of a message"
+WEBSOCKET = "WebSocket without a message"
+
+
+class Streams:
+    """The TCP directions of one source; packets that give no datagram are counted in `reasons`."""
+
+    def __init__(self, flows: Flows, reasons: Counter[str]) -> None:
+        self._flows = flows
+        self._reasons = reasons
+        self._known: dict[Flow, None] = {}
+
+    def segment(
+        self,
+        datagrams: list[Datagram],
+        time: int,
+        flow: Flow,
+        sequence: int,
+        flags: int,
+        acknowledged: int,
+        data: bytes,
+        start: int,
+        end: int,
+        offset: int,
+    ) -> None:
+        """Hand one segment to its stream, and its acknowledgement to the other direction's.
+
+        `offset` is the place of data[start] in the batch's store, -1 where it isn't there as it is.
+        """
+        back = self._flows.reverse(flow)
+        if back.stream is not None and back.stream.waiting:
+            self._emit(datagrams, time, back, back.stream.acknowledged(acknowledged), 0)
+        stream = flow.stream
+        if stream is None:
+            if start == end and not flags & tcp.SYN:
+                self._reasons[NO_DATA] += 1
+                return
+            stream = flow.stream = tcp.Stream()
+            self._remember(flow)
+        piece = stream.feed(time, sequence, flags, data, start, end, offset)
+        if piece is not None and self._emit(datagrams, time, flow, piece, 1):
+            return
+        if start == end:
+            self._reasons[NO_DATA] += 1
+        else:
+            self._reasons[RETRANSMISSION if stream.retransmitted else PART] += 1
+
+    def finish(self, datagrams: list[Datagram]) -> None:
+        """The source ended: append what streams still hold behind holes."""
+        for flow in self._known:
+            if flow.stream is not None:
+                self._emit(datagrams, 0, flow, flow.stream.give_up(), 0)
+
+    def _remember(self, flow: Flow) -> None:
+        """Keep the number of streams bounded: the one begun first is forgotten first."""
+        self._known[flow] = None
+        if len(self._known) > MAX_STREAMS:
+            oldest = next(iter(self._known))
+            del self._known[oldest]
+            oldest.stream = oldest.websocket = oldest.framer = None
+
+    def _emit(
+        self,
+        datagrams: list[Datagram],
+        time: int,
+        flow: Flow,
+        piece: tcp.Piece | None,
+        packets: int,
+    ) -> bool:
+        """Append a stream's piece as datagrams; return whether one of them counts the packet."""
+        if piece is None:
+            return False
+        data, start, end, offset, gap = piece
+        if gap:
+            flow.websocket = None
+            datagrams.append((time, flow, b"", 0, 0, -1, 0))
+        if start == end:
+            return False
+        if flow.websocket is None:
+            behind = websocket.upgrade_end(data, start, end)
+            if behind < 0:
+                datagrams.append((time, flow, data, start, end, offset, packets))
+                return True
+            flow.websocket = websocket.Deframer()
+            start = behind
+        inner = self._flows.between(flow.source, flow.destination, "WS", flow.outer)
+        for message in flow.websocket.feed(data[start:end]):
+            datagrams.append((time, inner, message, 0, len(message), -1, packets))
+            packets = 0
+        if packets:
+            self._reasons[WEBSOCKET] += 1
+        return True
