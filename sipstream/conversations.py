@@ -19,12 +19,12 @@ from sipstream.sip import headers
 from sipstream.sip.startline import is_request, method_name
 from sipstream.sip.uri import user_of
 from sipstream.spool import Spool
-from sipstream.views import Conversation, Message
+from sipstream.views import TRANSPORTS, Conversation, Message
 
 if TYPE_CHECKING:
+    from sipstream.decode.endpoints import Flow
     from sipstream.sip.scan import Found
 
-_TRANSPORTS = ("UDP", "TCP", "WS", "SCTP", "TLS")
 _MANY_KINDS = 0
 """The set number of conversations whose kinds are looked up message by message."""
 
@@ -171,7 +171,7 @@ class Conversations:
             if (
                 number is not None
                 and time <= latest[number]
-                and self._is_duplicate(number, time, flow.source, tap_number, data[start:end])
+                and self._is_duplicate(number, time, flow, tap_number, data[start:end])
             ):
                 self.duplicates += 1
                 continue
@@ -187,7 +187,7 @@ class Conversations:
             index.m_source.append(flow.source)
             index.m_destination.append(flow.destination)
             index.m_kind.append(kind)
-            index.m_transport.append(_TRANSPORTS.index(flow.transport))
+            index.m_transport.append(TRANSPORTS.index(flow.transport))
             index.m_tap.append(tap_number)
             index.m_outer.append(flow.outer)
             index.m_next.append(-1)
@@ -241,7 +241,7 @@ class Conversations:
             index.c_dst_user[number] = self._user(data, start, end, "To")
             self._in_order = False
 
-    def _is_duplicate(self, number: int, time: int, source: int, tap: int, raw: bytes) -> bool:
+    def _is_duplicate(self, number: int, time: int, flow: Flow, tap: int, raw: bytes) -> bool:
         """Tell whether one capture point gave the same bytes of the same time before.
 
         The times of a conversation are put into a table when a message is first not the latest, so
@@ -256,8 +256,9 @@ class Conversations:
             times.upto = message
         return any(
             index.m_length[message] == len(raw)
-            and index.m_source[message] == source
+            and index.m_source[message] == flow.source
             and index.m_tap[message] == tap
+            and index.m_outer[message] == flow.outer
             and index.raw(message) == raw
             for message in times.messages.get(time, ())
         )

@@ -33,7 +33,8 @@ STREAM_PENDING = 1 << 20
 """Bytes held per TCP direction while segments are missing."""
 
 STREAMS_PENDING = 64 << 20
-"""Bytes held in all TCP directions together."""
+"""Bytes held in all TCP directions together, of segments behind holes and of messages not yet whole
+each: beyond, the longest waiting one is taken as it is."""
 
 MAX_STREAMS = 65_536
 """TCP directions remembered; the longest idle one goes first."""

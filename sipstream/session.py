@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 
 from sipstream import pipeline
 from sipstream.conversations import Conversations
-from sipstream.decode.printed import IN_PART, NO_TEXT
 from sipstream.errors import CommandError, SourceError
 from sipstream.figures import CaptureStatus, Loaded, Progress, Status
 from sipstream.filters import Filter, FilterSet
 from sipstream.follow import Follow
 from sipstream.matches import Matches
+from sipstream.reasons import IN_PART, NO_TEXT
 from sipstream.sources import Source
 from sipstream.spool import PcapSpool
 from sipstream.views import Conversation, Message

@@ -19,7 +19,8 @@ from sipstream.sip.uri import is_number, user_of
 if TYPE_CHECKING:
     from sipstream.conversations import Index
 
-_TRANSPORTS = ("UDP", "TCP", "WS", "SCTP", "TLS")
+TRANSPORTS = ("UDP", "TCP", "WS", "SCTP", "TLS")
+"""What the index numbers transports by."""
 _LENGTH = re.compile(r"\d{1,10}")
 _COPY_REACH = 64
 """Messages looked back at for the one that a copy repeats."""
@@ -85,7 +86,7 @@ class Message:
     @property
     def transport(self) -> str:
         """UDP, TCP, WS, SCTP or TLS."""
-        return _TRANSPORTS[self._index.m_transport[self.id]]
+        return TRANSPORTS[self._index.m_transport[self.id]]
 
     @property
     def tap(self) -> str:

@@ -9,10 +9,11 @@ from __future__ import annotations
 import struct
 from typing import NamedTuple
 
+from sipstream import reasons
 from sipstream.decode import hep, ip, link, sctp, tunnels
 from sipstream.decode.endpoints import Endpoints, Flow, Flows
 from sipstream.decode.printed import Printed, PrintedFlows, parse_printed
-from sipstream.decode.streams import PART, Datagram, Streams
+from sipstream.decode.streams import Datagram, Streams
 from sipstream.limits import MAX_LAYERS
 from sipstream.packets import Batch, Linktype, Tally
 
@@ -21,15 +22,6 @@ _TCP, _UDP, _SCTP = 6, 17, 132
 _TRANSPORTS = {_TCP: "TCP", _UDP: "UDP", _SCTP: "SCTP"}
 _SHORTEST = {_TCP: 20, _UDP: 8, _SCTP: 12}
 """Bytes of the header each transport begins with."""
-
-NOT_IP = "not IP"
-NOT_TRANSPORT = "neither UDP, TCP nor SCTP"
-UNKNOWN_LINK = "unknown link type"
-BAD_HEADER = "damaged header"
-TOO_DEEP = "tunnel too deep"
-FRAGMENT = "fragment of a datagram"
-BAD_HEP = "damaged HEP"
-PACKED_HEP = "HEP with a compressed payload"
 
 
 class _Span(NamedTuple):
@@ -83,6 +75,7 @@ class Decoder:
         """The source ended: return what streams still hold behind holes."""
         datagrams: list[Datagram] = []
         self._streams.finish(datagrams)
+        self._give_up_fragments(self._fragments.waiting())
         return datagrams
 
     def _feed_fast(self, datagrams: list[Datagram], batch: Batch) -> None:
@@ -91,6 +84,8 @@ class Decoder:
         data, base, linktype = batch.data, batch.base, batch.linktype
         flows, unpack, append = self._flows.by_key, _UDP4.unpack_from, datagrams.append
         shortest = network_offset + 28
+        # The frames of `any` name their interface: each is a capture point.
+        several = linktype == Linktype.LINUX_SLL2
         for time, start, end, _ in batch.records:
             if end - start >= shortest:
                 place = start + network_offset
@@ -107,6 +102,8 @@ class Decoder:
                     )
                 ):
                     key = data[place + 12 : place + 24]
+                    if several:
+                        key += data[start + 4 : start + 8]
                     flow = flows.get(key)
                     if flow is None and not tunnels.may_be(data, place + 20, end):
                         flow = self._flows.udp4(key)
@@ -124,26 +121,34 @@ class Decoder:
         try:
             ethertype, place = link.network(linktype, span.data, span.start, span.end)
         except KeyError:
-            self._count(f"{UNKNOWN_LINK} {linktype}")
+            self._count(f"{reasons.UNKNOWN_LINK} {linktype}")
             return
-        self._network(datagrams, time, ethertype, span.at(place))
-
-    def _network(self, datagrams: list[Datagram], time: int, ethertype: int, span: _Span) -> None:
-        """Follow IP headers, tunnels included, down to the transport layer."""
         outer = 0
+        if linktype == Linktype.LINUX_SLL2:
+            outer = self._flows.endpoints.outers.interface(
+                span.data[span.start + 4 : span.start + 8]
+            )
+        self._network(datagrams, time, ethertype, span.at(place), outer)
+
+    def _network(
+        self, datagrams: list[Datagram], time: int, ethertype: int, span: _Span, outer: int
+    ) -> None:
+        """Follow IP headers, tunnels included, down to the transport layer."""
         for _ in range(MAX_LAYERS):
             if ethertype <= 0:
-                self._count(TOO_DEEP if ethertype == link.TOO_DEEP else NOT_IP)
+                self._count(reasons.TOO_DEEP if ethertype == link.TOO_DEEP else reasons.NOT_IP)
                 return
             header = ip.parse(span.data, span.start, span.end)
             if header is None:
-                self._count(BAD_HEADER)
+                self._count(reasons.BAD_HEADER)
                 return
             span = span._replace(start=header.start, end=header.end)
             if header.fragment is not None:
                 whole = self._fragments.feed(time, header, span.data)
                 if whole is None:
-                    self._count(FRAGMENT)
+                    self._count(reasons.FRAGMENT)
+                self._give_up_fragments(self._fragments.take_dropped())
+                if whole is None:
                     return
                 span = _Span(whole, 0, len(whole), -1)
             tunnel = tunnels.inside(header.protocol, span.data, span.start, span.end)
@@ -154,7 +159,7 @@ class Decoder:
             outer = outers.tunnel(outer, tunnel.name, header.source, header.destination)
             ethertype, place = link.follow(tunnel.ethertype, span.data, tunnel.start, span.end)
             span = span.at(place)
-        self._count(TOO_DEEP)
+        self._count(reasons.TOO_DEEP)
 
     def _transport(
         self, datagrams: list[Datagram], time: int, header: ip.Header, span: _Span, outer: int
@@ -162,10 +167,10 @@ class Decoder:
         data, start, end, _ = span
         transport = _TRANSPORTS.get(header.protocol)
         if transport is None:
-            self._count(NOT_TRANSPORT)
+            self._count(reasons.NOT_TRANSPORT)
             return
         if end - start < _SHORTEST[header.protocol]:
-            self._count(BAD_HEADER)
+            self._count(reasons.BAD_HEADER)
             return
         source_port, destination_port = struct.unpack_from("!HH", data, start)
         endpoints = self._flows.endpoints
@@ -192,7 +197,7 @@ class Decoder:
         """Take a message out of what a capture agent sent: as it claims, the sender kept beside."""
         captured = hep.parse(span.data, span.start, span.end)
         if captured is None or captured.packed:
-            self._count(BAD_HEP if captured is None else PACKED_HEP)
+            self._count(reasons.BAD_HEP if captured is None else reasons.PACKED_HEP)
             return
         endpoints = self._flows.endpoints
         inner = self._flows.between(
@@ -232,7 +237,7 @@ class Decoder:
         sequence, acknowledged = struct.unpack_from("!II", data, start + 4)
         place = start + (data[start + 12] >> 4) * 4
         if place < start + 20 or place > end:
-            self._count(BAD_HEADER)
+            self._count(reasons.BAD_HEADER)
             return
         flags, offset = data[start + 13], span.at(place).offset
         self._streams.segment(
@@ -249,7 +254,13 @@ class Decoder:
                 datagrams.append((time, flow, message, 0, len(message), -1, packets))
                 packets = 0
         if packets:
-            self._count(PART)
+            self._count(reasons.PART)
+
+    def _give_up_fragments(self, count: int) -> None:
+        """Count fragments, of which no datagram will come, under their own reason."""
+        if count:
+            self._tally.reasons[reasons.FRAGMENT] -= count
+            self._tally.reasons[reasons.INCOMPLETE] += count
 
     def _count(self, reason: str) -> None:
         self._tally.reasons[reason] += 1

@@ -75,7 +75,7 @@ class Endpoints:
 
 
 class Outers:
-    """The tunnels that packets came in, each with the ones around it; number 0 is none.
+    """How packets came: in which tunnels, at which of several interfaces; number 0 says nothing.
 
     A table beyond OUTERS entries has only `OTHER` for new ones: the messages are kept, how they came
     isn't.
@@ -87,6 +87,10 @@ class Outers:
         self._endpoints = endpoints
         self._numbers: dict[tuple[int, str, bytes, bytes], int] = {}
         self._parts: list[tuple[int, str, bytes, bytes]] = [(0, "", b"", b"")] * 2
+
+    def interface(self, index: bytes) -> int:
+        """Return the number of an interface's index: it has no text, but tells capture points apart."""
+        return self._intern((0, "", index, b""))
 
     def tunnel(self, around: int, name: str, source: bytes, destination: bytes) -> int:
         """Return the number of a tunnel between two IP addresses, inside the tunnel `around`."""
@@ -102,6 +106,8 @@ class Outers:
         if number <= self.OTHER:
             return number
         around, name, source, destination = self._parts[number]
+        if not destination:
+            return number
         return self._intern((self.reverse(around), name, destination, source))
 
     def text(self, number: int) -> str:
@@ -109,9 +115,9 @@ class Outers:
         if number == self.OTHER:
             return "another tunnel"
         around, name, source, destination = self._parts[number]
-        ends = f" {_ip_text(source)} > {_ip_text(destination)}" if source else ""
-        before = f"{self.text(around)}, " if around else ""
-        return f"{before}{name}{ends}"
+        ends = f" {_ip_text(source)} > {_ip_text(destination)}" if destination else ""
+        before = self.text(around) if around else ""
+        return f"{before}, {name}{ends}" if before else f"{name}{ends}"
 
     def _intern(self, parts: tuple[int, str, bytes, bytes]) -> int:
         number = self._numbers.get(parts)
@@ -151,17 +157,21 @@ class Flows:
     def __init__(self, endpoints: Endpoints) -> None:
         self.endpoints = endpoints
         self.by_key: dict[bytes, Flow] = {}
-        """UDP over IPv4: source address, destination address, ports, as they stand in the packet."""
+        """UDP over IPv4: addresses and ports as they stand in the packet, and an interface's index."""
         self._flows: dict[tuple[int, int, str, int], Flow] = {}
 
     def udp4(self, key: bytes) -> Flow:
-        """Return the flow of 12 bytes as they stand in an IPv4 packet with UDP."""
+        """Return the flow of 12 bytes as they stand in an IPv4 packet with UDP.
+
+        Four more name the interface, where several are captured at once.
+        """
         intern = self.endpoints.intern_ip
         source = intern(key[:4], int.from_bytes(key[8:10], "big"))
         destination = intern(key[4:8], int.from_bytes(key[10:12], "big"))
         if len(self.by_key) >= FLOWS:
             self.by_key.clear()
-        flow = self.by_key[key] = self.between(source, destination, "UDP")
+        outer = self.endpoints.outers.interface(key[12:]) if len(key) > 12 else 0
+        flow = self.by_key[key] = self.between(source, destination, "UDP", outer)
         return flow
 
     def between(self, source: int, destination: int, transport: str, outer: int = 0) -> Flow:
@@ -170,7 +180,8 @@ class Flows:
         flow = self._flows.get(key)
         if flow is None:
             if len(self._flows) >= FLOWS:
-                self._flows.clear()
+                # Streams are bounded elsewhere: a flood of UDP must not tear them apart.
+                self._flows = {key: one for key, one in self._flows.items() if one.stream}
             flow = self._flows[key] = Flow(source, destination, transport, outer)
         return flow
 

@@ -120,12 +120,12 @@ class _Tracker:
 
 
 class Fragments:
-    """Joins fragments; what it gives up is counted in `dropped` (packets)."""
+    """Joins fragments of one source."""
 
     def __init__(self) -> None:
         self._trackers: OrderedDict[bytes, _Tracker] = OrderedDict()
         self._bytes = 0
-        self.dropped = 0
+        self._dropped = 0
 
     def feed(self, time: int, header: Header, data: bytes) -> bytes | None:
         """Take one fragment (time in ns), return the datagram's payload when it is whole."""
@@ -133,7 +133,7 @@ class Fragments:
         identification, offset, more = header.fragment
         piece = data[header.start : header.end]
         if offset + len(piece) > _LONGEST or not piece:
-            self.dropped += 1
+            self._dropped += 1
             return None
         # Keyed by bytes, whose hash is salted: attackers choose addresses and identifications.
         key = b"%b%b%d/%d" % (header.source, header.destination, header.protocol, identification)
@@ -150,6 +150,11 @@ class Fragments:
             self._forget(key)
         self._keep_limits(time)
         return whole
+
+    def take_dropped(self) -> int:
+        """Return how many fragments were given up since the last call: too old, too many, too long."""
+        dropped, self._dropped = self._dropped, 0
+        return dropped
 
     def waiting(self) -> int:
         """Return how many fragments wait for others."""
@@ -170,4 +175,4 @@ class Fragments:
                 and now - oldest.time <= FRAGMENT_AGE
             ):
                 return
-            self.dropped += len(self._forget(key).pieces)
+            self._dropped += len(self._forget(key).pieces)

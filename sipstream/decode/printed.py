@@ -17,14 +17,9 @@ from sipstream.decode import tcp
 from sipstream.decode.endpoints import Flow, Flows
 from sipstream.limits import FLOWS, MAX_LAYERS
 from sipstream.packets import Linktype
+from sipstream.reasons import IN_PART, NO_PORTS, NO_TEXT, NOT_SIP
 from sipstream.sip import headers
 from sipstream.sip.startline import KNOWN
-
-NO_TEXT = "printed without its text"
-IN_PART = "printed without its Call-ID"
-"""tcpdump -v prints a message up to the first line that holds anything but ASCII letters."""
-NOT_SIP = "not SIP"
-NO_PORTS = "printed without ports"
 
 Ends: TypeAlias = tuple[str, int, str, int]
 """Source host and port, destination host and port."""
@@ -35,6 +30,8 @@ _PLAIN = re.compile(
     rb"(?:[^ \n]+ ){0,2}IP6? (?:\([^\n]*\)\r?\n {4})?([^ \n]{1,255} > [^ \n]{1,255}): "
 )
 """The line of most packets, up to what it says of the transport."""
+_SAYS_SIP = re.compile(rb"(?:\[[^\]\n]{1,60}\] )?SIP\b")
+"""What tcpdump calls a datagram of port 5060; -vv puts `[udp sum ok]` before it."""
 _INDENTED = re.compile(rb"(?:(?:    |\t)[^\n]*(?:\n|\Z))*")
 _WITH_PORTS = re.compile(rb"([^\s]{1,255})\.([\w.-]{1,63}) > ([^\s]{1,255})\.([\w-]{1,63})")
 _LENGTH = re.compile(rb"length:? (\d{1,7})")
@@ -106,10 +103,10 @@ def _from_text(data: bytes, start: int, line_end: int, end: int) -> Printed:
         stop = _text_end(data, begin, end)
         return Printed("", None, 0, "UDP", ends, data, begin, stop, True)
     if payload and headers.first(payload, 0, len(payload), "Call-ID") is None:
-        return Printed(IN_PART if data.startswith(b"SIP", place) else NOT_SIP)
+        return Printed(IN_PART if _SAYS_SIP.match(data, place) else NOT_SIP)
     if payload:
         return Printed("", None, 0, "UDP", ends, payload, 0, len(payload))
-    return Printed(NO_TEXT if text >= end and data.startswith(b"SIP", place) else NOT_SIP)
+    return Printed(NO_TEXT if text >= end and _SAYS_SIP.match(data, place) else NOT_SIP)
 
 
 def _head_end(data: bytes, line_end: int, end: int) -> int:

@@ -11,17 +11,13 @@ from typing import TypeAlias
 
 from sipstream.decode import tcp, websocket
 from sipstream.decode.endpoints import Flow, Flows
-from sipstream.limits import MAX_STREAMS
+from sipstream.limits import MAX_STREAMS, STREAMS_PENDING
+from sipstream.reasons import NO_DATA, PART, RETRANSMISSION, WEBSOCKET
 
 Datagram: TypeAlias = tuple[int, Flow, bytes, int, int, int, int]
 """Time (ns), flow, data, start and end of the payload there, place of its first byte in the batch's
 store (-1: not there as it is), packets it accounts for (0 when another datagram of the same packet
 does). Of a stream, start == end says that bytes are missing before what comes next."""
-
-NO_DATA = "TCP without data"
-RETRANSMISSION = "TCP retransmission"
-PART = "part of a message"
-WEBSOCKET = "WebSocket without a message"
 
 
 class Streams:
@@ -31,6 +27,10 @@ class Streams:
         self._flows = flows
         self._reasons = reasons
         self._known: dict[Flow, None] = {}
+        """Flows with a stream, the longest idle one first."""
+        self._holding: dict[Flow, int] = {}
+        """Flows that wait behind a hole, and the bytes they hold, the longest waiting one first."""
+        self._held = 0
 
     def segment(
         self,
@@ -52,14 +52,18 @@ class Streams:
         back = self._flows.reverse(flow)
         if back.stream is not None and back.stream.waiting:
             self._emit(datagrams, time, back, back.stream.acknowledged(acknowledged), 0)
+            self._account(back)
         stream = flow.stream
         if stream is None:
             if start == end and not flags & tcp.SYN:
                 self._reasons[NO_DATA] += 1
                 return
             stream = flow.stream = tcp.Stream()
-            self._remember(flow)
+        self._remember(flow)
         piece = stream.feed(time, sequence, flags, data, start, end, offset)
+        self._account(flow)
+        while self._held > STREAMS_PENDING:
+            self._give_up(datagrams, next(iter(self._holding)))
         if piece is not None and self._emit(datagrams, time, flow, piece, 1):
             return
         if start == end:
@@ -68,18 +72,38 @@ class Streams:
             self._reasons[RETRANSMISSION if stream.retransmitted else PART] += 1
 
     def finish(self, datagrams: list[Datagram]) -> None:
-        """The source ended: append what streams still hold behind holes."""
+        """The source ended: append what streams still hold, and that no more of any will come."""
         for flow in self._known:
             if flow.stream is not None:
-                self._emit(datagrams, 0, flow, flow.stream.give_up(), 0)
+                self._give_up(datagrams, flow)
+                datagrams.append((flow.stream.time, flow, b"", 0, 0, -1, 0))
+
+    def _give_up(self, datagrams: list[Datagram], flow: Flow) -> None:
+        """Append what a stream holds behind a hole that won't be filled."""
+        if flow.stream is not None:
+            self._emit(datagrams, flow.stream.time, flow, flow.stream.give_up(), 0)
+        self._account(flow)
+
+    def _account(self, flow: Flow) -> None:
+        """Take note of how much a stream holds now."""
+        now = flow.stream.pending_bytes if flow.stream is not None else 0
+        before = self._holding.get(flow, 0)
+        if now or before:
+            self._held += now - before
+            if now:
+                self._holding[flow] = now
+            else:
+                del self._holding[flow]
 
     def _remember(self, flow: Flow) -> None:
-        """Keep the number of streams bounded: the one begun first is forgotten first."""
+        """Keep the number of streams bounded: the longest idle one is forgotten first."""
+        self._known.pop(flow, None)
         self._known[flow] = None
         if len(self._known) > MAX_STREAMS:
             oldest = next(iter(self._known))
             del self._known[oldest]
             oldest.stream = oldest.websocket = oldest.framer = None
+            self._account(oldest)
 
     def _emit(
         self,

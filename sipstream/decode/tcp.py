@@ -37,13 +37,16 @@ def _ahead(sequence: int, of: int) -> int:
 class Stream:
     """One direction of one connection."""
 
-    __slots__ = ("_next", "_pending", "_pending_bytes", "_pending_since", "retransmitted")
+    __slots__ = ("_next", "_pending", "_pending_since", "pending_bytes", "retransmitted", "time")
 
     def __init__(self) -> None:
         self._next: int | None = None
         self._pending: dict[int, bytes] = {}
-        self._pending_bytes = 0
         self._pending_since = 0
+        self.pending_bytes = 0
+        """Bytes held behind a hole."""
+        self.time = 0
+        """When the last segment came, ns since the epoch."""
         self.retransmitted = False
         """The last segment fed brought nothing new."""
 
@@ -57,6 +60,7 @@ class Stream:
     ) -> Piece | None:
         """Take one segment's payload data[start:end], return the piece it makes available."""
         self.retransmitted = False
+        self.time = time
         if flags & SYN:
             fresh = self._next is not None
             self._begin((sequence + 1) & 0xFFFFFFFF)
@@ -99,20 +103,20 @@ class Stream:
     def _begin(self, sequence: int) -> None:
         self._next = sequence
         self._pending.clear()
-        self._pending_bytes = 0
+        self.pending_bytes = 0
 
     def _hold(self, time: int, sequence: int, segment: bytes) -> Piece | None:
         if not self._pending:
             self._pending_since = time
         held = self._pending.get(sequence, b"")
         if len(held) < len(segment):
-            self._pending_bytes += len(segment) - len(held)
+            self.pending_bytes += len(segment) - len(held)
             self._pending[sequence] = held + segment[len(held) :]
         else:
             self.retransmitted = True
         if (
             len(self._pending) > _PENDING_SEGMENTS
-            or self._pending_bytes > STREAM_PENDING
+            or self.pending_bytes > STREAM_PENDING
             or time - self._pending_since > _PENDING_AGE
         ):
             return self.give_up()
@@ -131,7 +135,7 @@ class Stream:
             if ahead > 0:
                 break
             segment = self._pending.pop(sequence)
-            self._pending_bytes -= len(segment)
+            self.pending_bytes -= len(segment)
             fresh = segment[-ahead:] if ahead else segment
             joined += fresh
             self._next = (self._next + len(fresh)) & 0xFFFFFFFF

@@ -42,6 +42,11 @@ class Framer:
         """Part of a message has come."""
         return bool(self._buffer)
 
+    @property
+    def held(self) -> int:
+        """Bytes kept of the message that isn't whole yet."""
+        return len(self._buffer)
+
     def feed(self, data: bytes, start: int, end: int, offset: int) -> list[Located]:
         """Take data[start:end], return the messages that are whole now."""
         found: list[Located] = []

@@ -77,9 +77,10 @@ def body_start(data: bytes, start: int, end: int) -> int:
 
 
 def first(data: bytes, start: int, end: int, name: str) -> bytes | None:
-    """Return the first value of a header of the message data[start:end], None where it has none.
+    """Return the value of a header of the message data[start:end], None where it has none.
 
-    `name` in the spelling most stacks use ("Call-ID", "From") takes the short way.
+    `name` in the spelling most stacks use ("Call-ID", "From") takes the short way. Of several values
+    the first one counts, those in that spelling before others.
     """
     needle = _needle(name)
     place = data.find(needle, start, end)
@@ -90,8 +91,9 @@ def first(data: bytes, start: int, end: int, name: str) -> bytes | None:
             line_end = end
         if (
             data[line_end + 1 : line_end + 2] not in (b" ", b"\t")
-            and data.find(b"\n\r\n", start, place) < 0
-            and data.find(b"\n\n", start, place) < 0
+            # The blank line may end right before the name: then it is the body's first line.
+            and data.find(b"\n\r\n", start, place + 1) < 0
+            and data.find(b"\n\n", start, place + 1) < 0
         ):
             return data[value_start:line_end].strip()
     stop = head_end(data, start, end)

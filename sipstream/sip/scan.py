@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, TypeAlias
 
-from sipstream.limits import MAX_CALL_ID
+from sipstream import reasons
+from sipstream.limits import MAX_CALL_ID, STREAMS_PENDING
 from sipstream.packets import Tally
 from sipstream.sip import headers
 from sipstream.sip.framing import Framer, Located
@@ -19,12 +20,6 @@ Found: TypeAlias = "tuple[int, Flow, int, bytes, bytes, int, int, int]"
 """Time (ns), flow, kind, Call-ID, data, start and end of the message there, place of its first byte
 in the batch's store (-1: not there as it is)."""
 
-NOT_SIP_REASON = "not SIP"
-KEEP_ALIVE = "keep-alive"
-NO_CALL_ID = "SIP without Call-ID"
-PART = "part of a message"
-TLS = "TLS without keys"
-EMPTY = "empty datagram"
 _NEEDLE = b"\nCall-ID:"
 _NEEDLE_LENGTH = len(_NEEDLE)
 
@@ -34,6 +29,9 @@ class Scanner:
 
     def __init__(self, tally: Tally) -> None:
         self._tally = tally
+        self._holding: dict[Flow, int] = {}
+        """Flows with a message that isn't whole yet, and its bytes, the longest waiting one first."""
+        self._held = 0
 
     def feed(self, datagrams: list[Datagram]) -> list[Found]:
         """Return the messages of the datagrams, in their order."""
@@ -46,14 +44,20 @@ class Scanner:
                 self._stream(datagram, found)
                 continue
             kind = kind_of(data, start, end)
+            if kind == NOT_SIP and start < end and data[start] in b"\r\n":
+                # Blank lines before a start line are to be ignored (RFC 3261 section 7.5).
+                while start < end and data[start] in b"\r\n":
+                    start, offset = start + 1, offset + 1 if offset >= 0 else -1
+                kind = kind_of(data, start, end)
             if kind == NOT_SIP:
+                start = datagram[3]
                 if packets:
                     self._tally.reasons[_reason(data, start, end)] += 1
                 continue
             call_id = call_id_of(data, start, end)
             if call_id is None:
                 if packets:
-                    self._tally.reasons[NO_CALL_ID] += 1
+                    self._tally.reasons[reasons.NO_CALL_ID] += 1
                 continue
             with_messages += packets
             append((time, flow, kind, call_id, data, start, end, offset))
@@ -69,18 +73,41 @@ class Scanner:
         before = len(found)
         if start == end:
             self._add(time, flow, framer.lost(), found)
+            self._account(flow)
             return
         if not framer.waiting and _is_tls(data, start, end):
-            self._tally.reasons[TLS] += packets
+            self._tally.reasons[reasons.TLS] += packets
             return
         self._add(time, flow, framer.feed(data, start, end, offset), found)
+        self._account(flow)
+        while self._held > STREAMS_PENDING:
+            self._give_up(time, next(iter(self._holding)), found)
         if len(found) > before:
             self._tally.with_messages += packets
         elif framer.waiting and kind_of(data, start, end) != NOT_SIP:
-            self._tally.reasons[PART] += packets
+            self._tally.reasons[reasons.PART] += packets
         else:
-            reason = PART if framer.waiting and not framer.skipped else _reason(data, start, end)
+            reason = (
+                reasons.PART if framer.waiting and not framer.skipped else _reason(data, start, end)
+            )
             self._tally.reasons[reason] += packets
+
+    def _account(self, flow: Flow) -> None:
+        """Take note of how much of a message a direction holds now."""
+        now = flow.framer.held if flow.framer is not None else 0
+        before = self._holding.get(flow, 0)
+        if now or before:
+            self._held += now - before
+            if now:
+                self._holding[flow] = now
+            else:
+                del self._holding[flow]
+
+    def _give_up(self, time: int, flow: Flow, found: list[Found]) -> None:
+        """Too much is held: take the longest waiting message as it is."""
+        if flow.framer is not None:
+            self._add(time, flow, flow.framer.lost(), found)
+        self._account(flow)
 
     def _add(self, time: int, flow: Flow, messages: list[Located], found: list[Found]) -> None:
         for data, start, end, offset in messages:
@@ -99,8 +126,8 @@ def call_id_of(data: bytes, start: int, end: int) -> bytes | None:
     place = data.find(_NEEDLE, start, end)
     if (
         place >= 0
-        and data.find(b"\n\r\n", start, place) < 0
-        and data.find(b"\n\n", start, place) < 0
+        and data.find(b"\n\r\n", start, place + 1) < 0
+        and data.find(b"\n\n", start, place + 1) < 0
     ):
         line_end = data.find(b"\r\n", place + _NEEDLE_LENGTH, end)
         if line_end >= 0 and data[line_end + 2 : line_end + 3] not in (b" ", b"\t"):
@@ -116,13 +143,13 @@ def call_id_of(data: bytes, start: int, end: int) -> bytes | None:
 
 
 def _is_tls(data: bytes, start: int, end: int) -> bool:
-    """Tell a TLS record (RFC 8446 section 5.1) by its first bytes."""
+    """Tell a reasons.TLS record (RFC 8446 section 5.1) by its first bytes."""
     return end - start >= 5 and 20 <= data[start] <= 23 and data[start + 1] == 3
 
 
 def _reason(data: bytes, start: int, end: int) -> str:
     if start >= end:
-        return EMPTY
+        return reasons.EMPTY
     if not data[start:end].strip(b"\r\n\0 ") and end - start <= 64:
-        return KEEP_ALIVE
-    return NOT_SIP_REASON
+        return reasons.KEEP_ALIVE
+    return reasons.NOT_SIP

@@ -1,0 +1,31 @@
+"""Why a packet gave no message: every reason that `show sources` may name, in one place."""
+
+from __future__ import annotations
+
+# Below SIP.
+UNKNOWN_LINK = "unknown link type"
+NOT_IP = "not IP"
+NOT_TRANSPORT = "neither UDP, TCP nor SCTP"
+BAD_HEADER = "damaged header"
+TOO_DEEP = "tunnel too deep"
+FRAGMENT = "fragment of a datagram"
+INCOMPLETE = "fragment of a datagram that stayed incomplete"
+BAD_HEP = "damaged HEP"
+PACKED_HEP = "HEP with a compressed payload"
+NO_DATA = "TCP without data"
+RETRANSMISSION = "TCP retransmission"
+WEBSOCKET = "WebSocket without a message"
+
+# Of text that tcpdump printed.
+NO_TEXT = "printed without its text"
+IN_PART = "printed without its Call-ID"
+"""tcpdump -v prints a message up to the first line that holds anything but ASCII letters."""
+NO_PORTS = "printed without ports"
+
+# In what UDP, TCP and SCTP carry.
+PART = "part of a message"
+NOT_SIP = "not SIP"
+KEEP_ALIVE = "keep-alive"
+EMPTY = "empty datagram"
+NO_CALL_ID = "SIP without Call-ID"
+TLS = "TLS without keys"
