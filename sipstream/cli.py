@@ -7,27 +7,31 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import errno
 import os
 import signal
-import sys
-from collections.abc import AsyncIterator, Coroutine, Sequence
+import stat
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
-from sipstream.errors import SipstreamError
-from sipstream.escape import escape_lines
+from sipstream.errors import FilterError, SipstreamError
+from sipstream.escape import shield
+from sipstream.filters import Filter
 from sipstream.version import __version__
 
 if TYPE_CHECKING:
     from sipstream.shell.console import Console
     from sipstream.shell.output import Writer
 
-FAILED, USAGE, INTERRUPTED = 1, 2, 130
+FAILED, INTERRUPTED = 1, 130
 STDIN = "-"
 _LONGEST_LINE = 1 << 20
 """Bytes of one command on standard input."""
+_WIDTH = 80
+"""Columns of a terminal that doesn't tell."""
 _WELCOME = (
     "'load FILE' or 'capture start eth0' brings messages, 'follow dstnum 5660066' shows those of a\n"
     "number as they come, 'help' lists the commands."
@@ -52,9 +56,16 @@ class Options:
     color: bool = True
 
 
+class _Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"*** Error! {shield(message)}; see sipstream --help\n")
+
+
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
-    made = argparse.ArgumentParser(
+    made = _Parser(
         prog="sipstream",
         description="Find one customer's SIP messages in the flood: captures, tcpdump's text, live.",
         epilog="With -c or --follow no shell is started. 'help' in the shell tells the commands.",
@@ -103,11 +114,19 @@ def run(arguments: Sequence[str]) -> int:
         made.error(wrong)
     # Files we make may hold calls: nobody else reads them.
     os.umask(0o077)
+    _open_standard_files()
     with asyncio.Runner() as runner:
         try:
             return runner.run(_main(options))
         except (KeyboardInterrupt, asyncio.CancelledError):
             return INTERRUPTED
+
+
+def _open_standard_files() -> None:
+    """Put the null device where a standard stream is closed: no file of ours must get its number."""
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) < 3:
+        os.set_inheritable(descriptor, True)
+    os.close(descriptor)
 
 
 def _wrong(options: Options) -> str | None:
@@ -118,14 +137,20 @@ def _wrong(options: Options) -> str | None:
         return "--bpf filters what --live captures: add --live IFACE"
     if options.from_now and not options.tail:
         return "--from-now is for files to watch: add --tail FILE"
-    if options.messages and options.follow is None:
-        return "--messages goes with --follow"
+    if options.messages and (options.follow is None or options.json):
+        return "--messages goes with --follow, without --json"
     if options.follow is not None and options.commands:
         return "--follow prints until the sources end: it doesn't go with -c"
     if options.follow is not None and not (options.files or options.live or options.tail):
         return "--follow needs a source: a FILE, --tail or --live"
     if options.files.count(STDIN) > 1:
         return "standard input can be read once"
+    for option, text in (("--filter", options.filter), ("--follow", options.follow)):
+        if text is not None and (text or option == "--filter"):
+            try:
+                Filter.parse(text)
+            except FilterError as error:
+                return f"{option}: {error}"
     return None
 
 
@@ -144,17 +169,36 @@ async def _main(options: Options) -> int:
         out.words = errors
     try:
         async with Session() as session:
-            session.write = options.write
+            session.sources.write = options.write
             console = Console(session, out)
             if errors.isatty():
                 console.width = _terminal_width
-            return await _until_ended(_work(options, console), writer)
+            # In front of a shell Ctrl-C ends a load only, otherwise all of it.
+            ends_less = session.sources.interrupt if _has_shell(options) else lambda: False
+            status = await _until_ended(_work(options, console), writer, ends_less)
+            await out.drained()
+            if writer.error is not None and writer.error.errno == errno.ENOSPC:
+                out.error("not all could be written: no space left where standard output goes")
+                return FAILED
+            return status
     finally:
         out.close()
 
 
-async def _until_ended(work: Coroutine[object, object, int], writer: Writer) -> int:
-    """Do the work; end orderly when told to, quietly when whoever reads has gone."""
+def _has_shell(options: Options) -> bool:
+    """Tell whether a shell asks for commands once the sources are there."""
+    if options.commands or options.follow is not None:
+        return False
+    return STDIN in options.files or os.isatty(0)
+
+
+async def _until_ended(
+    work: Coroutine[object, object, int], writer: Writer, ends_less: Callable[[], bool]
+) -> int:
+    """Do the work; end orderly when told to, quietly when whoever reads has gone.
+
+    On Ctrl-C `ends_less` is asked first: it returns whether there was something less to end.
+    """
     loop = asyncio.get_running_loop()
     status = 0
 
@@ -172,7 +216,7 @@ async def _until_ended(work: Coroutine[object, object, int], writer: Writer) -> 
 
         watching = tasks.create_task(watch())
         working.add_done_callback(lambda _: watching.cancel())
-        loop.add_signal_handler(signal.SIGINT, end, INTERRUPTED)
+        loop.add_signal_handler(signal.SIGINT, lambda: None if ends_less() else end(INTERRUPTED))
         for number in (signal.SIGTERM, signal.SIGHUP):
             loop.add_signal_handler(number, end, 128 + number)
     return status if working.cancelled() else working.result()
@@ -189,17 +233,22 @@ async def _work(options: Options, console: Console) -> int:
             await session.follow(options.follow or None, whole=options.messages)
         good = await _start_sources(options, console)
         if options.follow is not None:
-            await session.wait_sources()
+            await session.sources.wait_sources()
             await console.out.drained()
-            return 0 if good else FAILED
+            return 0 if good and not session.sources.failed else FAILED
         if options.commands:
-            return await _run_commands(_given(options.commands), console) if good else FAILED
-        if STDIN in options.files or sys.stdin.isatty():
+            done = await _run_commands(_given(options.commands), console) if good else FAILED
+        elif _has_shell(options):
             await _shell(options, console)
             return 0
-        return max(await _run_commands(_typed(), console), 0 if good else FAILED)
+        else:
+            done = await _run_commands(_typed(), console)
+            if options.write is not None and not console.finished:
+                # Without a terminal, as a service has none, the capture itself is the job.
+                await session.sources.wait_sources()
+        return done if good and not session.sources.failed else FAILED
     except SipstreamError as error:
-        console.out.error(escape_lines(str(error)))
+        console.out.error(str(error))
         return FAILED
 
 
@@ -208,32 +257,31 @@ async def _start_sources(options: Options, console: Console) -> bool:
     session = console.session
     cooked = len(options.live) > 1 and options.write is not None
     for interface in options.live:
-        session.capture_start(interface, options.bpf, cooked)
+        session.sources.capture_start(interface, options.bpf, cooked)
         console.out.line("Starting packet capture")
     for path in options.tail:
-        session.tail(path, from_start=not options.from_now)
+        session.sources.tail(path, from_start=not options.from_now)
+    if not _has_shell(options) and options.follow is None:
+        await session.sources.wait_caught_up()
     good = True
     for name in options.files:
         if name != STDIN:
             good = await _load(name, console) and good
             continue
-        source = session.read_stdin()
+        source = session.sources.read_stdin()
         if options.commands:
-            await session.wait_for(source)
+            await session.sources.wait_for(source)
     return good
 
 
 async def _load(name: str, console: Console) -> bool:
-    """Load a file as the command does; in front of a shell Ctrl-C ends the load only."""
+    """Load a file as the command does."""
     from sipstream.shell.commands import general
 
-    if sys.stdin.isatty():
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGINT, console.session.interrupt)
     try:
         await general.load(console, Path(name))
     except SipstreamError as error:
-        console.out.error(escape_lines(str(error)))
+        console.out.error(str(error))
         return False
     finally:
         console.end_progress()
@@ -257,17 +305,18 @@ async def _given(lines: Sequence[str]) -> AsyncIterator[str]:
 
 
 async def _typed() -> AsyncIterator[str]:
-    """Yield the lines of standard input as they come; a redirected file is read at once."""
+    """Yield the lines of standard input as they come; a file or a device is read at once."""
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit=_LONGEST_LINE)
-    try:
-        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    except (ValueError, OSError):
-        for line in sys.stdin:
-            yield line
-        return
-    while line_read := await reader.readline():
-        yield line_read.decode("utf-8", "surrogateescape")
+    mode = os.fstat(0).st_mode
+    with open(0, "rb", closefd=False) as file:  # noqa: ASYNC230
+        if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
+            for line in file:
+                yield line.decode("utf-8", "surrogateescape")
+            return
+        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), file)
+        while line := await reader.readline():
+            yield line.decode("utf-8", "surrogateescape")
 
 
 async def _shell(options: Options, console: Console) -> None:
@@ -277,8 +326,9 @@ async def _shell(options: Options, console: Console) -> None:
     from sipstream.shell.prompt import Prompt
 
     with ExitStack() as opened:
-        keys = create_input()
-        if STDIN in options.files:
+        if STDIN not in options.files:
+            keys = create_input()
+        else:
             try:
                 terminal = opened.enter_context(Path("/dev/tty").open(encoding="utf-8"))  # noqa: ASYNC230
             except OSError as error:
@@ -294,6 +344,6 @@ async def _shell(options: Options, console: Console) -> None:
 
 def _terminal_width() -> int:
     try:
-        return os.get_terminal_size(2).columns
+        return os.get_terminal_size(2).columns or _WIDTH
     except OSError:
-        return 80
+        return _WIDTH

@@ -111,12 +111,6 @@ def cut(text: str, width: int) -> str:
     return head + ELLIPSIS
 
 
-def pad(text: str, width: int) -> str:
-    """Return escaped text of one line in exactly `width` cells, cut or filled with blanks."""
-    text = cut(text, width)
-    return text + " " * (width - cells(text))
-
-
 def _head(text: str, width: int) -> str:
     """Return as much of a text as fits `width` cells."""
     if text.isascii():

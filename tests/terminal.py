@@ -30,11 +30,35 @@ class Terminal:
         prefix: Sequence[str] = (),
         environment: dict[str, str] | None = None,
     ) -> None:
-        command = [*prefix, sys.executable, "-m", "sipstream", *arguments]
+        self._open(
+            [*prefix, sys.executable, "-m", "sipstream", *arguments],
+            cwd,
+            columns,
+            rows,
+            environment,
+        )
+
+    @classmethod
+    def of(
+        cls, command: Sequence[str], *, cwd: Path, columns: int = 160, rows: int = 200
+    ) -> Terminal:
+        """Return a terminal in which another program runs."""
+        made = cls.__new__(cls)
+        made._open(command, cwd, columns, rows, None)
+        return made
+
+    def _open(
+        self,
+        command: Sequence[str],
+        cwd: Path,
+        columns: int,
+        rows: int,
+        environment: dict[str, str] | None,
+    ) -> None:
         state = {"XDG_STATE_HOME": str(cwd / "state"), "HOME": str(cwd)}
         self.child = pexpect.spawn(
             command[0],
-            command[1:],
+            list(command[1:]),
             cwd=str(cwd),
             env={**os.environ, **_ENVIRONMENT, **state, **(environment or {})},
             dimensions=(rows, columns),

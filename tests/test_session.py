@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import struct
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -58,7 +59,7 @@ class Shown:
         self.words: list[str] = []
         self.messages: list[tuple[int, str, int | str]] = []
         self.session = Session()
-        self.session.notice = self.words.append
+        self.session.sources.notice = self.words.append
         self.session.deliver = self._deliver
 
     def _deliver(self, follow: Follow, messages: list[Message]) -> None:
@@ -67,8 +68,8 @@ class Shown:
             self.messages.append((follow.number, call_id, message.kind))
 
     async def feed(self, *messages: bytes, begin: int = 10**9) -> None:
-        self.session._start(Feed(packets(*messages, begin=begin)))  # type: ignore[arg-type]
-        await self.session.wait_sources()
+        self.session.sources._start(Feed(packets(*messages, begin=begin)))  # type: ignore[arg-type]
+        await self.session.sources.wait_sources()
 
 
 A1 = sip(call_id="a")
@@ -80,9 +81,9 @@ async def test_load_counts_what_it_added(tmp_path: Path) -> None:
     path = write(tmp_path / "x.pcap", A1, B1, B2)
     async with Shown().session as session:
         seen: list[Progress] = []
-        loaded = await session.load(path, seen.append)
+        loaded = await session.sources.load(path, seen.append)
         assert (loaded.conversations, loaded.messages, loaded.interrupted) == (2, 3, False)
-        again = await session.load(path)
+        again = await session.sources.load(path)
         assert (again.conversations, again.messages) == (0, 0)
         assert seen[-1].done == seen[-1].total == path.stat().st_size
 
@@ -91,17 +92,19 @@ async def test_an_interrupted_load_keeps_what_came_in(tmp_path: Path) -> None:
     messages = [sip(call_id=str(n)) for n in range(5000)]
     path = write(tmp_path / "x.pcap", *messages)
     async with Shown().session as session:
-        loaded = await session.load(path, lambda progress: session.interrupt() and None)
+        loaded = await session.sources.load(
+            path, lambda progress: session.sources.interrupt() and None
+        )
         assert loaded.interrupted
         assert 0 < loaded.messages < 5000
         assert len(session.conversations) == loaded.messages
-        assert not session.interrupt()
+        assert not session.sources.interrupt()
 
 
 async def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     async with Shown().session as session:
         with pytest.raises(SourceError, match="no such file"):
-            await session.load(tmp_path / "none")
+            await session.sources.load(tmp_path / "none")
 
 
 async def test_filters_keep_working_while_data_comes() -> None:
@@ -195,3 +198,48 @@ def test_a_script_loads_a_file(tmp_path: Path) -> None:
     path = write(tmp_path / "x.pcap", A1, B1, B2)
     conversations = sipstream.load(path)
     assert [(one.call_id, one.count) for one in conversations] == [("a", 1), ("b", 2)]
+
+
+async def test_a_filter_change_that_is_interrupted_leaves_the_filter_as_it_was() -> None:
+    shown = Shown()
+    async with shown.session as session:
+        await shown.feed(*(sip(call_id=str(n)) for n in range(2000)))
+        await session.change_filter(lambda filters: filters.add("callid 1*"))
+        before = session.matching_count
+        change = session.change_filter(lambda filters: filters.add("not callid 7"))
+        task = asyncio.ensure_future(change)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert session.filters.lines() == ["condition or", "callid 1*"]
+        assert session.matching_count == len(session.matching()) == before
+
+
+async def test_what_comes_while_a_filter_is_applied_is_judged_too() -> None:
+    shown = Shown()
+    async with shown.session as session:
+        await shown.feed(*(sip(call_id=str(n)) for n in range(2000)))
+        change = session.change_filter(lambda filters: filters.add("has pai"))
+        task = asyncio.ensure_future(change)
+        await asyncio.sleep(0)
+        late = sip(call_id="0", extra="P-Asserted-Identity: <sip:1@a>\r\n")
+        await shown.feed(late, begin=9 * 10**9)
+        await task
+        assert session.matching_count == 1
+
+
+async def test_a_file_is_watched_once_and_no_longer(tmp_path: Path) -> None:
+    path = write(tmp_path / "x.pcap", A1)
+    shown = Shown()
+    async with shown.session as session:
+        session.sources.tail(path)
+        await session.sources.wait_caught_up()
+        assert len(session.conversations) == 1
+        with pytest.raises(CommandError, match="is watched already"):
+            session.sources.tail(path)
+        assert await session.sources.untail() == [str(path)]
+        with pytest.raises(CommandError, match="no file is watched"):
+            await session.sources.untail()
+        session.sources.tail(path)

@@ -112,6 +112,13 @@ class FilterSet:
         self._condition_set = False
         self._judged: list[Filter] = []
 
+    def copy(self) -> FilterSet:
+        """Return a set of the same items; changing one leaves the other as it is."""
+        made = FilterSet()
+        made.condition, made._condition_set = self.condition, self._condition_set
+        made.items, made._judged = list(self.items), list(self._judged)
+        return made
+
     @property
     def active(self) -> bool:
         """Whether any term is set."""
@@ -132,6 +139,8 @@ class FilterSet:
     def add(self, text: str) -> None:
         """Add a term; values of a term that is there become alternatives of its own.
 
+        What is there already is passed over where something new stands beside it.
+
         `has` takes several headers here, each a term of its own. A text with `and`, `or` or several
         terms is one item.
 
@@ -141,7 +150,9 @@ class FilterSet:
         if not text.strip():
             raise FilterError("missing argument: add takes a term, as in `add dstnum 5660066`")
         nodes = [item.node for item in self.items]
-        for node in _several(text) or [parse(text)]:
+        wanted = _several(text) or [parse(text)]
+        fresh = [node for node in wanted if node not in nodes] or wanted
+        for node in fresh:
             _merge(nodes, node)
         self._replace(nodes)
 
@@ -205,10 +216,6 @@ class FilterSet:
     def expression(self) -> str:
         """Return one filter's text of equal meaning, "" with no term set."""
         return _joined(self.condition, [item.node for item in self.items])
-
-    def words(self) -> tuple[str, ...]:
-        """Return the names of all terms, in alphabetical order."""
-        return tuple(TERMS)
 
     def suggest_removal(self, text_before_cursor: str) -> list[Suggestion]:
         """Return what `del` may take in place of the word at the cursor: what is set."""
@@ -278,10 +285,10 @@ def _merge(nodes: list[Node], new: Node) -> None:
             continue
         if node.subject != new.subject:
             continue
-        there = [value for value in new.values if value in node.values]
-        if there:
-            raise FilterError(f"{text_of(replace(node, values=tuple(there)))} is there already")
-        nodes[place] = replace(node, values=node.values + new.values)
+        fresh = tuple(value for value in new.values if value not in node.values)
+        if not fresh:
+            raise FilterError(f"{text_of(new)} is there already")
+        nodes[place] = replace(node, values=node.values + fresh)
         return
     nodes.append(new)
 

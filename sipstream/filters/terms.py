@@ -20,7 +20,7 @@ from sipstream.filters.values import (
     TextSet,
     address_text,
     has_privacy_parameter,
-    normal_number,
+    number_text,
     shown,
     status_codes,
     status_text,
@@ -54,15 +54,7 @@ class _Numbers(Term):
 
     @classmethod
     def check_value(cls, value: str) -> str:
-        if not value:
-            raise FilterError(f"an empty value is no number for {cls.name}")
-        if "@" in value or re.match(r"(?:sips?|tel):", value, re.IGNORECASE):
-            user = user_of(value) or value.partition("@")[0]
-            hint = f": write '{shown(user)}'" if user else ""
-            raise FilterError(
-                f"'{shown(value)}' is a URI, {cls.name} compares the number alone{hint}"
-            )
-        return normal_number(value)
+        return number_text(value)
 
 
 @_register

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from sipstream.errors import FilterError
+from sipstream.sip.uri import user_of
 
 _SEPARATORS = str.maketrans("", "", "-.() ")
 _DIALLED = re.compile(r"\+?[0-9*#]+")
@@ -29,6 +30,9 @@ _PRIVACY = re.compile(
     re.DOTALL | re.IGNORECASE,
 )
 
+_LIST_MARKS = re.compile(r"[,;]")
+_LISTED = re.compile(r"\+?[0-9*#]+(?:[,;]\+?[0-9*#]*)+")
+
 _ADDRESSES_KEPT = 65_536
 """Addresses whose answer an AddressSet remembers; the table is emptied when full."""
 
@@ -45,6 +49,26 @@ def normal_number(text: str) -> str:
         return text
     prefix = _PREFIX.match(number)
     return number[prefix.end() :] if prefix else number
+
+
+def number_text(value: str) -> str:
+    """Return a number or a user's name in its one spelling.
+
+    Raises:
+        FilterError: it is neither: nothing, a URI, or several in one word.
+    """
+    if not value:
+        raise FilterError("'' is no number")
+    if "@" in value or re.match(r"(?:sips?|tel):", value, re.IGNORECASE):
+        user = user_of(value) or value.partition("@")[0]
+        hint = f": write '{shown(user)}'" if user else ""
+        raise FilterError(f"'{shown(value)}' is a URI, a number alone is compared{hint}")
+    if _LISTED.fullmatch(value):
+        several = " ".join(part for part in _LIST_MARKS.split(value) if part)
+        raise FilterError(
+            f"'{shown(value)}' is no number; write '{shown(several)}', without commas"
+        )
+    return normal_number(value)
 
 
 class Wildcard:

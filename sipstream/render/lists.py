@@ -5,6 +5,7 @@ Values from traffic are escaped and, where they are endless, cut: the message it
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from sipstream.escape import cut, escape
@@ -45,6 +46,22 @@ def by_call_id(conversation: Conversation, paint: Paint = PLAIN) -> str:
     """Return the line of `show conversations`: `CALL-ID: 15:49:30.333525: INVITE src->dst`."""
     call_id = paint.call_id(escape(conversation.call_id), conversation.call_id)
     return f"{call_id}: {_summary(conversation, paint)}"
+
+
+def under_days(
+    rows: Iterable[tuple[int, str]], first: int, last: int, paint: Paint = PLAIN
+) -> Iterator[str]:
+    """Yield lines in order of time (ns), under a date each where they are of several days.
+
+    `first` and `last` are the times of the first and the last line.
+    """
+    day = times.date(first) if times.date(first) != times.date(last) else None
+    before = ""
+    for time, text in rows:
+        if day is not None and (today := times.date(time)) != before:
+            before = today
+            yield paint.dim(f"--- {today} ---")
+        yield text
 
 
 def summary(conversation: Conversation) -> str:

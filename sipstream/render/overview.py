@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sipstream.escape import cells, escape
 from sipstream.render import times
 from sipstream.render.colours import PLAIN, Paint
-from sipstream.render.lists import parties, shown_kind
+from sipstream.render.lists import parties, shown_kind, under_days
 
 if TYPE_CHECKING:
     from sipstream.views import Conversation, Message
@@ -30,8 +30,12 @@ def lines(conversation: Conversation, paint: Paint = PLAIN) -> Iterator[str]:
     messages = conversation.messages
     places = len(f"[{len(messages) - 1}]")
     kinds = max((cells(shown_kind(message)) for message in messages[:_FIRST]), default=0)
-    for place, message in enumerate(messages):
-        yield _line(f"[{place}]".ljust(places), message, kinds, paint)
+    rows = (
+        (message.time, _line(f"[{place}]".ljust(places), message, kinds, paint))
+        for place, message in enumerate(messages)
+    )
+    if messages:
+        yield from under_days(rows, messages[0].time, messages[-1].time, paint)
 
 
 def _line(number: str, message: Message, width: int, paint: Paint) -> str:

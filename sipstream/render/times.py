@@ -23,6 +23,11 @@ def clock(ns: int) -> str:
     return f"{_time_of_day(seconds)}.{rest // 1000:06d}"
 
 
+def date(ns: int) -> str:
+    """Return the local date, `2018-04-16`."""
+    return _date_and_zone(ns // _NS)[0][: -len("T00:00:00")]
+
+
 def iso(ns: int) -> str:
     """Return ISO 8601 with microseconds and zone, `2018-04-16T16:41:37.979995+00:00`.
 

@@ -6,22 +6,26 @@ from it, so they can't disagree. Nothing here knows a terminal.
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Callable, Iterable, Iterator
+from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from sipstream.errors import CommandError
 from sipstream.escape import escape
-from sipstream.filters import Suggestion, quote, suggest, unfinished
-from sipstream.render import lists
+from sipstream.filters import TERMS, Suggestion, quote, suggest, unfinished
+from sipstream.render import lists, times
 from sipstream.sip.uri import is_number
 
 if TYPE_CHECKING:
     from sipstream.session import Session
     from sipstream.views import Conversation
 
+_SHORT = 3
+"""Letters by which the word `messages` is known behind a filter."""
 _OFFERED = 200
 """Values offered at most: a menu of a hundred thousand Call-IDs helps nobody."""
 
@@ -50,8 +54,11 @@ class Argument:
         return typed
 
     @classmethod
-    def offers(cls, session: Session, typed: str) -> Iterable[Offer]:
-        """Return what may be typed here; `typed` is what stands there already."""
+    def offers(cls, session: Session, typed: str, near: Conversation | None) -> Iterable[Offer]:
+        """Return what may be typed here; `typed` is what stands there already.
+
+        `near` is the conversation that the line or the context names.
+        """
         return ()
 
 
@@ -68,7 +75,11 @@ class ConversationRef(Argument):
 
     @classmethod
     def parse(cls, session: Session, text: str) -> ConversationRef:
-        """Return the conversation; an index counts in the list that `sorted` shows."""
+        """Return the conversation; an index counts in the list that `sorted` shows.
+
+        Raises:
+            CommandError: there is none.
+        """
         found = find_call_id(session, text)
         if found is not None:
             return cls(found, escape(text), by_index=False)
@@ -81,7 +92,7 @@ class ConversationRef(Argument):
         raise CommandError(f"no conversation has the Call-ID {escape(text)}")
 
     @classmethod
-    def offers(cls, session: Session, typed: str) -> Iterable[Offer]:
+    def offers(cls, session: Session, typed: str, near: Conversation | None) -> Iterable[Offer]:
         """Return indexes and Call-IDs that begin as typed, each with its line of the list."""
         matching = session.matching()
         found = 0
@@ -107,10 +118,23 @@ class MessageIndex(Argument):
 
     @classmethod
     def parse(cls, session: Session, text: str) -> int:
-        """Return the place; whether it exists is asked of its conversation."""
+        """Return the place; whether it exists is asked of its conversation.
+
+        Raises:
+            CommandError: it is no number.
+        """
         if text.isascii() and text.isdigit():
             return int(text[:18])
         raise CommandError(f"a message's index is a number from 0, not {escape(text)}")
+
+    @classmethod
+    def offers(cls, session: Session, typed: str, near: Conversation | None) -> Iterable[Offer]:
+        """Return the places of the conversation's messages, each with time and kind."""
+        if near is None:
+            return
+        for place, message in enumerate(near.messages):
+            if str(place).startswith(typed):
+                yield Offer(str(place), f"{times.clock(message.time)} {lists.shown_kind(message)}")
 
 
 class FilePath(Argument):
@@ -124,18 +148,19 @@ class FilePath(Argument):
         return Path(text).expanduser()
 
     @classmethod
-    def offers(cls, session: Session, typed: str) -> Iterable[Offer]:
+    def offers(cls, session: Session, typed: str, near: Conversation | None) -> Iterable[Offer]:
         """Return the files and folders whose names begin as typed."""
-        folder, slash, begin = typed.rpartition("/")
+        folder, slash, begin = unquoted(typed).rpartition("/")
         head = folder + slash
         where = Path(head or ".").expanduser()
         try:
             entries = sorted(where.iterdir())
-        except OSError:
+        except (OSError, ValueError):
             return
         for entry in entries:
             if entry.name.startswith(begin) and (begin or not entry.name.startswith(".")):
-                yield Offer(escape(head + entry.name) + ("/" if entry.is_dir() else ""))
+                path = head + entry.name + ("/" if entry.is_dir() else "")
+                yield Offer(_quoted(path) if typed.startswith('"') or " " in path else escape(path))
 
 
 class Interface(Argument):
@@ -144,7 +169,7 @@ class Interface(Argument):
     syntax = "<interface>"
 
     @classmethod
-    def offers(cls, session: Session, typed: str) -> Iterable[Offer]:
+    def offers(cls, session: Session, typed: str, near: Conversation | None) -> Iterable[Offer]:
         """Return the interfaces there are."""
         yield Offer("any", "all interfaces")
         yield from (Offer(escape(name)) for _, name in socket.if_nameindex())
@@ -162,7 +187,7 @@ class Expression(Argument):
         return unfinished(typed)
 
     @classmethod
-    def offers(cls, session: Session, typed: str) -> Iterable[Offer]:
+    def offers(cls, session: Session, typed: str, near: Conversation | None) -> Iterable[Offer]:
         """Return what the grammar allows next, with values from the data."""
         return _filled(session, suggest(typed))
 
@@ -173,7 +198,7 @@ class SetTerm(Expression):
     syntax = "<term> [value(s)]"
 
     @classmethod
-    def offers(cls, session: Session, typed: str) -> Iterable[Offer]:
+    def offers(cls, session: Session, typed: str, near: Conversation | None) -> Iterable[Offer]:
         """Return the terms and values that are set."""
         return _filled(session, session.filters.suggest_removal(typed))
 
@@ -184,7 +209,7 @@ class Condition(Argument):
     syntax = "<and|or>"
 
     @classmethod
-    def offers(cls, session: Session, typed: str) -> Iterable[Offer]:
+    def offers(cls, session: Session, typed: str, near: Conversation | None) -> Iterable[Offer]:
         """Return both."""
         yield Offer("and", "a conversation matches when all terms do")
         yield Offer("or", "a conversation matches when any term does")
@@ -203,6 +228,54 @@ class Topic(Argument):
     syntax = "<topic>"
     rest = True
 
+    @classmethod
+    def offers(cls, session: Session, typed: str, near: Conversation | None) -> Iterable[Offer]:
+        """Return the commands' words, and the terms of filters."""
+        from sipstream.shell import registry
+
+        topics = {" ".join(one.words): one.summary for one in registry.COMMANDS}
+        yield from (Offer(topic, about) for topic, about in sorted(topics.items()))
+        yield from (Offer(term.name, term.help) for term in TERMS.values())
+
+
+class Followed(Expression):
+    """A filter, behind which `messages` asks for whole messages; without terms the active filter."""
+
+    syntax = "[<filter>] [messages]"
+
+    WHOLE = "messages"
+
+    @classmethod
+    def parse(cls, session: Session, text: str) -> tuple[str, bool]:
+        """Return the filter's text and whether whole messages are wanted.
+
+        Raises:
+            CommandError: the last word is nearly `messages`.
+        """
+        terms, _, last = text.rpartition(" ")
+        if len(last) >= _SHORT and cls.WHOLE.startswith(last):
+            return terms.strip(), True
+        if get_close_matches(last, [cls.WHOLE], 1, 0.8):
+            raise CommandError(f"unknown word {escape(last)}: did you mean {cls.WHOLE}?")
+        return text.strip(), False
+
+    @classmethod
+    def offers(cls, session: Session, typed: str, near: Conversation | None) -> Iterable[Offer]:
+        """Return what the grammar allows next, and `messages`."""
+        yield from super().offers(session, typed, near)
+        yield Offer(cls.WHOLE, "whole messages, not one line each")
+
+
+class Watched(Argument):
+    """A file that is watched."""
+
+    syntax = "<file>"
+
+    @classmethod
+    def offers(cls, session: Session, typed: str, near: Conversation | None) -> Iterable[Offer]:
+        """Return the files that are watched."""
+        return (Offer(escape(one.name)) for one in session.sources.tails)
+
 
 class FollowNumber(Argument):
     """The number that a follow was given."""
@@ -211,15 +284,32 @@ class FollowNumber(Argument):
 
     @classmethod
     def parse(cls, session: Session, text: str) -> int:
-        """Return the number."""
+        """Return the number.
+
+        Raises:
+            CommandError: it is none.
+        """
         if text.isascii() and text.isdigit():
             return int(text[:18])
         raise CommandError(f"a follow's number is expected, not {escape(text)}")
 
     @classmethod
-    def offers(cls, session: Session, typed: str) -> Iterable[Offer]:
+    def offers(cls, session: Session, typed: str, near: Conversation | None) -> Iterable[Offer]:
         """Return the follows that run."""
         return (Offer(str(one.number), escape(one.text)) for one in session.follows)
+
+
+def unquoted(text: str) -> str:
+    """Return a word without its quotes."""
+    if not text.startswith('"'):
+        return text
+    inner = text[1:-1] if len(text) > 1 and text.endswith('"') else text[1:]
+    return re.sub(r"\\(.)", r"\1", inner)
+
+
+def _quoted(text: str) -> str:
+    inner = re.sub(r'([\\"])', r"\\\1", text)
+    return f'"{inner}"'
 
 
 def find_call_id(session: Session, text: str) -> Conversation | None:

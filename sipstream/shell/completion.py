@@ -7,56 +7,107 @@ only hands its answers on.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
+from sipstream.errors import CommandError
 from sipstream.escape import cut
-from sipstream.shell.arguments import Offer
-from sipstream.shell.registry import COMMANDS, Parameter, expected
+from sipstream.shell.arguments import ConversationRef, Offer, unquoted
+from sipstream.shell.registry import COMMANDS, Expected, Parameter, expected
 
 if TYPE_CHECKING:
     from sipstream.session import Session
     from sipstream.shell.console import Console
+    from sipstream.views import Conversation
 
 _MENU = 500
 """Offers put in a menu at most."""
+_LISTED = 60
+"""Lines that `?` shows at most."""
 _ABOUT_CELLS = 60
+_WORDS = {
+    "message": "one message whole",
+    "messages": "all messages whole",
+    "sorted": "by time, with their indexes",
+    "from": "where to begin",
+    "start": "from the beginning of the file",
+    "now": "leave out what is there already",
+    "filter": "a kernel filter of your own",
+    "condition": "how the terms are joined",
+}
+"""What words in the middle of commands mean."""
 
 
-def offers(session: Session, line: str, context: str) -> tuple[str, list[Offer]]:
-    """Return the word being typed at the end of `line`, and what may stand in its place."""
-    typed, parts = expected(line, context)
+def offers(
+    session: Session, line: str, context: str, chosen: Conversation | None = None
+) -> tuple[str, list[Offer]]:
+    """Return the word being typed at the end of `line`, and what may stand in its place.
+
+    `chosen` is the context's conversation.
+    """
+    try:
+        wanted = expected(line, context)
+    except CommandError:
+        return "", []
+    near = _named(session, wanted) or chosen
     found: dict[str, Offer] = {}
-    rest = typed
-    for part in parts:
+    rest = wanted.typed
+    for part in wanted.parts:
         if isinstance(part, Parameter):
-            rest = part.kind.unfinished(typed)
-            given: Iterable[Offer] = part.kind.offers(session, typed)
+            rest = part.kind.unfinished(wanted.typed)
+            given: Iterable[Offer] = part.kind.offers(session, wanted.typed, near)
         else:
-            given = [Offer(part, _about(part, line, typed, context))]
+            given = [Offer(part, _about(part, line, wanted.typed, context))]
         for offer in islice(given, 10 * _MENU):
-            if offer.text.startswith(rest) and len(found) < _MENU:
+            if unquoted(offer.text).startswith(unquoted(rest)) and len(found) < _MENU:
                 found.setdefault(offer.text, offer)
     return rest, list(found.values())
 
 
-def listing(session: Session, line: str, context: str, width: int) -> list[str]:
+def _named(session: Session, wanted: Expected) -> Conversation | None:
+    """Return the conversation that the line names, if it names one."""
+    for parameter, text in wanted.values.values():
+        if parameter.kind is ConversationRef:
+            with suppress(CommandError):
+                return ConversationRef.parse(session, text).conversation
+    return None
+
+
+def listing(
+    session: Session, line: str, context: str, width: int, chosen: Conversation | None = None
+) -> list[str]:
     """Return the lines that `?` shows: what may come next, a line each."""
-    typed, parts = expected(line, context)
-    del typed
+    try:
+        wanted = expected(line, context)
+    except CommandError as error:
+        return [cut(f"  {error}", width)]
     rows = [
         Offer(part.kind.syntax, (part.kind.__doc__ or "").partition("\n")[0])
-        for part in parts
+        for part in wanted.parts
         if isinstance(part, Parameter)
     ]
-    rows += [one for one in offers(session, line, context)[1] if one.text]
-    if not rows:
-        return ["<Enter>"]
-    column = min(max(len(row.text) for row in rows) + 2, 40)
-    return [cut(f"  {row.text:<{column}}{row.about}".rstrip(), width) for row in rows[:_MENU]]
+    rows += [one for one in offers(session, line, context, chosen)[1] if one.text]
+    shown = rows[:_LISTED]
+    column = min(max((len(row.text) for row in shown), default=0) + 2, 40)
+    lines = [cut(f"  {row.text:<{column - 2}}  {row.about}".rstrip(), width) for row in shown]
+    if len(rows) > len(shown):
+        lines.append(f"  ... and {len(rows) - len(shown)} more: Tab completes what is begun")
+    if wanted.complete and not wanted.typed:
+        lines.append("  <Enter>")
+    return lines
+
+
+def takes_word(line: str, context: str) -> bool:
+    """Tell whether the word being typed is one of several fixed ones, and no value."""
+    try:
+        wanted = expected(line, context)
+    except CommandError:
+        return True
+    return all(isinstance(part, str) for part in wanted.parts)
 
 
 def _about(word: str, line: str, typed: str, context: str) -> str:
@@ -69,7 +120,7 @@ def _about(word: str, line: str, typed: str, context: str) -> str:
         and len(one.words) > len(before)
         and one.words[len(before)] == word
     ]
-    return found[0].summary if len(found) == 1 else ""
+    return found[0].summary if len(found) == 1 else _WORDS.get(word, "")
 
 
 class ShellCompleter(Completer):
@@ -82,7 +133,7 @@ class ShellCompleter(Completer):
         """Yield what may stand in place of the word before the cursor."""
         console = self._console
         line = document.text_before_cursor
-        typed, found = offers(console.session, line, console.context)
+        typed, found = offers(console.session, line, console.context, console.chosen)
         for offer in found:
             about = cut(offer.about, _ABOUT_CELLS)
             yield Completion(offer.text, start_position=-len(typed), display_meta=about)

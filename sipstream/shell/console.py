@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sipstream.errors import CommandError, SipstreamError
-from sipstream.escape import escape_lines
 from sipstream.render import lists, message, objects, status
 from sipstream.shell import registry
 from sipstream.shell.registry import CONVERSATION, FILTER, GENERAL
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from sipstream.shell.output import Output
     from sipstream.views import Conversation, Message
 
+_EVERYWHERE = ("show", "follow", "unfollow")
+"""Commands of the general context that work in the others too, where these have none of the kind."""
 _PROGRESS_AFTER = 0.5
 """Seconds a load may take before its progress is shown."""
 
@@ -37,6 +39,8 @@ class Console:
         self.chosen: Conversation | None = None
         """The conversation of the context `conversation`."""
         self.chosen_name = ""
+        self.in_shell = False
+        """Commands are asked for on a terminal."""
         self.finished = False
         """`exit` was typed in the general context."""
         self.width: Callable[[], int] | None = None
@@ -46,7 +50,8 @@ class Console:
         self.show_words: Callable[[list[str]], None] = out.lines
         """Shows what sources have to say, likewise."""
         self._progress_shown = False
-        session.notice = self.note
+        session.sources.notice = self.note
+        session.sources.complain = self.complain
         session.deliver = self._deliver
         session.drained = out.drained
 
@@ -63,7 +68,7 @@ class Console:
         if not line or line.startswith("#"):
             return True
         try:
-            call = registry.read(line, self.context)
+            call = self._read(line)
             values: dict[str, object] = {
                 name: parameter.kind.parse(self.session, text)
                 for name, (parameter, text) in call.values.items()
@@ -74,11 +79,22 @@ class Console:
             if inspect.isawaitable(result):
                 await result
         except SipstreamError as error:
-            self.out.error(escape_lines(str(error)))
+            # The sentence itself is ours; what it quotes was escaped, or is shielded by the output.
+            self.out.error(str(error))
             return False
         finally:
             self.end_progress()
         return True
+
+    def _read(self, line: str) -> registry.Call:
+        """Understand a line; what only looks works in every context."""
+        try:
+            return registry.read(line, self.context)
+        except CommandError:
+            if line.split()[0] in _EVERYWHERE:
+                with suppress(CommandError):
+                    return registry.read(line, GENERAL)
+            raise
 
     def leave(self) -> None:
         """Go back to the general context, or end from there."""
@@ -98,7 +114,14 @@ class Console:
 
     def note(self, text: str) -> None:
         """Say something that a source has to say; it isn't the answer to a command."""
-        self.show_words([escape_lines(text)])
+        self.show_words([text])
+
+    def complain(self, text: str) -> None:
+        """Say with which error a source ended."""
+        if self.in_shell:
+            self.show_words([f"*** Error! {text}"])
+        else:
+            self.out.error(text)
 
     def counted(self, count: int) -> None:
         """Say how many conversations match, as each change of the filter does."""
@@ -128,7 +151,8 @@ class Console:
         if self.out.json:
             lines = [objects.dumps(objects.message(one, call_id(one))) for one in messages]
         elif follow.whole:
-            lines = [message.whole(one, paint) + "\n" for one in messages]
+            before = "" if number is None else f"#{number} "
+            lines = [before + message.whole(one, paint) + "\n" for one in messages]
         else:
             lines = [
                 lists.followed(one, call_id(one), number=number, paint=paint) for one in messages

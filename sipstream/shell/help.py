@@ -7,7 +7,7 @@ everything else comes from the commands themselves.
 from __future__ import annotations
 
 from sipstream.filters import TERMS
-from sipstream.shell.registry import COMMANDS, FILTER, GENERAL, Command, split
+from sipstream.shell.registry import COMMANDS, CONVERSATION, FILTER, GENERAL, Command, split
 
 FAMILIES: dict[tuple[str, str], tuple[str, str]] = {
     # context, word: what the list of commands says, what its own help begins with
@@ -45,6 +45,12 @@ def of(topic: str, context: str) -> str | None:
     words = [word.text for word in split(topic)]
     if not words:
         return _commands(context)
+    others = (one for one in (GENERAL, FILTER, CONVERSATION) if one != context)
+    found = (_topic(words, one) for one in (context, *others))
+    return next((text for text in found if text is not None), None)
+
+
+def _topic(words: list[str], context: str) -> str | None:
     if context == FILTER and words[0] == "add" and len(words) <= 2:
         return _add() if len(words) == 1 else _term(words[1])
     family = _family(words, context)

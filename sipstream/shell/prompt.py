@@ -25,7 +25,7 @@ from sipstream.errors import CommandError
 from sipstream.limits import FOLLOW_BATCH_SECONDS
 from sipstream.render import status
 from sipstream.shell.commands.general import say_loaded
-from sipstream.shell.completion import ShellCompleter, listing
+from sipstream.shell.completion import ShellCompleter, listing, takes_word
 from sipstream.shell.console import Console
 from sipstream.shell.output import Writer, vt100
 
@@ -67,9 +67,11 @@ class Prompt:
             input=keys,
             output=self._output,
             refresh_interval=_REFRESH_SECONDS,
+            enable_suspend=True,
         )
         self._prompt.default_buffer.on_text_changed += self._typed
         console.show_followed = console.show_words = self.print_above
+        console.in_shell = True
         console.width = lambda: self._output.get_size().columns
         loop = asyncio.get_running_loop()
         writer.on_recovery = lambda lost: _call(loop, self._recovered, lost)
@@ -126,7 +128,7 @@ class Prompt:
 
     def _interrupt_command(self) -> None:
         """Ctrl-C while a command runs: a load keeps what came in, anything else ends."""
-        if self._running is not None and not self._console.session.interrupt():
+        if self._running is not None and not self._console.session.sources.interrupt():
             self._running.cancel()
 
     async def _interrupt_idle(self) -> None:
@@ -134,10 +136,10 @@ class Prompt:
         console = self._console
         session = console.session
         if session.follows:
-            session.unfollow()
-            goes_on = "; the capture goes on" if session.captures else ""
-            console.note(f"follow ended{goes_on}")
-        elif not session.captures:
+            ended = len(session.unfollow())
+            goes_on = "; the capture goes on" if session.sources.captures else ""
+            console.note(f"{'follow' if ended == 1 else f'{ended} follows'} ended{goes_on}")
+        elif not session.sources.captures:
             console.note("'exit' or Ctrl-D leaves")
         elif not self._asked_to_stop:
             self._asked_to_stop = True
@@ -150,7 +152,7 @@ class Prompt:
     async def _stop_captures(self) -> None:
         # Another Ctrl-C may have stopped them meanwhile.
         with suppress(CommandError):
-            loaded = await self._console.session.capture_stop()
+            loaded = await self._console.session.sources.capture_stop()
             await run_in_terminal(lambda: say_loaded(self._console, loaded))
 
     def _typed(self, buffer: object) -> None:
@@ -170,8 +172,12 @@ class Prompt:
     def _bindings(self) -> KeyBindings:
         bindings = KeyBindings()
         buffer = Condition(lambda: bool(self._prompt.default_buffer.text))
-        between_words = Condition(
-            lambda: self._prompt.default_buffer.document.text_before_cursor[-1:] in ("", " ")
+        # Elsewhere a question mark is a letter: of a Call-ID, a path, a value.
+        asks = Condition(
+            lambda: (
+                (line := self._prompt.default_buffer.document.text_before_cursor)[-1:] in ("", " ")
+                or takes_word(line, self._console.context)
+            )
         )
 
         @bindings.add("c-c", filter=buffer, eager=True)
@@ -182,12 +188,13 @@ class Prompt:
         def interrupt(event: KeyPressEvent) -> None:
             event.app.create_background_task(self._interrupt_idle())
 
-        @bindings.add("?", filter=between_words)
+        @bindings.add("?", filter=asks)
         def what_may_follow(event: KeyPressEvent) -> None:
             line = event.current_buffer.document.text_before_cursor
             width = self._output.get_size().columns
-            shown = listing(self._console.session, line, self._console.context, width - 1)
-            self.print_above([f"{self._console.prompt}{line}?", *shown])
+            console = self._console
+            shown = listing(console.session, line, console.context, width - 1, console.chosen)
+            self.print_above([f"{console.prompt}{line}?", *shown])
 
         return bindings
 

@@ -17,11 +17,13 @@ from typing import Any, TypeAlias, get_type_hints
 
 from sipstream.errors import CommandError
 from sipstream.escape import escape
-from sipstream.shell.arguments import Argument
+from sipstream.shell.arguments import Argument, unquoted
 
 GENERAL, FILTER, CONVERSATION = "general", "filter", "conversation"
 
 _WORD = re.compile(r'"(?:[^"\\]|\\.)*"?|[^\s"][^\s]*')
+_LEAVING = ("quit", "q", "bye", "end", "logout", "done")
+"""What other shells call it."""
 _PATTERN = re.compile(r"\[[^\]]*\]|\S+")
 
 
@@ -137,14 +139,6 @@ def split(line: str) -> list[Word]:
     return [Word(match[0], match.start()) for match in _WORD.finditer(line)]
 
 
-def unquoted(text: str) -> str:
-    """Return a word without its quotes."""
-    if not text.startswith('"'):
-        return text
-    inner = text[1:-1] if len(text) > 1 and text.endswith('"') else text[1:]
-    return re.sub(r"\\(.)", r"\1", inner)
-
-
 @dataclass(slots=True)
 class _Way:
     """A variant, as far as the words so far fit it."""
@@ -222,19 +216,35 @@ def read(line: str, context: str) -> Call:
     if not whole:
         typed = " ".join(escape(word.text) for word in words)
         missing = _listed([_name(way.variant[len(words)]) for way in ways])
-        raise CommandError(f"{typed} needs {missing}; see 'help {typed}'")
+        topic = " ".join(ways[0].command.words[: len(words)])
+        raise CommandError(f"missing argument: {typed} needs {missing}; see 'help {topic}'")
     way = whole[0]
     return Call(way.command, way.values, frozenset(way.flags))
 
 
-def expected(line: str, context: str) -> tuple[str, list[Part]]:
-    """Return the word being typed at the line's end, and what may stand in its place."""
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What may be typed at a line's end."""
+
+    typed: str
+    """The word being typed."""
+    parts: list[Part]
+    """What may stand in its place."""
+    values: dict[str, tuple[Parameter, str]]
+    """The values that stand before it."""
+    complete: bool
+    """Without that word the line is a command."""
+
+
+def expected(line: str, context: str) -> Expected:
+    """Return what may be typed at the line's end.
+
+    Raises:
+        CommandError: what stands before fits no command.
+    """
     words = split(line)
     typed = words.pop() if words and not _ended(line, words[-1].text) else None
-    try:
-        ways = follow_words(line, words, context)
-    except CommandError:
-        return "", []
+    ways = follow_words(line, words, context)
     text = typed.text if typed is not None else ""
     parts: dict[Part, None] = {}
     for way in ways:
@@ -245,7 +255,9 @@ def expected(line: str, context: str) -> tuple[str, list[Part]]:
             parts[part] = None
             if typed is not None and isinstance(part, Parameter) and part.kind.rest:
                 text = line[typed.start :]
-    return text, list(parts)
+    complete = any(way.rest < 0 and len(way.variant) == len(words) for way in ways)
+    values = {name: value for way in ways for name, value in way.values.items()}
+    return Expected(text, list(parts), values, bool(words) and complete)
 
 
 def _ended(line: str, word: str) -> bool:
@@ -273,6 +285,8 @@ def _unknown(words: list[Word], place: int, literals: set[str], ways: list[_Way]
     if elsewhere:
         return f"{word} is a command of the context {_listed(sorted(elsewhere))}"
     near = get_close_matches(words[place].text, literals, 1)
+    if place == 0 and words[0].text in _LEAVING:
+        near = ["exit"]
     hint = f"did you mean {near[0]}?" if near else f"it may be {_listed(sorted(literals))}"
     what = "unknown command" if place == 0 else "unknown word"
     return f"{what} {word}: {hint}" if place or near else f"{what} {word}: 'help' lists them"

@@ -7,6 +7,7 @@ once so that later renames don't matter; the one before it is read until it stay
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
@@ -60,10 +61,14 @@ class TailSource:
         self._queue: deque[GrowingFile] = deque()
         """The file that is read, and those that came under its name since."""
         self._heads: deque[bytes] = deque(maxlen=_HEADS)
+        self.caught_up = asyncio.Event()
+        """What was there at the beginning has come."""
         self._trouble = ""
         """Why there is no file under the name at present."""
         self._failure = ""
         """Why the present file can't be read."""
+        self._begun_ns = 0
+        """When watching began, ns since the epoch."""
         self._quiet = 0
         """Looks in a row that brought nothing."""
         self._looks = 0
@@ -95,6 +100,7 @@ class TailSource:
 
     async def _begin(self) -> None:
         await self._look()
+        self._begun_ns = time.time_ns()
         if self._queue and not self._from_start:
             await self._queue[0].skip_to_end()
         if not self._queue and self._trouble != _ABSENT:
@@ -108,6 +114,8 @@ class TailSource:
             self._quiet = 0
             return found
         self._quiet += 1
+        if self._quiet > _QUIET_LOOKS or not self._queue:
+            self.caught_up.set()
         if self._is_left():
             return await self._leave()
         if self._quiet == _QUIET_LOOKS and self._queue and (found := self._queue[0].flush()):
@@ -184,18 +192,23 @@ class TailSource:
         self._queue.append(newest)
         if before is not None:
             self.notes.append("is a new file now (rotated or replaced): read from its beginning")
+        elif self._trouble:
+            self.notes.append("is there now")
+        if before is not None or self._trouble:
             for _ in range(_SCANS):
                 if await self._enqueue_missed(before):
                     break
-        elif self._trouble:
-            self.notes.append("is there now")
 
-    async def _enqueue_missed(self, before: GrowingFile) -> bool:
-        """Queue files rotated past since the last look; return False when a rename came between."""
+    async def _enqueue_missed(self, before: GrowingFile | None) -> bool:
+        """Queue files rotated past since the last look; return False when a rename came between.
+
+        Where no file was there at the beginning, those written to since then.
+        """
         known = {file.identity for file in self._queue}
-        heads = {b"", *before.heads(), *self._heads}
+        heads = {b"", *(before.heads() if before else ()), *self._heads}
+        since = before.modified_ns() if before else self._begun_ns
         undisturbed = True
-        for path, identity in passed_over(self._path, before.modified_ns(), known):
+        for path, identity in passed_over(self._path, since, known):
             try:
                 file = await self._open(path)
             except (OSError, SourceError):

@@ -111,10 +111,10 @@ def main() -> None:
     for name, row in times.items():
         ratio = statistics.median(other / own for other, own in zip(row, base, strict=True))
         median = statistics.median(row)
-        memory = (peaks[name] - idle) / options.messages if "sipstream" in name else 0
+        memory = f"{(peaks[name] - idle) / options.messages:.0f}" if "sipstream" in name else ""
         print(
             f"{name:24} {median:8.2f} {options.messages / median:11,.0f} {peaks[name] / 1e6:8.0f} "
-            f"{memory or '':>10.{0 if memory else ''}{'f' if memory else ''}} {ratio:11.1f} x"
+            f"{memory:>10} {ratio:11.1f} x"
         )
 
 

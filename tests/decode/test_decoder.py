@@ -221,3 +221,37 @@ def test_changed_bytes_are_counted_and_nothing_is_raised(data: st.DataObject) ->
             mutable[data.draw(st.integers(0, len(mutable) - 1))] = data.draw(st.integers(0, 255))
         changed.append(bytes(mutable[: data.draw(st.integers(0, len(mutable)))]))
     load(*changed)
+
+
+def sll2(packet: bytes, interface: int) -> bytes:
+    return struct.pack("!HHIHBB8x", 0x0800, 0, interface, 1, 0, 6) + packet
+
+
+def test_copies_of_equal_time_on_two_interfaces_stay() -> None:
+    packet = ipv4(udp(MESSAGE))
+    chain = Chain()
+    frames = [sll2(packet, 2), sll2(packet, 3), sll2(packet, 2)]
+    chain.feed(batch(frames, Linktype.LINUX_SLL2, times=[10**9] * 3))
+    [first, second] = chain.conversations[0].messages
+    assert (first.copy_of, second.copy_of) == (None, 0)
+    assert (first.outer, second.outer) == ("", "")
+    assert chain.conversations.duplicates == 1
+
+
+def test_blank_lines_before_a_start_line_are_ignored() -> None:
+    chain = load(ethernet(ipv4(udp(b"\r\n\r\n" + MESSAGE))))
+    assert chain.conversations[0].first.raw == MESSAGE
+
+
+def test_fragments_that_stay_incomplete_have_a_reason_of_their_own() -> None:
+    whole = udp(MESSAGE)
+    chain = load(
+        ethernet(ipv4(whole[:80], identification=1, fragment=0x2000)),
+        ethernet(ipv4(whole[:80], identification=2, fragment=0x2000)),
+        ethernet(ipv4(whole[80:], identification=1, fragment=10)),
+    )
+    assert chain.counts() == {"call-1": 1}
+    assert +chain.tally.reasons == {
+        "fragment of a datagram": 1,
+        "fragment of a datagram that stayed incomplete": 1,
+    }

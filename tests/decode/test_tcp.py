@@ -151,3 +151,55 @@ def test_websocket_frames() -> None:
         chain = load(*packets)
         assert whole(chain) == [ONE, TWO]
         assert chain.conversations[0].first.transport == "WS"
+
+
+def test_a_message_that_the_captures_end_cuts_off_is_kept_and_marked() -> None:
+    chain = load(segment(THREE[:-5], 1))
+    [message] = chain.conversations[0].messages
+    assert message.raw == THREE[:-5]
+    assert message.cut
+    assert message.time == 10**9
+
+
+def test_what_waits_behind_a_hole_at_the_captures_end_has_its_own_time() -> None:
+    chain = load(segment(ONE, 1), segment(TWO, 1 + len(ONE) + 50))
+    times = [chain.conversations.message(n).time for n in range(2)]
+    assert times == [10**9, 10**9 + 1000]
+
+
+def test_bytes_behind_holes_are_bounded_in_all_streams_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sipstream.decode.streams.STREAMS_PENDING", 10_000)
+    packets = []
+    for port in range(100):
+        packets += [segment(b"x", 1, source_port=6000 + port),
+                    segment(TWO, 500, source_port=6000 + port)]  # fmt: skip
+    chain = Chain()
+    chain.feed(batch(packets))
+    assert chain.decoder._streams._held <= 10_000
+    # What was given up is shown; the rest waits.
+    assert 0 < chain.conversations.message_count < 100
+    chain.finish()
+    assert chain.conversations.message_count == 100
+
+
+def test_messages_not_yet_whole_are_bounded_in_all_streams_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sipstream.sip.scan.STREAMS_PENDING", 10_000)
+    chain = Chain()
+    chain.feed(batch([segment(THREE[:-1], 1, source_port=6000 + port) for port in range(100)]))
+    assert chain.scanner._held <= 10_000
+    assert chain.conversations.message_count > 40
+    assert chain.adds_up()
+
+
+def test_a_flood_of_streams_leaves_the_busy_one_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sipstream.decode.streams.MAX_STREAMS", 10)
+    chain = Chain()
+    for place in range(len(ONE)):
+        packets = [segment(ONE[place : place + 1], 1 + place)]
+        packets += [segment(b"x", 1, source_port=6000 + place)]
+        chain.feed(batch(packets))
+    assert chain.counts() == {"call-1": 1}

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sipstream.errors import FilterError
-from sipstream.filters import Filter, FilterSet
+from sipstream.filters import TERMS, Filter, FilterSet
 from sipstream.limits import FILTER_DEPTH
 
 # A naive evaluator: expressions are nested lists, each term is judged from scratch on all messages.
@@ -321,9 +321,8 @@ def test_an_expression_is_one_item() -> None:
         ("has foo", "has knows no 'foo': it takes diversion, pai, ppi, privacy or rpid"),
         ("has pai and", "a term must follow `and` (column 12)"),
         ("ip 10.0.0.300", "'10.0.0.300' is no IPv4 or IPv6 address"),
-        ("srcnum 7 +4151500", "srcnum 4151500 is there already"),
+        ("srcnum +4151500", "srcnum 4151500 is there already"),
         ("has diversion", "has diversion is there already"),
-        ("has pai diversion", "has diversion is there already"),
         ("not status 2xx", "not status 2xx is there already"),
     ],
 )
@@ -453,4 +452,4 @@ def test_what_can_be_removed_is_offered() -> None:
 
 
 def test_the_words_of_the_language() -> None:
-    assert FilterSet().words()[:3] == ("callid", "diversion", "dstip")
+    assert list(TERMS)[:3] == ["callid", "diversion", "dstip"]

@@ -104,10 +104,15 @@ def test_the_tree() -> None:
         ),
         (
             "srcnum sip:alice@example.com",
-            "'sip:alice@example.com' is a URI, srcnum compares the number alone: write 'alice'",
+            "'sip:alice@example.com' is a URI, a number alone is compared: write 'alice'",
             8,
         ),
-        ('dstnum ""', "an empty value is no number for dstnum", 8),
+        ('dstnum ""', "'' is no number", 8),
+        (
+            "dstnum 5660066,5660067",
+            "'5660066,5660067' is no number; write '5660066 5660067', without commas",
+            8,
+        ),
         ('method "a b"', "'a b' is no method such as INVITE or OPTIONS", 8),
         ("header (x) y", None, 8),
         ('header "a b" y', "'a b' is no header name such as User-Agent", 8),

@@ -235,3 +235,64 @@ def test_standard_input_is_data_and_the_shell_reads_the_terminal(
     terminal.until("INVITE 4151502->5660066")
     terminal.type("exit\r")
     assert terminal.end() == 0
+
+
+@pytest.mark.parametrize("arguments", [["--tail", "none.txt"], []], ids=["tail", "load"])
+def test_ctrl_c_ends_a_one_shot_that_loaded_a_file(
+    start: Start, tmp_path: Path, arguments: list[str]
+) -> None:
+    files = [TIMEOUT]
+    if not arguments:
+        write_pcap(tmp_path / "large.pcap", 400_000)
+        files += ["large.pcap"]
+    terminal = start(*files, *arguments, "--follow", "dstnum 5660066")
+    terminal.until("isn't there yet|Processing file large")
+    terminal.pump(0.3)
+    terminal.type("\x03")
+    assert terminal.end() == 130
+
+
+def test_ctrl_c_ends_commands_given_with_a_large_file(start: Start, tmp_path: Path) -> None:
+    write_pcap(tmp_path / "large.pcap", 400_000)
+    terminal = start("large.pcap", "-c", "show filter")
+    terminal.until("Processing file large")
+    terminal.pump(0.3)
+    terminal.type("\x03")
+    assert terminal.end() == 130
+
+
+def test_ctrl_z_suspends_and_fg_goes_on(tmp_path: Path) -> None:
+    terminal = Terminal.of(["/bin/bash", "--norc", "-i"], cwd=tmp_path)
+    try:
+        terminal.type(f"PS1='$ '; {shlex.quote(sys.executable)} -m sipstream {TIMEOUT}\r")
+        terminal.until("^sipstream:")
+        terminal.type("half a comm")
+        terminal.until("^sipstream: half a comm")
+        terminal.type("\x1a")
+        terminal.until("Stopped")
+        terminal.type("fg\r")
+        terminal.editing("sipstream: half a comm")
+        terminal.type("\x15exit\r")
+        terminal.until(r"^\$ $|^\$$")
+    finally:
+        terminal.close()
+
+
+def test_several_follows_of_whole_messages_are_told_apart(start: Start, tmp_path: Path) -> None:
+    terminal = start()
+    terminal.command("tail grows.pcap")
+    terminal.command("follow dstnum 5660066 mess")
+    terminal.until(r"^Follow 1: dstnum 5660066 \(whole messages\)")
+    terminal.command("follow")
+    (tmp_path / "grows.pcap").write_bytes(Path(TIMEOUT).read_bytes())
+    terminal.until(r"^#1 16:42:09.479774 IP 10.10.10.2.5060 > 178.19.48.48.5060: SIP, length")
+    terminal.until(r"^#2 16:42:09.479774 .* INVITE")
+
+
+def test_what_only_looks_works_in_every_context(start: Start) -> None:
+    terminal = start(TIMEOUT)
+    terminal.command("filter")
+    terminal.command("show conversations sorted")
+    terminal.until(r"^\[44\] ")
+    terminal.command("clear")
+    terminal.until("clear is a command of the context general")

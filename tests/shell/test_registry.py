@@ -56,7 +56,7 @@ from sipstream.shell.registry import (
             {"interface": "eth0", "bpf": "udp  port 5070"},
             None,
         ),
-        ("fol dstnum 5 or  srcnum 6", GENERAL, "follow", {"text": "dstnum 5 or  srcnum 6"}, None),
+        ("fol dstnum 5 or  srcnum 6", GENERAL, "follow", {"what": "dstnum 5 or  srcnum 6"}, None),
         ("follow", GENERAL, "follow", {}, None),
         ("set cond and", FILTER, "set condition", {"condition": "and"}, None),
         ("add has diversion", FILTER, "add", {"text": "has diversion"}, None),
@@ -82,15 +82,19 @@ def test_lines(
         ("c", GENERAL, "c is short for capture, clear or conversation"),
         ("shwo", GENERAL, "unknown command shwo: did you mean show?"),
         ("xyzzy", GENERAL, "unknown command xyzzy: 'help' lists them"),
-        ("show", GENERAL, "show needs conversations, conversation, filter, sources or follows"),
+        (
+            "show",
+            GENERAL,
+            "missing argument: show needs conversations, conversation, filter,",
+        ),
         ("show conversation", GENERAL, None),
         ("show converstaions", GENERAL, "unknown word converstaions: did you mean conversations?"),
-        ("load", GENERAL, "load needs <file>"),
+        ("load", GENERAL, "missing argument: load needs <file>; see 'help load'"),
         ("clear all", GENERAL, "nothing more is expected behind clear: all"),
         ("add dstnum 1", GENERAL, "add is a command of the context filter"),
         ("next", GENERAL, "next is a command of the context conversation"),
         ("set and", FILTER, "unknown word and: it may be condition"),
-        ("add", FILTER, "add needs <filter>"),
+        ("add", FILTER, "missing argument: add needs <filter>; see 'help add'"),
         ("\x1b]0;x", GENERAL, r"unknown command \x1b]0;x"),
     ],
 )
@@ -113,20 +117,23 @@ def test_what_is_said_of_wrong_lines(line: str, context: str, words: str | None)
         ("show conversation ", "", {"<call-id|index>"}),
         ("show conversation 0 ", "", {"message", "messages"}),
         ("show conversation 0 message ", "", {"<index>"}),
-        ("follow ", "", {"<filter>"}),
-        ("follow dstnum 5 and ", "dstnum 5 and ", {"<filter>"}),
-        ("follow dstnum 5 an", "dstnum 5 an", {"<filter>"}),
+        ("follow ", "", {"[<filter>] [messages]"}),
+        ("follow dstnum 5 and ", "dstnum 5 and ", {"[<filter>] [messages]"}),
+        ("follow dstnum 5 an", "dstnum 5 an", {"[<filter>] [messages]"}),
         ("load /tmp/x", "/tmp/x", {"<file>"}),
         ("capture start ", "", {"<interface>", "filter"}),
-        ("nonsense ", "", set()),
     ],
 )
 def test_what_is_expected(line: str, typed: str, wanted: set[str]) -> None:
-    text, parts = expected(line, GENERAL)
-    assert text == typed
-    names = {part.kind.syntax if isinstance(part, Parameter) else part for part in parts}
+    found = expected(line, GENERAL)
+    assert found.typed == typed
+    names = {part.kind.syntax if isinstance(part, Parameter) else part for part in found.parts}
     assert wanted <= names
-    assert wanted or not names
+
+
+def test_nothing_is_expected_behind_nonsense() -> None:
+    with pytest.raises(CommandError, match="unknown command nonsense"):
+        expected("nonsense ", GENERAL)
 
 
 def test_every_command_says_what_it_does() -> None:

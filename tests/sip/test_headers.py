@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sipstream.sip.headers import body_start, every, first, split_values
+from sipstream.sip.scan import call_id_of
 
 
 def message(*lines: str, body: str = "", newline: str = "\r\n") -> bytes:
@@ -89,3 +90,10 @@ def test_any_bytes(data: bytes, name: str) -> None:
     first(data, 0, len(data), name)
     every(data, 0, len(data), name)
     body_start(data, 0, len(data))
+
+
+@pytest.mark.parametrize("end", [b"\r\n", b"\n"])
+def test_the_first_line_of_a_body_is_no_header(end: bytes) -> None:
+    data = end.join([b"INVITE sip:a SIP/2.0", b"To: <sip:1@a>", b"", b"Call-ID: inner", b""])
+    assert first(data, 0, len(data), "Call-ID") is None
+    assert call_id_of(data, 0, len(data)) is None

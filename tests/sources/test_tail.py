@@ -688,3 +688,17 @@ async def test_another_process_writes_and_rotates(tmp_path: Path, kind: str) -> 
 
 def test_text_packets_are_as_tcpdump_prints_them() -> None:
     assert text_packet(7).startswith(b"12:00:07.000000 IP (tos 0x0, ")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_rotated_before_it_was_seen_for_the_first_time(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "f"
+    (tmp_path / "f.2").write_bytes(FORMATS[kind](range(90, 95)))
+    os.utime(tmp_path / "f.2", ns=(10**9, 10**9))
+
+    def twice() -> None:
+        (tmp_path / "f.1").write_bytes(FORMATS[kind](range(3)))
+        path.write_bytes(FORMATS[kind](range(3, 5)))
+
+    numbers, _ = await follow(path, [twice])
+    assert numbers == [0, 1, 2, 3, 4]

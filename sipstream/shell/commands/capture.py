@@ -10,16 +10,14 @@ from sipstream.shell.commands.general import say_loaded
 from sipstream.shell.console import Console
 from sipstream.shell.registry import command
 
-ANY = "any"
-
 
 @command("capture start [{interface}] [filter {bpf}]")
 def start(
     console: Console,
-    interface: Annotated[str, Interface] = ANY,
+    interface: Annotated[str | None, Interface] = None,
     bpf: Annotated[str | None, KernelFilter] = None,
 ) -> None:
-    """Starts capturing on an interface, on all of them when none is named
+    """Starts capturing on an interface, without a name on the last one, at first on all
 
     The prompt stays usable and filters keep working. By default the kernel lets through SIP on any
     port and keeps RTP out; filter sets an expression of your own, as tcpdump takes it.
@@ -31,7 +29,7 @@ def start(
     sipstream: capture start eth0 filter udp port 5070
     Starting packet capture
     """
-    console.session.capture_start(interface, bpf)
+    console.session.sources.capture_start(interface, bpf)
     console.out.line("Starting packet capture")
 
 
@@ -39,12 +37,14 @@ def start(
 async def stop(console: Console, interface: Annotated[str | None, Interface] = None) -> None:
     """Stops capturing, and says what came in
 
+    So does Ctrl-C on an empty line, pressed twice.
+
     Examples:
 
     sipstream: capture stop
     6 conversations (20 SIP messages) extracted
     """
-    say_loaded(console, await console.session.capture_stop(interface))
+    say_loaded(console, await console.session.sources.capture_stop(interface))
 
 
 @command("capture status")
@@ -56,7 +56,7 @@ def status(console: Console) -> None:
     sipstream: capture status
     eth0: 1280 packets, 1280 messages, 0 dropped by the kernel, 12 s, filter: SIP on any port
     """
-    running = console.session.capture_status()
+    running = console.session.sources.capture_status()
     for one in running:
         console.out.line(
             f"{escape(one.interface)}: {one.packets} packets, {one.messages} messages, "

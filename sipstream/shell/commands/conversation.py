@@ -23,7 +23,12 @@ async def show_here(
     Examples:
 
     sipstream[conversation 0]: show
-    sipstream[conversation 0]: show message 0
+    === Conversation Call-ID: 4bd2133a5be9a247447c5d3e44dd58cd@10.20.0.22:5060 ===
+    [0] 15:54:44.871687  INVITE         (1502->5660066)
+    [1] 15:54:44.871969  100 Trying     (1502->5660066)
+    sipstream[conversation 0]: show message 1
+    15:54:44.871969 IP 10.11.12.13.5060 > 10.20.0.22.5060: SIP, length: 494
+    SIP/2.0 100 Trying
     sipstream[conversation 0]: show messages
     """
     one = console.in_conversation()
@@ -37,13 +42,29 @@ async def show_here(
 
 @command("next", CONVERSATION)
 async def go_on(console: Console) -> None:
-    """Go on to the next matching conversation, and show it"""
+    """Go on to the next matching conversation, and show it
+
+    Examples:
+
+    sipstream[conversation 0]: next
+    === Conversation Call-ID: 91c06e8e-c572-1235-c0ba-00215e2c8c90 ===
+    [0] 15:49:30.377296  INVITE  (4151509->8969669)
+    sipstream[conversation 1]:
+    """
     await _move(console, 1)
 
 
 @command("previous", CONVERSATION)
 async def go_back(console: Console) -> None:
-    """Go back to the previous matching conversation, and show it"""
+    """Go back to the previous matching conversation, and show it
+
+    Examples:
+
+    sipstream[conversation 1]: previous
+    === Conversation Call-ID: 4a40a41a3636462357f6f6f25b700844@10.20.0.22:5060 ===
+    [0] 15:49:30.333525  INVITE  (4151509->8969669)
+    sipstream[conversation 0]:
+    """
     await _move(console, -1)
 
 
@@ -62,5 +83,11 @@ async def _move(console: Console, step: int) -> None:
 
 @command("exit", CONVERSATION)
 def leave(console: Console) -> None:
-    """Exit the conversation"""
+    """Exit the conversation
+
+    Examples:
+
+    sipstream[conversation 0]: exit
+    sipstream:
+    """
     console.leave()

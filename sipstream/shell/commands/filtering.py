@@ -54,17 +54,41 @@ async def set_condition(console: Console, condition: Annotated[str, Condition]) 
 
 @command("reset", FILTER)
 async def reset(console: Console) -> None:
-    """Remove all filter conditions"""
+    """Remove all filter conditions
+
+    The condition is or again; with no term set it matches nothing, and all is shown.
+
+    Examples:
+
+    sipstream[filter]*: reset
+    0 conversations
+    """
     console.counted(await console.session.change_filter(FilterSet.reset))
 
 
 @command("show", FILTER)
 def show(console: Console) -> None:
-    """Show the filter: its condition and its terms"""
+    """Show the filter: its condition and its terms
+
+    Examples:
+
+    sipstream[filter]*: show
+    condition and
+    srcnum 4151509
+    dstnum 8969669
+    """
     show_filter(console)
 
 
 @command("exit", FILTER)
 def leave(console: Console) -> None:
-    """Exit filter configuration"""
+    """Exit filter configuration
+
+    The filter stays active; the asterisk before the colon says so.
+
+    Examples:
+
+    sipstream[filter]*: exit
+    sipstream*:
+    """
     console.leave()

@@ -5,15 +5,21 @@ from __future__ import annotations
 from typing import Annotated
 
 from sipstream.escape import escape
-from sipstream.shell.arguments import Expression, FollowNumber
+from sipstream.follow import Follow
+from sipstream.shell.arguments import Followed, FollowNumber
 from sipstream.shell.console import Console
 from sipstream.shell.registry import command
 
-_WHOLE = "messages"
+
+def described(one: Follow) -> str:
+    """Return a follow's filter, and whether it shows whole messages."""
+    return escape(one.text) + (" (whole messages)" if one.whole else "")
 
 
-@command("follow [{text}]")
-async def follow(console: Console, text: Annotated[str, Expression] = "") -> None:
+@command("follow [{what}]")
+async def follow(
+    console: Console, what: Annotated[tuple[str, bool], Followed] = ("", False)
+) -> None:
     """Prints each message of matching conversations as it arrives
 
     Without terms those of the active filter. The prompt stays usable; with messages as the last
@@ -23,14 +29,16 @@ async def follow(console: Console, text: Annotated[str, Expression] = "") -> Non
     Examples:
 
     sipstream: follow dstnum 5660066
+    Follow 1: dstnum 5660066
+    16:41:37.979995 10.10.10.2:5060 -> 178.19.48.48:5060 INVITE 4151502->5660066 35e857d6@10.10.10.2
     sipstream: follow status 5xx or status 4xx
+    Follow 2: status 5xx or status 4xx
     sipstream*: follow messages
+    Follow 3: dstnum 5660066 (whole messages)
     """
-    terms, _, last = text.rpartition(" ")
-    whole = last == _WHOLE
-    expression = (terms if whole else text).strip()
-    one = await console.session.follow(expression or None, whole=whole)
-    console.out.line(f"Follow {one.number}: {escape(one.text)}")
+    text, whole = what
+    one = await console.session.follow(text or None, whole=whole)
+    console.out.line(f"Follow {one.number}: {described(one)}")
 
 
 @command("unfollow [{number}]")
@@ -42,6 +50,7 @@ def unfollow(console: Console, number: Annotated[int | None, FollowNumber] = Non
     Examples:
 
     sipstream: unfollow 1
+    Follow 1 ended (6 messages shown)
     """
     for one in console.session.unfollow(number):
         console.out.line(f"Follow {one.number} ended ({one.shown} messages shown)")

@@ -9,7 +9,7 @@ from sipstream.errors import CommandError
 from sipstream.escape import escape
 from sipstream.figures import Loaded
 from sipstream.shell import help as help_texts
-from sipstream.shell.arguments import ConversationRef, FilePath, Topic
+from sipstream.shell.arguments import ConversationRef, FilePath, Topic, Watched
 from sipstream.shell.console import Console
 from sipstream.shell.registry import CONVERSATION, FILTER, GENERAL, command
 
@@ -37,7 +37,9 @@ async def load(console: Console, file: Annotated[Path, FilePath]) -> None:
     45 conversations (354 SIP messages) extracted
     """
     console.out.line(f"Processing file {escape(str(file))}...")
-    say_loaded(console, await console.session.load(file, console.show_progress))
+    loaded = await console.session.sources.load(file, console.show_progress)
+    console.end_progress()
+    say_loaded(console, loaded)
 
 
 @command("tail {file} [from start|from now]")
@@ -52,9 +54,27 @@ def tail(
     Examples:
 
     sipstream: tail /var/log/sip.txt
+    Watching /var/log/sip.txt
     sipstream: tail ring.pcap from now
+    Watching ring.pcap
     """
-    console.session.tail(file, from_start=start and not now)
+    console.session.sources.tail(file, from_start=start and not now)
+    console.out.line(f"Watching {escape(str(file))}")
+
+
+@command("untail [{file}]")
+async def untail(console: Console, file: Annotated[str | None, Watched] = None) -> None:
+    """Ends the watching of a file, or of all of them
+
+    What came of it stays.
+
+    Examples:
+
+    sipstream: untail ring.pcap
+    ring.pcap is no longer watched
+    """
+    for name in await console.session.sources.untail(file):
+        console.out.line(f"{escape(name)} is no longer watched")
 
 
 @command("clear")
@@ -62,6 +82,11 @@ def clear(console: Console) -> None:
     """Clear the SIP conversation data
 
     Filters, follows and captures go on.
+
+    Examples:
+
+    sipstream: clear
+    sipstream: show conversations sorted
     """
     console.session.clear()
 
@@ -87,9 +112,15 @@ def enter_conversation(console: Console, ref: Annotated[ConversationRef, Convers
 
     Examples:
 
-    sipstream: conversation 0
-    sipstream[conversation 0]: show message 0
-    sipstream[conversation 0]: next
+    sipstream*: conversation 0
+    sipstream[conversation 0]*: show
+    === Conversation Call-ID: 4bd2133a5be9a247447c5d3e44dd58cd@10.20.0.22:5060 ===
+    [0] 15:54:44.871687  INVITE         (1502->5660066)
+    [1] 15:54:44.871969  100 Trying     (1502->5660066)
+    [2] 15:54:44.900286  403 Forbidden  (1502->5660066)
+    [3] 15:54:44.900831  ACK            (1502->5660066)
+    sipstream[conversation 0]*: show message 0
+    sipstream[conversation 0]*: next
     """
     choose(console, ref)
 
@@ -105,7 +136,15 @@ def choose(console: Console, ref: ConversationRef) -> None:
 @command("help [{topic}]", FILTER)
 @command("help [{topic}]", CONVERSATION)
 def show_help(console: Console, topic: Annotated[str, Topic] = "") -> None:
-    """List available commands with 'help' or detailed help with 'help <topic>'."""
+    """List available commands with 'help' or detailed help with 'help <topic>'.
+
+    A topic is a command, some of its words, or a term of filters. Examples:
+
+    sipstream: help clear
+    clear
+
+    Clear the SIP conversation data
+    """
     text = help_texts.of(topic, console.context)
     if text is None:
         raise CommandError(f"no help on {escape(topic)}: 'help' lists the commands")
@@ -117,5 +156,10 @@ def leave(console: Console) -> None:
     """Exit the program
 
     So does Ctrl-D on an empty line. Captures end.
+
+    Examples:
+
+    sipstream: exit
+    $
     """
     console.leave()

@@ -10,6 +10,7 @@ from sipstream.escape import escape
 from sipstream.packets import Tally
 from sipstream.render import lists, message, objects, overview
 from sipstream.shell.arguments import ConversationRef, MessageIndex
+from sipstream.shell.commands.follow import described
 from sipstream.shell.console import Console
 from sipstream.shell.registry import command
 from sipstream.views import Conversation, Message
@@ -20,7 +21,8 @@ async def show_conversations(console: Console, sorted: bool = False) -> None:  #
     """Shows list of conversations, optionally sorted by order received
 
     Those that match the active filter. Without sorted: by Call-ID, each with its Call-ID. The
-    index before a line is what show conversation takes.
+    index before a line is what show conversation takes. Lines of several days stand under their
+    dates.
 
     Examples:
 
@@ -36,13 +38,18 @@ async def show_conversations(console: Console, sorted: bool = False) -> None:  #
     if not sorted:
         numbered.sort(key=lambda item: conversations[item[1]].call_id)
 
-    def texts() -> Iterator[str]:
+    def by_time() -> Iterator[tuple[int, str]]:
         for place, number in numbered:
             one = conversations[number]
-            yield lists.by_time(place, one, paint) if sorted else lists.by_call_id(one, paint)
+            yield one.time, lists.by_time(place, one, paint)
 
+    if sorted and numbered:
+        first, last = (conversations[numbered[end][1]].time for end in (0, -1))
+        texts = lists.under_days(by_time(), first, last, paint)
+    else:
+        texts = (lists.by_call_id(conversations[number], paint) for _, number in numbered)
     await console.out.rows(
-        texts(), (objects.conversation(place, conversations[number]) for place, number in numbered)
+        texts, (objects.conversation(place, conversations[number]) for place, number in numbered)
     )
 
 
@@ -137,7 +144,7 @@ async def show_sources(console: Console) -> None:
     captures/timeout.pcap: 354 packets, 168346 bytes, 354 messages
       354 packets with messages
     """
-    tallies = [source.tally for source in console.session.sources]
+    tallies = [source.tally for source in console.session.sources.all]
     duplicates = console.session.conversations.duplicates
 
     def texts() -> Iterator[str]:
@@ -174,6 +181,23 @@ def _tally(tally: Tally) -> dict[str, object]:
     }
 
 
+@command("show states")
+def show_states(console: Console) -> None:
+    """Shows how many conversations have come how far
+
+    All of them, whatever the filter.
+
+    Examples:
+
+    sipstream: show states
+    calling    2
+    answered   17
+    failed     4
+    """
+    for state, count in console.session.conversations.counts_by_state().items():
+        console.out.line(f"{state:<11}{count}")
+
+
 @command("show follows")
 def show_follows(console: Console) -> None:
     """Shows what is followed
@@ -184,6 +208,6 @@ def show_follows(console: Console) -> None:
     1: dstnum 5660066 (6 messages shown)
     """
     for one in console.session.follows:
-        console.out.line(f"{one.number}: {escape(one.text)} ({one.shown} messages shown)")
+        console.out.line(f"{one.number}: {described(one)} ({one.shown} messages shown)")
     if not console.session.follows:
         console.out.line("nothing is followed")

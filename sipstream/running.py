@@ -1,0 +1,324 @@
+"""The sources of a session: files that are loaded, and what runs in the background.
+
+The one place where their tasks start and end. What comes of them goes into the session's
+conversations; words for the user go through `notice` and `complain`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from sipstream import pipeline
+from sipstream.conversations import Conversations
+from sipstream.errors import CommandError, SourceError
+from sipstream.figures import CaptureStatus, Loaded, Progress
+from sipstream.reasons import IN_PART, NO_TEXT
+from sipstream.sources import Source
+from sipstream.spool import PcapSpool
+
+if TYPE_CHECKING:
+    from sipstream.sources.live import LiveSource
+    from sipstream.sources.tail import TailSource
+
+_NOTE_SECONDS = 0.2
+"""How often sources are asked whether they have something to say."""
+_FULLER_FORMS = {NO_TEXT: "-v, -A or -X", IN_PART: "-A or -X"}
+"""Why tcpdump's text doesn't do, and the flags with which it would."""
+ANY = "any"
+
+Notice = Callable[[str], None]
+
+
+@dataclass(slots=True)
+class _Running:
+    """A source that runs in the background."""
+
+    intake: pipeline.Intake
+    task: asyncio.Task[None]
+    since: float
+
+
+class Sources:
+    """Every source of a session. Use it as an async context manager: it owns the tasks.
+
+    `conversations` returns those that messages go to, `publish` is called with the numbers of new
+    ones, `shown` is awaited between batches of a source that can wait, so that a follow's output
+    keeps up; `clock` tells seconds.
+    """
+
+    def __init__(
+        self,
+        conversations: Callable[[], Conversations],
+        publish: Callable[[list[int]], None],
+        shown: Callable[[], Awaitable[None]],
+        clock: Callable[[], float],
+    ) -> None:
+        self.all: list[Source] = []
+        """Every source so far, ended ones too; each has its tally."""
+        self.failed = False
+        """A source that ran in the background ended with an error."""
+        self.write: Path | None = None
+        """Where live captures are kept (`--write`)."""
+        self.notice: Notice = lambda text: None
+        """Called with what sources have to say, a sentence at a time."""
+        self.complain: Notice = lambda text: None
+        """Called with the error that ended a source."""
+        self._conversations = conversations
+        self._publish = publish
+        self._shown = shown
+        self._clock = clock
+        self._running: dict[Source, _Running] = {}
+        self._tasks = asyncio.TaskGroup()
+        self._stop_load: asyncio.Event | None = None
+        self._interface = ANY
+        """What was captured last."""
+        self._written: PcapSpool | None = None
+        self._advised: set[tuple[Source, str]] = set()
+        """Sources of which the user was told how to print them, and why."""
+
+    async def __aenter__(self) -> Sources:
+        await self._tasks.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for running in self._running.values():
+            running.task.cancel()
+        await self._tasks.__aexit__(kind, error, trace)
+        if self._written is not None:
+            self._written.close()
+
+    @property
+    def running(self) -> list[Source]:
+        """What runs in the background now."""
+        return list(self._running)
+
+    def regroup(self, conversations: Conversations) -> None:
+        """Put what comes from now on into other conversations (`clear`)."""
+        for running in self._running.values():
+            running.intake.regroup(conversations)
+
+    async def load(self, path: Path, progress: Callable[[Progress], None] | None = None) -> Loaded:
+        """Add a file's messages; `interrupt` ends it early.
+
+        Raises:
+            SourceError: the file can't be read, or holds nothing that could be loaded.
+        """
+        from sipstream.sources.file import FileSource
+
+        source = FileSource(path)
+        intake = self._intake(source)
+        begun = self._clock()
+        self._stop_load = asyncio.Event()
+
+        async def between() -> None:
+            if progress is not None:
+                done, total = source.progress()
+                progress(Progress(done, total, source.tally.messages, self._clock() - begun))
+            await self._shown()
+
+        try:
+            stopped = await pipeline.run(
+                intake, self._publish, stop=self._stop_load, between=between
+            )
+        except SourceError:
+            if not source.tally.packets:
+                self.all.remove(source)
+            raise
+        finally:
+            self._stop_load = None
+            self._say(source)
+        return Loaded(intake.opened, source.tally.messages, stopped)
+
+    def interrupt(self) -> bool:
+        """End the load that runs, keeping what came in; return whether one did."""
+        if self._stop_load is None:
+            return False
+        self._stop_load.set()
+        return True
+
+    def tail(self, path: Path, *, from_start: bool = True) -> None:
+        """Watch a file that grows, or that will be there later.
+
+        Raises:
+            CommandError: it is watched already.
+        """
+        from sipstream.sources.tail import TailSource
+
+        if any(one.name == str(path) for one in self.tails):
+            raise CommandError(f"{path} is watched already")
+        self._start(TailSource(path, from_start=from_start))
+
+    @property
+    def tails(self) -> list[TailSource]:
+        """The files that are watched."""
+        if not self._running:
+            return []
+        from sipstream.sources.tail import TailSource
+
+        return [source for source in self._running if isinstance(source, TailSource)]
+
+    async def untail(self, name: str | None = None) -> list[str]:
+        """End the watching of a file, or of all; return the names of those that ended.
+
+        Raises:
+            CommandError: none is watched (of that name).
+        """
+        ending = [one for one in self.tails if name in (None, one.name)]
+        if not ending:
+            raise CommandError("no file is watched" if name is None else f"{name} isn't watched")
+        for source in ending:
+            task = self._running[source].task
+            task.cancel()
+            await asyncio.wait([task])
+        return [one.name for one in ending]
+
+    async def wait_caught_up(self) -> None:
+        """Wait until what the watched files hold now has come in."""
+        for source in self.tails:
+            caught_up = asyncio.ensure_future(source.caught_up.wait())
+            await asyncio.wait(
+                [caught_up, self._running[source].task], return_when=asyncio.FIRST_COMPLETED
+            )
+            caught_up.cancel()
+
+    def read_stdin(self) -> Source:
+        """Read a capture or tcpdump's text from standard input."""
+        from sipstream.sources.stdin import StdinSource
+
+        return self._start(StdinSource(), tell_end=True)
+
+    def capture_start(
+        self, interface: str | None = None, bpf: str | None = None, cooked: bool = False
+    ) -> Source:
+        """Start a live capture; without a name on what was captured last, at first on all.
+
+        Raises:
+            SourceError: no such interface, no permission, a wrong filter, no place to write.
+            CommandError: a capture runs there already.
+        """
+        from sipstream.sources.live import LiveSource
+
+        interface = interface or self._interface
+        if any(source.name == interface for source in self.captures):
+            raise CommandError(f"a capture on {interface} is running already")
+        source = LiveSource(interface, bpf=bpf, cooked=cooked, write=self._written)
+        source.open(self.write if self._written is None else None)
+        self._interface = interface
+        if self.write is not None:
+            self._written = source.spool
+        return self._start(source)
+
+    async def capture_stop(self, interface: str | None = None) -> Loaded:
+        """End the capture on an interface, or all of them.
+
+        Raises:
+            CommandError: none is running there.
+        """
+        ending = [one for one in self.captures if interface in (None, one.name)]
+        if not ending:
+            where = f" on {interface}" if interface else ""
+            raise CommandError(f"no capture is running{where}")
+        conversations = messages = 0
+        for source in ending:
+            running = self._running[source]
+            source.stop()
+            await asyncio.wait([running.task])
+            conversations += running.intake.opened
+            messages += source.tally.messages
+        return Loaded(conversations, messages)
+
+    @property
+    def captures(self) -> list[LiveSource]:
+        """The live captures that run."""
+        if not any(source.live for source in self._running):
+            return []
+        from sipstream.sources.live import LiveSource
+
+        return [source for source in self._running if isinstance(source, LiveSource)]
+
+    def capture_status(self) -> list[CaptureStatus]:
+        """Return the figures of each running capture."""
+        now = self._clock()
+        return [
+            CaptureStatus(
+                source.name,
+                source.filter_text,
+                source.tally.packets,
+                source.tally.messages,
+                source.tally.drops,
+                now - self._running[source].since,
+            )
+            for source in self.captures
+        ]
+
+    async def wait_for(self, source: Source) -> None:
+        """Wait until a source that runs in the background has ended."""
+        if source in self._running:
+            await asyncio.wait([self._running[source].task])
+
+    async def wait_sources(self) -> None:
+        """Wait until every source that runs in the background has ended."""
+        while self._running:
+            await asyncio.wait([running.task for running in self._running.values()])
+            await asyncio.sleep(0)
+
+    # Within
+
+    def _intake(self, source: Source) -> pipeline.Intake:
+        self.all.append(source)
+        return pipeline.Intake(source, self._conversations())
+
+    def _start(self, source: Source, *, tell_end: bool = False) -> Source:
+        intake = self._intake(source)
+        task = self._tasks.create_task(self._run(intake, tell_end), name=source.name)
+        self._running[source] = _Running(intake, task, self._clock())
+        # Also when it is cancelled before it began.
+        task.add_done_callback(lambda _: self._running.pop(source, None))
+        if len(self._running) == 1:
+            self._tasks.create_task(self._listen(), name="notes of sources")
+        return source
+
+    async def _listen(self) -> None:
+        """Pass on what running sources have to say, also while no packet comes."""
+        while self._running:
+            for source in self._running:
+                self._say(source)
+            await asyncio.sleep(_NOTE_SECONDS)
+
+    async def _run(self, intake: pipeline.Intake, tell_end: bool) -> None:
+        source = intake.source
+        try:
+            # What comes live can't be made to wait; its output is dropped and counted instead.
+            between = None if source.live else self._shown
+            await pipeline.run(intake, self._publish, between=between)
+            if tell_end:
+                count = f"{intake.opened} conversations ({source.tally.messages} SIP messages)"
+                self.notice(f"{source.name} ended: {count} extracted")
+        except SourceError as error:
+            self.failed = True
+            self.complain(str(error))
+        finally:
+            self._say(source)
+
+    def _say(self, source: Source) -> None:
+        """Pass on what a source has to say."""
+        for note in source.notes:
+            self.notice(f"{source.name}: {note}")
+        source.notes.clear()
+        for reason, flags in _FULLER_FORMS.items():
+            if source.tally.reasons[reason] and (source, reason) not in self._advised:
+                self._advised.add((source, reason))
+                self.notice(
+                    f"{source.name}: SIP {reason} can't be loaded: "
+                    f"let tcpdump print it with {flags}"
+                )
