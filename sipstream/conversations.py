@@ -7,13 +7,15 @@ where they lie and are read when someone looks. Conversation and Message (views.
 from __future__ import annotations
 
 from array import array
+from bisect import insort_right
+from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sipstream import states
 from sipstream.decode.endpoints import Endpoints
-from sipstream.limits import KIND_SETS
+from sipstream.limits import KIND_SETS, MAX_KINDS, MAX_USER, TAPS
 from sipstream.packets import Store
 from sipstream.sip import headers
 from sipstream.sip.startline import is_request, method_name
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from sipstream.decode.endpoints import Flow
     from sipstream.sip.scan import Found
 
+_ORDERS = 64
+"""Conversations whose messages' order by time is kept."""
 _MANY_KINDS = 0
 """The set number of conversations whose kinds are looked up message by message."""
 
@@ -65,6 +69,8 @@ class Index:
         self.kind_sets: list[frozenset[int | str]] = [frozenset(), frozenset()]
         self.stores: list[Store] = []
         self.taps: list[str] = []
+        self._orders: OrderedDict[int, tuple[int, list[int]]] = OrderedDict()
+        """Of a conversation: the last message by arrival that was put in order, and the order."""
 
     def raw(self, message: int) -> bytes:
         """Return a message's bytes, b"" when the file they lie in has lost them."""
@@ -78,6 +84,25 @@ class Index:
             yield message
             message = self.m_next[message]
 
+    def in_time_order(self, conversation: int) -> list[int]:
+        """Return a conversation's messages by time, those of equal time by arrival.
+
+        The list is kept up to date for conversations asked about lately: a follow asks again after
+        every message. It isn't the caller's to change.
+        """
+        last, order = self._orders.pop(conversation, (-1, []))
+        time = self.m_time
+        for message in self.arrived(conversation, last):
+            if not order or time[order[-1]] <= time[message]:
+                order.append(message)
+            else:
+                insort_right(order, message, key=time.__getitem__)
+            last = message
+        self._orders[conversation] = last, order
+        if len(self._orders) > _ORDERS:
+            self._orders.popitem(last=False)
+        return order
+
     def kinds(self, conversation: int) -> frozenset[int | str]:
         """Return the methods (text) and status codes (int) that a conversation's messages have."""
         number = self.c_kinds[conversation]
@@ -87,11 +112,19 @@ class Index:
 
 
 @dataclass(slots=True)
+class _SameTime:
+    """A conversation's messages of one time: not read yet, or known by the hash of their bytes."""
+
+    unread: list[int] = field(default_factory=list)
+    known: dict[int, list[int]] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
 class _Times:
     """A conversation's messages by time, up to the message `upto` of its chain."""
 
     upto: int = -1
-    messages: dict[int, list[int]] = field(default_factory=dict)
+    messages: dict[int, _SameTime] = field(default_factory=dict)
 
 
 def kind_key(kind: int) -> int | str:
@@ -167,6 +200,8 @@ class Conversations:
         latest, last, count = index.c_latest, index.c_last, index.c_count
         added: list[int] = []
         for time, flow, kind, call_id, data, start, end, offset in found:
+            if flow.source < 0:
+                flow.resolve(index.endpoints)
             number = ids.get(call_id)
             if (
                 number is not None
@@ -252,15 +287,21 @@ class Conversations:
         if times is None:
             times = self._by_time[number] = _Times()
         for message in index.arrived(number, times.upto):
-            times.messages.setdefault(index.m_time[message], []).append(message)
+            times.messages.setdefault(index.m_time[message], _SameTime()).unread.append(message)
             times.upto = message
+        same = times.messages.get(time)
+        if same is None:
+            return False
+        for message in same.unread:
+            # Each is read once: many of one time are an attack, or a capture without times.
+            same.known.setdefault(hash(index.raw(message)), []).append(message)
+        same.unread.clear()
         return any(
-            index.m_length[message] == len(raw)
-            and index.m_source[message] == flow.source
+            index.m_source[message] == flow.source
             and index.m_tap[message] == tap
             and index.m_outer[message] == flow.outer
             and index.raw(message) == raw
-            for message in times.messages.get(time, ())
+            for message in same.known.get(hash(raw), ())
         )
 
     def _move(self, number: int, kind: int, data: bytes, start: int, end: int) -> None:
@@ -275,9 +316,11 @@ class Conversations:
         key = known << 16 | kind
         after = self._set_moves.get(key)
         if after is None:
-            after = self._set_moves[key] = self._set_number(
-                index.kind_sets[known] | {kind_key(kind)}
-            )
+            kinds = index.kind_sets[known]
+            more = kinds | {kind_key(kind)} if len(kinds) < MAX_KINDS else None
+            after = _MANY_KINDS if more is None else self._set_number(more)
+            if len(self._set_moves) < KIND_SETS:
+                self._set_moves[key] = after
         index.c_kinds[number] = after
 
     def _set_number(self, kinds: frozenset[int | str]) -> int:
@@ -295,7 +338,7 @@ class Conversations:
         value = headers.first(data, start, end, name)
         if value is None:
             return 0
-        user = user_of(value.decode("utf-8", "surrogateescape"))
+        user = user_of(value.decode("utf-8", "surrogateescape"))[:MAX_USER]
         number = self._users.get(user)
         if number is None:
             number = self._users[user] = len(self.index.users)
@@ -317,6 +360,8 @@ class Conversations:
 
     def _tap_number(self, tap: str) -> int:
         number = self._tap_numbers.get(tap)
+        if number is None and len(self.index.taps) >= TAPS:
+            return 0
         if number is None:
             number = self._tap_numbers[tap] = len(self.index.taps)
             self.index.taps.append(tap)

@@ -45,6 +45,24 @@ FRAGMENT_TRACKERS = 4096
 FRAGMENT_BYTES = 16 << 20
 """Bytes of fragments held in all."""
 
+FRAGMENT_COST = 120
+"""Bytes that holding one piece takes beside its own, measured: tiny ones count for what they cost."""
+
+SCTP_BYTES = 16 << 20
+"""Bytes of unfinished SCTP user messages held in all; the longest waiting one goes first."""
+
+MAX_USER = 256
+"""Characters of a From or To user part kept for lists and filters."""
+
+MAX_KINDS = 64
+"""Distinct methods and status codes of a conversation kept as a set; a call has a dozen."""
+
+FURTHEST = 9_000_000_000 * 10**9
+"""No time lies further from the epoch (ns, the year 2255): it has to fit into 64 bits."""
+
+TAPS = 65_000
+"""Distinct names of capture points; further ones are taken for one and the same."""
+
 FRAGMENT_AGE = 30 * 10**9
 """How long a fragment waits for the others (RFC 791 suggests 15 s, Linux waits 30 s)."""
 
@@ -53,6 +71,12 @@ MAX_LAYERS = 16
 
 FLOWS = 1 << 18
 """Address pairs remembered for the short way through decoding; the table is emptied when full."""
+
+MAX_SUSPECTS = 1000
+"""Packets kept that a stage of ours failed on: enough to find the fault, and no flood of them."""
+
+MAX_SUSPECTS_FILE = 4 << 20
+"""Bytes of each file that keeps faults."""
 
 OUTERS = 65_536
 """Distinct tunnels kept by name; what comes in others is shown as from another tunnel."""

@@ -9,11 +9,18 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
+
+from sipstream.limits import MAX_SUSPECTS
+from sipstream.reasons import FAULT
 
 Record: TypeAlias = tuple[int, int, int, int]
 """A packet of a batch: time (ns since the epoch), start and end within `Batch.data`, size in bytes
 that it had on the wire (larger than end - start where the capture cut it)."""
+
+
+Octets: TypeAlias = bytes
+"""`bytes`, where a field has that name."""
 
 
 class Store(Protocol):
@@ -41,6 +48,14 @@ class Batch:
     tap: str = ""
 
 
+class Suspect(NamedTuple):
+    """A packet that a stage of ours failed on: link type (PAYLOAD: no more than that), time, bytes."""
+
+    linktype: int
+    time: int
+    data: bytes
+
+
 @dataclass(slots=True)
 class Tally:
     """One source's accounting: packets = with_messages + the sum of reasons."""
@@ -52,6 +67,16 @@ class Tally:
     with_messages: int = 0
     drops: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
+    suspects: list[Suspect] = field(default_factory=list)
+    """Packets that a stage failed on; who keeps them clears the list."""
+
+    def suspect(
+        self, error: Exception, packets: int, linktype: int, time: int, data: Octets
+    ) -> None:
+        """Count what a stage failed on, and keep it as long as there is room."""
+        self.reasons[f"{FAULT} ({type(error).__name__})"] += packets
+        if len(self.suspects) < MAX_SUSPECTS:
+            self.suspects.append(Suspect(linktype, time, data))
 
 
 class Linktype:
@@ -71,6 +96,8 @@ class Linktype:
     IPV4 = 228
     IPV6 = 229
     NFLOG = 239
+    PAYLOAD = 147
+    """USER0: of our own use, what UDP or TCP carried alone."""
     LINUX_SLL2 = 276
     TCPDUMP_TEXT = 0x10000
     """A packet as tcpdump prints it: its line, and what follows up to the next packet's line."""

@@ -27,20 +27,21 @@ class Intake:
         self.opened = 0
         """Conversations that began with a message of this source."""
         self._store: Store | None = None
+        self._tap = ""
         self._conversations = conversations
         self._decoder = Decoder(source.tally, conversations.index.endpoints)
         self._scanner = Scanner(source.tally)
 
     def feed(self, batch: Batch) -> list[int]:
         """Take a batch through all stages, return the numbers of the messages that came of it."""
-        self._store = batch.store
+        self._store, self._tap = batch.store, batch.tap
         return self._group(self._decoder.feed(batch), batch.store, batch.tap)
 
     def finish(self) -> list[int]:
         """The source ended: return the numbers of messages that streams still held."""
         if self._store is None:
             return []
-        return self._group(self._decoder.finish(), self._store, "")
+        return self._group(self._decoder.finish(), self._store, self._tap)
 
     def regroup(self, conversations: Conversations) -> None:
         """Put what comes from now on into other conversations (`clear`)."""

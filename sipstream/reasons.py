@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+FAULT = "fault in sipstream"
+"""A stage failed on the packet: it is kept for who mends the fault."""
+
 # Below SIP.
 UNKNOWN_LINK = "unknown link type"
 NOT_IP = "not IP"

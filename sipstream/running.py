@@ -13,11 +13,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from sipstream import pipeline
+from sipstream import pipeline, suspects
 from sipstream.conversations import Conversations
 from sipstream.errors import CommandError, SourceError
 from sipstream.figures import CaptureStatus, Loaded, Progress
-from sipstream.reasons import IN_PART, NO_TEXT
+from sipstream.reasons import FAULT, IN_PART, NO_TEXT
 from sipstream.sources import Source
 from sipstream.spool import PcapSpool
 
@@ -134,6 +134,8 @@ class Sources:
             if not source.tally.packets:
                 self.all.remove(source)
             raise
+        except Exception as error:
+            raise SourceError(self._fault(source, error)) from error
         finally:
             self._stop_load = None
             self._say(source)
@@ -307,11 +309,32 @@ class Sources:
         except SourceError as error:
             self.failed = True
             self.complain(str(error))
+        except Exception as error:
+            # One source's fault leaves the others, the shell and what came in alone.
+            self.failed = True
+            self.complain(self._fault(source, error))
         finally:
             self._say(source)
 
+    def _keep_suspects(self, source: Source) -> None:
+        """Put packets that a stage failed on where they can be looked at; tell so once."""
+        kept = suspects.keep_packets(source.tally.suspects)
+        source.tally.suspects.clear()
+        if (source, FAULT) not in self._advised:
+            self._advised.add((source, FAULT))
+            where = f", they are kept in {kept}" if kept else ""
+            self.complain(f"{source.name}: sipstream failed on some packets and goes on{where}")
+
+    def _fault(self, source: Source, error: Exception) -> str:
+        """Keep the traceback of a fault that ended a source, return what to say of it."""
+        kept = suspects.keep_traceback(error)
+        where = f"; what happened is in {kept}" if kept else ""
+        return f"{source.name}: a fault in sipstream ended it ({type(error).__name__}){where}"
+
     def _say(self, source: Source) -> None:
         """Pass on what a source has to say."""
+        if source.tally.suspects:
+            self._keep_suspects(source)
         for note in source.notes:
             self.notice(f"{source.name}: {note}")
         source.notes.clear()

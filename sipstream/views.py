@@ -7,6 +7,7 @@ fit for a terminal.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -189,7 +190,9 @@ class Message:
     @cached_property
     def index(self) -> int:
         """Its place in its conversation, by time."""
-        return self._siblings.index(self.id)
+        order, time = self._siblings, self._index.m_time
+        place = bisect_left(order, time[self.id], key=time.__getitem__)
+        return order.index(self.id, place)
 
     @property
     def copy_of(self) -> int | None:
@@ -213,7 +216,7 @@ class Message:
 
     @cached_property
     def _siblings(self) -> list[int]:
-        return in_time_order(self._index, self.conversation)
+        return self._index.in_time_order(self.conversation)
 
 
 class Conversation:
@@ -255,7 +258,7 @@ class Conversation:
     @property
     def messages(self) -> list[Message]:
         """The messages in time order; those of equal time in order of arrival."""
-        order = in_time_order(self._index, self.id)
+        order = self._index.in_time_order(self.id)
         messages = [Message(self._index, number) for number in order]
         for place, message in enumerate(messages):
             # The order is worked out once for all of them.
@@ -310,11 +313,6 @@ class Conversation:
     def destination(self) -> str:
         """The address it went to."""
         return self.first.destination_address
-
-
-def in_time_order(index: Index, conversation: int) -> list[int]:
-    """Return a conversation's message numbers by time, those of equal time by arrival."""
-    return sorted(index.arrived(conversation), key=index.m_time.__getitem__)
 
 
 def _text(value: bytes) -> str:

@@ -115,8 +115,11 @@ def test_text_equals_capture(path: Path, form: str, tmp_path: Path) -> None:
     if not expected:
         return
     times = [time for time, _ in expected]
+    # Of WebSocket frames -A shows those that aren't masked, as text in a stream.
+    in_frames = {seen.call_id for _, _, seen in reference if "A" in form and seen.transport == "WS"}
     for stamp in STAMPS:
-        got = messages(printed(path, form, stamp, tmp_path / "text", max(times)))
+        text = printed(path, form, stamp, tmp_path / "text", max(times))
+        got = [one for one in messages(text) if one[2].call_id not in in_frames]
         assert [seen for _, _, seen in got] == [seen for _, seen in expected], stamp
         if tells_times(times, stamp):
             since = times[0] if stamp in ("-ttt", "-ttttt") else 0

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from sipstream import reasons
 from sipstream.decode import hep, ip, link, sctp, tunnels
-from sipstream.decode.endpoints import Endpoints, Flow, Flows
+from sipstream.decode.endpoints import Endpoints, Flow, Flows, key_of
 from sipstream.decode.printed import Printed, PrintedFlows, parse_printed
 from sipstream.decode.streams import Datagram, Streams
 from sipstream.limits import MAX_LAYERS
@@ -59,8 +59,7 @@ class Decoder:
         datagrams: list[Datagram] = []
         if batch.linktype == Linktype.TCPDUMP_TEXT:
             for time, start, end, _ in batch.records:
-                printed = parse_printed(batch.data, start, end)
-                self._printed(datagrams, time, printed, batch.base)
+                self._printed(datagrams, time, batch.data, start, end, batch.base)
         elif batch.linktype in link.FAST_OFFSETS:
             self._feed_fast(datagrams, batch)
         else:
@@ -105,8 +104,12 @@ class Decoder:
                     if several:
                         key += data[start + 4 : start + 8]
                     flow = flows.get(key)
-                    if flow is None and not tunnels.may_be(data, place + 20, end):
-                        flow = self._flows.udp4(key)
+                    if flow is None:
+                        if not tunnels.may_be(data, place + 20, end):
+                            flow = self._flows.udp4(key)
+                    elif flow.source < 0 and data[place + 28 : place + 32] == hep.MAGIC:
+                        # No message came of it so far: it may have turned out to be an agent's.
+                        flow = None
                     if flow is not None:
                         stop = place + 20 + length
                         place += 28
@@ -117,6 +120,15 @@ class Decoder:
             self._frame(datagrams, linktype, time, _Span(data, start, end, base))
 
     def _frame(self, datagrams: list[Datagram], linktype: int, time: int, span: _Span) -> None:
+        """Decode one frame; whatever it makes us do wrong, the next one has its turn."""
+        before = len(datagrams)
+        try:
+            self._layers(datagrams, linktype, time, span)
+        except Exception as error:
+            packets = int(not any(one[6] for one in datagrams[before:]))
+            self._tally.suspect(error, packets, linktype, time, span.data[span.start : span.end])
+
+    def _layers(self, datagrams: list[Datagram], linktype: int, time: int, span: _Span) -> None:
         """Decode one frame."""
         try:
             ethertype, place = link.network(linktype, span.data, span.start, span.end)
@@ -125,9 +137,7 @@ class Decoder:
             return
         outer = 0
         if linktype == Linktype.LINUX_SLL2:
-            outer = self._flows.endpoints.outers.interface(
-                span.data[span.start + 4 : span.start + 8]
-            )
+            outer = self._flows.outers.interface(span.data[span.start + 4 : span.start + 8])
         self._network(datagrams, time, ethertype, span.at(place), outer)
 
     def _network(
@@ -155,8 +165,7 @@ class Decoder:
             if tunnel is None:
                 self._transport(datagrams, time, header, span, outer)
                 return
-            outers = self._flows.endpoints.outers
-            outer = outers.tunnel(outer, tunnel.name, header.source, header.destination)
+            outer = self._flows.outers.tunnel(outer, tunnel.name, header.source, header.destination)
             ethertype, place = link.follow(tunnel.ethertype, span.data, tunnel.start, span.end)
             span = span.at(place)
         self._count(reasons.TOO_DEEP)
@@ -173,10 +182,9 @@ class Decoder:
             self._count(reasons.BAD_HEADER)
             return
         source_port, destination_port = struct.unpack_from("!HH", data, start)
-        endpoints = self._flows.endpoints
         flow = self._flows.between(
-            endpoints.intern_ip(header.source, source_port),
-            endpoints.intern_ip(header.destination, destination_port),
+            key_of(header.source, source_port),
+            key_of(header.destination, destination_port),
             transport,
             outer,
         )
@@ -199,20 +207,32 @@ class Decoder:
         if captured is None or captured.packed:
             self._count(reasons.BAD_HEP if captured is None else reasons.PACKED_HEP)
             return
-        endpoints = self._flows.endpoints
         inner = self._flows.between(
-            endpoints.intern_ip(captured.source, captured.source_port),
-            endpoints.intern_ip(captured.destination, captured.destination_port),
+            key_of(captured.source, captured.source_port),
+            key_of(captured.destination, captured.destination_port),
             _TRANSPORTS.get(captured.protocol, "UDP"),
-            endpoints.outers.agent(flow.source, captured.agent),
+            self._flows.outers.agent(flow.source_key, captured.agent),
         )
         place = span.at(captured.start)
         datagrams.append(
             (captured.time or time, inner, span.data, place.start, captured.end, place.offset, 1)
         )
 
-    def _printed(self, datagrams: list[Datagram], time: int, printed: Printed, base: int) -> None:
-        """Decode a packet that tcpdump printed, as far as its form kept it."""
+    def _printed(
+        self, datagrams: list[Datagram], time: int, data: bytes, start: int, end: int, base: int
+    ) -> None:
+        """Decode a packet that tcpdump printed, with the care of `_frame`."""
+        before = len(datagrams)
+        try:
+            self._as_printed(datagrams, time, parse_printed(data, start, end), base)
+        except Exception as error:
+            packets = int(not any(one[6] for one in datagrams[before:]))
+            self._tally.suspect(error, packets, Linktype.TCPDUMP_TEXT, time, data[start:end])
+
+    def _as_printed(
+        self, datagrams: list[Datagram], time: int, printed: Printed, base: int
+    ) -> None:
+        """Decode a printed packet, as far as its form kept it."""
         if printed.packet is not None:
             packet = printed.packet
             self._frame(datagrams, printed.linktype, time, _Span(packet, 0, len(packet), -1))

@@ -6,7 +6,7 @@ A message in the index holds numbers instead of addresses; the texts are made wh
 from __future__ import annotations
 
 import socket
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sipstream.limits import FLOWS, OUTERS
 
@@ -14,64 +14,75 @@ if TYPE_CHECKING:
     from sipstream.decode.tcp import Stream
 
 
+Key: TypeAlias = bytes | str
+"""An endpoint: the bytes of its address and port, or where tcpdump printed a name, `host:port`."""
+
+
+def key_of(address: bytes, port: int) -> bytes:
+    """Return the key of an IPv4 (4 bytes) or IPv6 (16 bytes) address with a port."""
+    return address + port.to_bytes(2, "big")
+
+
+def key_of_name(host: str, port: int) -> Key:
+    """Return the key of a host as tcpdump printed it: an address in text, or a name."""
+    for family in (socket.AF_INET, socket.AF_INET6):
+        try:
+            return key_of(socket.inet_pton(family, host), port)
+        except (OSError, ValueError):
+            continue
+    return f"{host}:{port}"
+
+
 class Endpoints:
-    """The table of endpoints seen; an endpoint's number never changes."""
+    """The table of endpoints that messages came from or went to; a number never changes."""
 
     def __init__(self) -> None:
-        self._ids: dict[bytes | str, int] = {}
+        self._ids: dict[Key, int] = {}
+        self._keys: list[Key] = []
         self._addresses: list[str | None] = []
-        self._keys: list[bytes | str] = []
-        self._ports: list[int] = []
-        self.outers = Outers(self)
+        self.outers = Outers()
 
     def __len__(self) -> int:
-        return len(self._ports)
+        return len(self._keys)
 
-    def intern_ip(self, address: bytes, port: int) -> int:
-        """Return the number of an IPv4 (4 bytes) or IPv6 (16 bytes) address with a port."""
-        return self._intern(address + port.to_bytes(2, "big"), None, port)
-
-    def intern_name(self, host: str, port: int) -> int:
-        """Return the number of a host as tcpdump printed it: an address in text, or a name."""
-        for family in (socket.AF_INET, socket.AF_INET6):
-            try:
-                return self.intern_ip(socket.inet_pton(family, host), port)
-            except (OSError, ValueError):
-                continue
-        return self._intern(f"{host}:{port}", host, port)
-
-    def _intern(self, key: bytes | str, host: str | None, port: int) -> int:
+    def intern(self, key: Key) -> int:
+        """Return the number of an endpoint, a new one when it is new."""
         number = self._ids.get(key)
         if number is None:
-            number = self._ids[key] = len(self._ports)
+            number = self._ids[key] = len(self._keys)
             self._keys.append(key)
-            self._addresses.append(host)
-            self._ports.append(port)
+            self._addresses.append(None)
         return number
 
     def address(self, number: int) -> str:
         """Return the address as text, `10.20.0.22` or `2001:db8::1`."""
         address = self._addresses[number]
         if address is None:
-            key = self._keys[number]
-            assert isinstance(key, bytes)
-            address = self._addresses[number] = _ip_text(key[:-2])
+            address = self._addresses[number] = _parts(self._keys[number])[0]
         return address
 
     def port(self, number: int) -> int:
         """Return the port."""
-        return self._ports[number]
+        return _parts(self._keys[number])[1]
 
     def text(self, number: int) -> str:
         """Return the endpoint as tcpdump prints it, `10.20.0.22.5060`."""
-        return f"{self.address(number)}.{self._ports[number]}"
+        return f"{self.address(number)}.{self.port(number)}"
 
     def uri_text(self, number: int) -> str:
         """Return the endpoint as URIs have it, `10.20.0.22:5060` or `[2001:db8::1]:5060`."""
         address = self.address(number)
         if ":" in address:
             address = f"[{address}]"
-        return f"{address}:{self._ports[number]}"
+        return f"{address}:{self.port(number)}"
+
+
+def _parts(key: Key) -> tuple[str, int]:
+    """Return an endpoint's address as text, and its port."""
+    if isinstance(key, str):
+        host, _, port = key.rpartition(":")
+        return host, int(port)
+    return _ip_text(key[:-2]), int.from_bytes(key[-2:], "big")
 
 
 class Outers:
@@ -83,8 +94,7 @@ class Outers:
 
     OTHER = 1
 
-    def __init__(self, endpoints: Endpoints) -> None:
-        self._endpoints = endpoints
+    def __init__(self) -> None:
         self._numbers: dict[tuple[int, str, bytes, bytes], int] = {}
         self._parts: list[tuple[int, str, bytes, bytes]] = [(0, "", b"", b"")] * 2
 
@@ -96,9 +106,10 @@ class Outers:
         """Return the number of a tunnel between two IP addresses, inside the tunnel `around`."""
         return self._intern((around, name, source, destination))
 
-    def agent(self, sender: int, agent: int) -> int:
-        """Return the number of what a HEP agent sent from the endpoint numbered `sender`."""
-        where = f"HEP from {self._endpoints.text(sender)}"
+    def agent(self, sender: Key, agent: int) -> int:
+        """Return the number of what a HEP agent sent from the endpoint `sender`."""
+        address, port = _parts(sender)
+        where = f"HEP from {address}.{port}"
         return self._intern((0, f"{where}, agent {agent}" if agent else where, b"", b""))
 
     def reverse(self, number: int) -> int:
@@ -136,45 +147,61 @@ def _ip_text(address: bytes) -> str:
 class Flow:
     """One direction between two endpoints over one transport, inside the tunnel `outer` or none."""
 
-    __slots__ = ("destination", "framer", "outer", "source", "stream", "transport", "websocket")
+    __slots__ = (
+        "destination",
+        "destination_key",
+        "framer",
+        "outer",
+        "source",
+        "source_key",
+        "stream",
+        "transport",
+        "websocket",
+    )
 
-    def __init__(self, source: int, destination: int, transport: str, outer: int) -> None:
-        self.source = source
-        self.destination = destination
+    def __init__(self, source: Key, destination: Key, transport: str, outer: int) -> None:
+        self.source_key = source
+        self.destination_key = destination
+        self.source = self.destination = -1
+        """The endpoints' numbers, once a message has come: most flows never bring one."""
         self.transport = transport
         self.outer = outer
         self.stream: Stream | None = None
-        """The TCP direction's state; kept by `decode.tcp`."""
+        """The TCP direction's state; kept by `decode.streams`."""
         self.websocket: Any = None
-        """The deframer once the direction has switched to WebSocket; kept by `decode.websocket`."""
+        """The deframer once the direction has switched to WebSocket; kept by `decode.streams`."""
         self.framer: Any = None
         """The message framer of a stream; kept by the SIP stage, which decode knows nothing of."""
+
+    def resolve(self, endpoints: Endpoints) -> None:
+        """Give the endpoints their numbers."""
+        self.source = endpoints.intern(self.source_key)
+        self.destination = endpoints.intern(self.destination_key)
 
 
 class Flows:
     """The flows seen by one source. The short table (`by_key`) serves the hot path only."""
 
     def __init__(self, endpoints: Endpoints) -> None:
-        self.endpoints = endpoints
+        self.outers = endpoints.outers
         self.by_key: dict[bytes, Flow] = {}
         """UDP over IPv4: addresses and ports as they stand in the packet, and an interface's index."""
-        self._flows: dict[tuple[int, int, str, int], Flow] = {}
+        self._flows: dict[tuple[Key, Key, str, int], Flow] = {}
 
     def udp4(self, key: bytes) -> Flow:
         """Return the flow of 12 bytes as they stand in an IPv4 packet with UDP.
 
         Four more name the interface, where several are captured at once.
         """
-        intern = self.endpoints.intern_ip
-        source = intern(key[:4], int.from_bytes(key[8:10], "big"))
-        destination = intern(key[4:8], int.from_bytes(key[10:12], "big"))
         if len(self.by_key) >= FLOWS:
             self.by_key.clear()
-        outer = self.endpoints.outers.interface(key[12:]) if len(key) > 12 else 0
-        flow = self.by_key[key] = self.between(source, destination, "UDP", outer)
+        outer = self.outers.interface(key[12:]) if len(key) > 12 else 0
+        flow = self.by_key[key] = self.between(
+            key[:4] + key[8:10], key[4:8] + key[10:12], "UDP", outer
+        )
         return flow
 
-    def between(self, source: int, destination: int, transport: str, outer: int = 0) -> Flow:
+    def between(self, source: Key, destination: Key, transport: str, outer: int = 0) -> Flow:
         """Return the flow between two endpoints over a transport, inside the tunnel `outer`."""
         key = (source, destination, transport, outer)
         flow = self._flows.get(key)
@@ -187,5 +214,5 @@ class Flows:
 
     def reverse(self, flow: Flow) -> Flow:
         """Return the flow in the other direction."""
-        outer = self.endpoints.outers.reverse(flow.outer) if flow.outer else 0
-        return self.between(flow.destination, flow.source, flow.transport, outer)
+        outer = self.outers.reverse(flow.outer) if flow.outer else 0
+        return self.between(flow.destination_key, flow.source_key, flow.transport, outer)

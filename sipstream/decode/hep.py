@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 PORT = 9060
 """The port that agents send to unless told otherwise."""
-_MAGIC = b"HEP3"
+MAGIC = b"HEP3"
 _CHUNK = struct.Struct("!HHH")
 _SIZES = {4: 16, 16: 40}
 """Bytes of an address in versions 1 and 2, and the header's length then."""
@@ -42,7 +42,7 @@ class Captured:
 
 def is_hep(data: bytes, start: int, end: int) -> bool:
     """Tell whether a UDP payload is a HEP packet."""
-    if data[start : start + 4] == _MAGIC:
+    if data[start : start + 4] == MAGIC:
         return end - start >= 6
     if end - start < 16 or data[start] not in (1, 2):
         return False
@@ -51,7 +51,7 @@ def is_hep(data: bytes, start: int, end: int) -> bool:
 
 def parse(data: bytes, start: int, end: int) -> Captured | None:
     """Return what the HEP packet data[start:end] carries, None where it is damaged."""
-    if data[start : start + 4] == _MAGIC:
+    if data[start : start + 4] == MAGIC:
         return _parse_chunks(data, start, end)
     return _parse_fixed(data, start, end)
 

@@ -11,7 +11,14 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from sipstream.limits import FRAGMENT_AGE, FRAGMENT_BYTES, FRAGMENT_TRACKERS, MAX_LAYERS
+from sipstream.decode.pieces import Pieces
+from sipstream.limits import (
+    FRAGMENT_AGE,
+    FRAGMENT_BYTES,
+    FRAGMENT_COST,
+    FRAGMENT_TRACKERS,
+    MAX_LAYERS,
+)
 
 _V4 = struct.Struct("!BBHHHBBH4s4s")
 _V6 = struct.Struct("!IHBB16s16s")
@@ -102,21 +109,21 @@ class _Tracker:
     """The fragments of one datagram that came so far."""
 
     time: int
-    pieces: list[tuple[int, bytes]] = field(default_factory=list)
-    size: int = 0
+    pieces: Pieces = field(default_factory=Pieces)
+    packets: int = 0
+    cost: int = 0
     total: int | None = None
 
-    def whole(self) -> bytes | None:
-        """Return the datagram when no byte is missing."""
-        if self.total is None or self.size < self.total:
-            return None
-        joined = bytearray()
-        # Sorting is stable: of two pieces at one offset the first that came is the first here.
-        for offset, piece in sorted(self.pieces, key=lambda item: item[0]):
-            if offset > len(joined):
-                return None
-            joined += piece[len(joined) - offset :]
-        return bytes(joined[: self.total]) if len(joined) >= self.total else None
+    def add(self, offset: int, piece: bytes, more: bool) -> None:
+        """Take a fragment; what lies behind the end that the first last fragment set is left out."""
+        self.packets += 1
+        if not more and self.total is None:
+            self.total = offset + len(piece)
+            self.pieces.cut(self.total)
+        if self.total is not None:
+            piece = piece[: max(self.total - offset, 0)]
+        if self.pieces.add(offset, piece):
+            self.cost += len(piece) + FRAGMENT_COST
 
 
 class Fragments:
@@ -135,21 +142,19 @@ class Fragments:
         if offset + len(piece) > _LONGEST or not piece:
             self._dropped += 1
             return None
+        # First of all: an identification that is used again must not meet what is too old.
+        self._keep_limits(time)
         # Keyed by bytes, whose hash is salted: attackers choose addresses and identifications.
         key = b"%b%b%d/%d" % (header.source, header.destination, header.protocol, identification)
         tracker = self._trackers.get(key)
         if tracker is None:
             tracker = self._trackers[key] = _Tracker(time)
-        tracker.pieces.append((offset, piece))
-        tracker.size += len(piece)
-        self._bytes += len(piece)
-        if not more and tracker.total is None:
-            tracker.total = offset + len(piece)
-        whole = tracker.whole()
-        if whole is not None:
-            self._forget(key)
-        self._keep_limits(time)
-        return whole
+        before = tracker.cost
+        tracker.add(offset, piece, more)
+        self._bytes += tracker.cost - before
+        if tracker.pieces.size != tracker.total:
+            return None
+        return self._forget(key).pieces.take(0)
 
     def take_dropped(self) -> int:
         """Return how many fragments were given up since the last call: too old, too many, too long."""
@@ -158,11 +163,11 @@ class Fragments:
 
     def waiting(self) -> int:
         """Return how many fragments wait for others."""
-        return sum(len(tracker.pieces) for tracker in self._trackers.values())
+        return sum(tracker.packets for tracker in self._trackers.values())
 
     def _forget(self, key: bytes) -> _Tracker:
         tracker = self._trackers.pop(key)
-        self._bytes -= tracker.size
+        self._bytes -= tracker.cost
         return tracker
 
     def _keep_limits(self, now: int) -> None:
@@ -170,9 +175,9 @@ class Fragments:
         while self._trackers:
             key, oldest = next(iter(self._trackers.items()))
             if (
-                len(self._trackers) <= FRAGMENT_TRACKERS
+                len(self._trackers) < FRAGMENT_TRACKERS
                 and self._bytes <= FRAGMENT_BYTES
                 and now - oldest.time <= FRAGMENT_AGE
             ):
                 return
-            self._dropped += len(self._forget(key).pieces)
+            self._dropped += self._forget(key).packets

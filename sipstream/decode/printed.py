@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import TypeAlias
 
 from sipstream.decode import tcp
-from sipstream.decode.endpoints import Flow, Flows
+from sipstream.decode.endpoints import Flow, Flows, key_of_name
 from sipstream.limits import FLOWS, MAX_LAYERS
 from sipstream.packets import Linktype
 from sipstream.reasons import IN_PART, NO_PORTS, NO_TEXT, NOT_SIP
@@ -48,6 +48,8 @@ _KNOWN_END = re.compile(b"(?:%b)\\Z" % b"|".join(KNOWN))
 """No known method ends in another one; the longest has nine letters."""
 _RESPONSE_CODE = re.compile(rb" \d{3}[ \r\n]")
 _ETHERTYPES = (b"\x08\x00", b"\x86\xdd", b"\x81\x00", b"\x88\xa8", b"\x91\x00")
+_LONGEST_ENDS = 2 * (255 + 64) + 3
+"""Two host names with ports, and what stands between: nothing longer is remembered."""
 _PADDING = 64
 """Bytes that a link layer may add to a short packet, and a margin."""
 _HEX_BYTES = 1 << 18
@@ -154,9 +156,13 @@ def _ends(data: bytes, start: int, head_end: int) -> tuple[Ends | None, int]:
     return found
 
 
-@lru_cache(maxsize=FLOWS >> 2)
 def _with_ports(text: bytes) -> Ends | None:
     """Return the endpoints of `10.0.0.1.5060 > host.example.sip`, None where ports are missing."""
+    return _read_ends(text) if len(text) <= _LONGEST_ENDS else None
+
+
+@lru_cache(maxsize=FLOWS >> 2)
+def _read_ends(text: bytes) -> Ends | None:
     match = _WITH_PORTS.fullmatch(text)
     if match is None:
         return None
@@ -279,7 +285,7 @@ def _segment(data: bytes, place: int, head_end: int, end: int, ends: Ends) -> Pr
     flags = 0
     for letter in _first_group(_FLAGS, head):
         flags |= _FLAG_BITS.get(letter, 0)
-    length = int(_LENGTH.findall(head)[-1]) if b"length" in head else 0
+    length = int((_LENGTH.findall(head) or [b"0"])[-1])
     payload = b""
     if length:
         if text >= end:
@@ -364,11 +370,10 @@ class PrintedFlows:
             if len(self._known) >= FLOWS:
                 self._known.clear()
                 self._numbers.clear()
-            intern = self._flows.endpoints.intern_name
             source, source_port, destination, destination_port = printed.ends
             flow = self._known[key] = self._flows.between(
-                intern(source, source_port),
-                intern(destination, destination_port),
+                key_of_name(source, source_port),
+                key_of_name(destination, destination_port),
                 printed.transport,
             )
         return flow

@@ -6,13 +6,13 @@ frames and IP headers.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from typing import TypeAlias
 
 from sipstream.decode import tcp, websocket
 from sipstream.decode.endpoints import Flow, Flows
 from sipstream.limits import MAX_STREAMS, STREAMS_PENDING
-from sipstream.reasons import NO_DATA, PART, RETRANSMISSION, WEBSOCKET
+from sipstream.reasons import NO_DATA, NOT_SIP, PART, RETRANSMISSION, WEBSOCKET
 
 Datagram: TypeAlias = tuple[int, Flow, bytes, int, int, int, int]
 """Time (ns), flow, data, start and end of the payload there, place of its first byte in the batch's
@@ -26,9 +26,9 @@ class Streams:
     def __init__(self, flows: Flows, reasons: Counter[str]) -> None:
         self._flows = flows
         self._reasons = reasons
-        self._known: dict[Flow, None] = {}
+        self._known: OrderedDict[Flow, None] = OrderedDict()
         """Flows with a stream, the longest idle one first."""
-        self._holding: dict[Flow, int] = {}
+        self._holding: OrderedDict[Flow, int] = OrderedDict()
         """Flows that wait behind a hole, and the bytes they hold, the longest waiting one first."""
         self._held = 0
 
@@ -59,7 +59,9 @@ class Streams:
                 self._reasons[NO_DATA] += 1
                 return
             stream = flow.stream = tcp.Stream()
-        self._remember(flow)
+        self._remember(datagrams, flow)
+        if stream.begins_anew(sequence, flags):
+            self._give_up_all(datagrams, flow)
         piece = stream.feed(time, sequence, flags, data, start, end, offset)
         self._account(flow)
         while self._held > STREAMS_PENDING:
@@ -74,15 +76,24 @@ class Streams:
     def finish(self, datagrams: list[Datagram]) -> None:
         """The source ended: append what streams still hold, and that no more of any will come."""
         for flow in self._known:
-            if flow.stream is not None:
-                self._give_up(datagrams, flow)
-                datagrams.append((flow.stream.time, flow, b"", 0, 0, -1, 0))
+            self._end(datagrams, flow)
 
     def _give_up(self, datagrams: list[Datagram], flow: Flow) -> None:
         """Append what a stream holds behind a hole that won't be filled."""
         if flow.stream is not None:
             self._emit(datagrams, flow.stream.time, flow, flow.stream.give_up(), 0)
         self._account(flow)
+
+    def _give_up_all(self, datagrams: list[Datagram], flow: Flow) -> None:
+        """Append all that a stream holds, hole after hole."""
+        while flow.stream is not None and flow.stream.waiting:
+            self._give_up(datagrams, flow)
+
+    def _end(self, datagrams: list[Datagram], flow: Flow) -> None:
+        """Append what a stream holds, and that no more of it will come."""
+        self._give_up_all(datagrams, flow)
+        if flow.stream is not None:
+            datagrams.append((flow.stream.time, flow, b"", 0, 0, -1, 0))
 
     def _account(self, flow: Flow) -> None:
         """Take note of how much a stream holds now."""
@@ -95,15 +106,14 @@ class Streams:
             else:
                 del self._holding[flow]
 
-    def _remember(self, flow: Flow) -> None:
-        """Keep the number of streams bounded: the longest idle one is forgotten first."""
-        self._known.pop(flow, None)
+    def _remember(self, datagrams: list[Datagram], flow: Flow) -> None:
+        """Keep the number of streams bounded: the longest idle one ends first."""
         self._known[flow] = None
+        self._known.move_to_end(flow)
         if len(self._known) > MAX_STREAMS:
-            oldest = next(iter(self._known))
-            del self._known[oldest]
-            oldest.stream = oldest.websocket = oldest.framer = None
-            self._account(oldest)
+            oldest, _ = self._known.popitem(last=False)
+            self._end(datagrams, oldest)
+            oldest.stream = oldest.websocket = None
 
     def _emit(
         self,
@@ -123,16 +133,14 @@ class Streams:
         if start == end:
             return False
         if flow.websocket is None:
-            behind = websocket.upgrade_end(data, start, end)
-            if behind < 0:
+            if not websocket.may_begin(data, start, end):
                 datagrams.append((time, flow, data, start, end, offset, packets))
                 return True
             flow.websocket = websocket.Deframer()
-            start = behind
-        inner = self._flows.between(flow.source, flow.destination, "WS", flow.outer)
+        inner = self._flows.between(flow.source_key, flow.destination_key, "WS", flow.outer)
         for message in flow.websocket.feed(data[start:end]):
             datagrams.append((time, inner, message, 0, len(message), -1, packets))
             packets = 0
         if packets:
-            self._reasons[WEBSOCKET] += 1
+            self._reasons[NOT_SIP if flow.websocket.is_http else WEBSOCKET] += 1
         return True

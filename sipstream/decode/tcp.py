@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from sipstream.decode.pieces import Pieces
 from sipstream.limits import STREAM_PENDING
 
 FIN, SYN, RST = 1, 2, 4
 _PENDING_SEGMENTS = 64
-"""Segments held behind a hole: more came in order meanwhile than any reordering makes."""
+"""Pieces held behind a hole: more came in order meanwhile than any reordering makes."""
 _PENDING_AGE = 3 * 10**9
 """How long (ns) a hole is waited for; a sender retransmits after 1 s (RFC 6298 section 2)."""
 
@@ -37,14 +38,16 @@ def _ahead(sequence: int, of: int) -> int:
 class Stream:
     """One direction of one connection."""
 
-    __slots__ = ("_next", "_pending", "_pending_since", "pending_bytes", "retransmitted", "time")
+    __slots__ = ("_held", "_next", "_position", "_since", "retransmitted", "time")
 
     def __init__(self) -> None:
         self._next: int | None = None
-        self._pending: dict[int, bytes] = {}
-        self._pending_since = 0
-        self.pending_bytes = 0
-        """Bytes held behind a hole."""
+        """The sequence number that is next in turn."""
+        self._position = 0
+        """How many bytes of the stream came before it, those in holes included."""
+        self._held = Pieces()
+        """What came early, by position."""
+        self._since = 0
         self.time = 0
         """When the last segment came, ns since the epoch."""
         self.retransmitted = False
@@ -53,7 +56,21 @@ class Stream:
     @property
     def waiting(self) -> bool:
         """Segments are held behind a hole."""
-        return bool(self._pending)
+        return len(self._held) > 0
+
+    @property
+    def pending_bytes(self) -> int:
+        """Bytes held behind a hole."""
+        return self._held.size
+
+    def begins_anew(self, sequence: int, flags: int) -> bool:
+        """Tell whether a segment is of another connection than those before it on the same ports.
+
+        Then what waits behind a hole is to be given up first.
+        """
+        if self._next is None:
+            return False
+        return bool(flags & SYN) or abs(_ahead(sequence, self._next)) > STREAM_PENDING
 
     def feed(
         self, time: int, sequence: int, flags: int, data: bytes, start: int, end: int, offset: int
@@ -77,7 +94,7 @@ class Stream:
             self._begin((sequence + end - start) & 0xFFFFFFFF)
             return Piece(data, start, end, offset, True)
         if ahead > 0:
-            return self._hold(time, sequence, data[start:end])
+            return self._hold(time, ahead, data[start:end])
         if start - ahead >= end:
             self.retransmitted = True
             return None
@@ -85,60 +102,48 @@ class Stream:
 
     def acknowledged(self, number: int) -> Piece | None:
         """The other side has everything before `number`: bytes still missing won't come."""
-        if self._pending and self._next is not None and _ahead(number, self._next) > 0:
-            first = min(self._pending, key=lambda key: _ahead(key, self._next or 0))
-            if _ahead(number, first) >= 0:
+        if self._held and self._next is not None:
+            ahead = _ahead(number, self._next)
+            if ahead > 0 and self._position + ahead >= self._held.first:
                 return self.give_up()
         return None
 
     def give_up(self) -> Piece | None:
-        """Stop waiting for a hole: return what is held behind it, or None if nothing is."""
-        if not self._pending:
+        """Stop waiting for the first hole: return what is held behind it, None if nothing is."""
+        if not self._held:
             return None
-        assert self._next is not None
-        here = self._next
-        self._next = min(self._pending, key=lambda key: _ahead(key, here))
+        self._advance(self._held.first - self._position)
         return self._deliver(b"", 0, 0, -1, True)
 
     def _begin(self, sequence: int) -> None:
         self._next = sequence
-        self._pending.clear()
-        self.pending_bytes = 0
+        self._held = Pieces()
 
-    def _hold(self, time: int, sequence: int, segment: bytes) -> Piece | None:
-        if not self._pending:
-            self._pending_since = time
-        held = self._pending.get(sequence, b"")
-        if len(held) < len(segment):
-            self.pending_bytes += len(segment) - len(held)
-            self._pending[sequence] = held + segment[len(held) :]
-        else:
-            self.retransmitted = True
+    def _advance(self, count: int) -> None:
+        assert self._next is not None
+        self._next = (self._next + count) & 0xFFFFFFFF
+        self._position += count
+
+    def _hold(self, time: int, ahead: int, segment: bytes) -> Piece | None:
+        if not self._held:
+            self._since = time
+        self.retransmitted = not self._held.add(self._position + ahead, segment)
         if (
-            len(self._pending) > _PENDING_SEGMENTS
-            or self.pending_bytes > STREAM_PENDING
-            or time - self._pending_since > _PENDING_AGE
+            len(self._held) > _PENDING_SEGMENTS
+            or self._held.size > STREAM_PENDING
+            or time - self._since > _PENDING_AGE
         ):
             return self.give_up()
         return None
 
     def _deliver(self, data: bytes, start: int, end: int, offset: int, gap: bool) -> Piece:
         """Return the piece, with what was held and now follows it joined on."""
-        assert self._next is not None
-        self._next = (self._next + end - start) & 0xFFFFFFFF
-        if not self._pending:
+        position, size = self._position, end - start
+        if not self._held or self._held.first > position + size:
+            self._advance(size)
             return Piece(data, start, end, offset, gap)
-        joined = bytearray(data[start:end])
-        here = self._next
-        for sequence in sorted(self._pending, key=lambda key: _ahead(key, here)):
-            ahead = _ahead(sequence, self._next)
-            if ahead > 0:
-                break
-            segment = self._pending.pop(sequence)
-            self.pending_bytes -= len(segment)
-            fresh = segment[-ahead:] if ahead else segment
-            joined += fresh
-            self._next = (self._next + len(fresh)) & 0xFFFFFFFF
-        if len(joined) == end - start:
-            return Piece(data, start, end, offset, gap)
-        return Piece(bytes(joined), 0, len(joined), -1, gap)
+        # Added last: bytes that were held came before.
+        self._held.add(position, data[start:end])
+        joined = self._held.take(position)
+        self._advance(len(joined))
+        return Piece(joined, 0, len(joined), -1, gap)

@@ -1,32 +1,36 @@
 """WebSocket frames (RFC 6455 section 5), for SIP over WebSocket (RFC 7118). Sans-IO.
 
-A TCP direction that starts with the upgrade's request or response is handed to a `Deframer`, which
+A TCP direction that starts like the handshake's request or response is handed to a `Deframer`, which
 returns the payload of each whole text or binary message.
 """
 
 from __future__ import annotations
 
+import re
+
 from sipstream.limits import MAX_MESSAGE
 
+_MAX_HANDSHAKE = 16_384
+"""Bytes within which a handshake ends."""
+_UPGRADE = re.compile(rb"\nupgrade[ \t]*:[ \t]*websocket", re.IGNORECASE)
 _CONTINUATION, _TEXT, _BINARY, _CLOSE = 0, 1, 2, 8
 
 
-def upgrade_end(data: bytes, start: int, end: int) -> int:
-    """Return the place behind the handshake that `data` begins with, or -1 when it is none."""
-    if data[start : start + 4] not in (b"GET ", b"HTTP"):
-        return -1
-    head_end = data.find(b"\r\n\r\n", start, end)
-    if head_end < 0 or b"upgrade: websocket" not in data[start:head_end].lower():
-        return -1
-    return head_end + 4
+def may_begin(data: bytes, start: int, end: int) -> bool:
+    """Tell whether a handshake's request or response (RFC 6455 section 4) may begin here."""
+    return data[start : start + 4] in (b"GET ", b"HTTP")
 
 
 class Deframer:
-    """One direction's frames; `feed` returns the messages that became whole."""
+    """One direction from its handshake on; `feed` returns the messages that became whole."""
 
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._message = bytearray()
+        self._in_handshake = True
+        self._searched = 0
+        self.is_http = False
+        """It was another request or response of HTTP."""
         self.broken = False
         """A frame could not be believed, or bytes before are missing: nothing more comes."""
 
@@ -35,6 +39,8 @@ class Deframer:
         if self.broken:
             return []
         self._buffer += data
+        if self._in_handshake and not self._handshake():
+            return []
         messages: list[bytes] = []
         place = 0
         while (frame := self._frame(place)) is not None:
@@ -48,6 +54,20 @@ class Deframer:
                 self.broken = True
         del self._buffer[:place]
         return messages
+
+    def _handshake(self) -> bool:
+        """Take the handshake off the buffer, return whether it is there as a whole."""
+        end = self._buffer.find(b"\r\n\r\n", max(self._searched - 3, 0))
+        self._searched = len(self._buffer)
+        if end < 0 and len(self._buffer) <= _MAX_HANDSHAKE:
+            return False
+        if end < 0 or not _UPGRADE.search(self._buffer, 0, end):
+            self.broken = self.is_http = True
+            self._buffer.clear()
+            return False
+        del self._buffer[: end + 4]
+        self._in_handshake = False
+        return True
 
     def _frame(self, place: int) -> tuple[bool, int, bytes, int] | None:
         """Return (final, opcode, payload, place of the next frame), or None for "need more"."""

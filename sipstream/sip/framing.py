@@ -9,30 +9,37 @@ from __future__ import annotations
 import re
 from typing import TypeAlias
 
-from sipstream.limits import MAX_HEADERS, MAX_MESSAGE
+from sipstream.limits import MAX_HEADERS, MAX_MESSAGE, MAX_START_LINE
 from sipstream.sip import headers
-from sipstream.sip.startline import NOT_SIP, kind_of
+from sipstream.sip.startline import KNOWN, NOT_SIP, kind_of
 
 Located: TypeAlias = tuple[bytes, int, int, int]
 """Data, start and end of a message there, place in the store of data[start] or -1."""
 
 _NEXT_START = re.compile(
-    rb"(?:^|(?<=\n))(?:SIP/2\.0 \d{3}|[A-Z]{3,10} [^\r\n ]{1,2048} SIP/2\.0\r?\n)", re.MULTILINE
+    rb"(?:(?:"
+    + b"|".join(KNOWN)
+    + rb"|(?<=\n)[A-Z]{3,10}) [^\r\n ]{1,65000} SIP/2\.0|SIP/2\.0 \d{3}(?: [^\r\n]*)?)\r?\n"
 )
+"""A start line: behind a line end, or of a known kind anywhere, as behind a body without one."""
 _LENGTH = re.compile(rb"\d{1,10}")
+_MAY_START = re.compile(rb"[A-Za-z0-9\-.!%*_+`'~]{1,64}(?:\Z|[ /])")
+"""What an unfinished line begins with that may become a start line."""
 _KEEP = 4096
-"""Bytes kept of what is no message: a start line may have begun there."""
+"""Bytes kept of an unfinished line that is none: a start line may stand in it."""
 
 
 class Framer:
     """Cuts one direction's pieces into messages."""
 
-    __slots__ = ("_buffer", "_in_head", "_need", "_searched", "skipped")
+    __slots__ = ("_buffer", "_in_head", "_in_line", "_need", "_searched", "skipped")
 
     def __init__(self) -> None:
         self._buffer = bytearray()
         self._searched = 0
         self._in_head = False
+        self._in_line = False
+        """What is kept has no line end."""
         self._need = 0
         self.skipped = 0
         """Bytes passed over because they belong to no message."""
@@ -53,21 +60,25 @@ class Framer:
         if not self._buffer:
             place = self._frame(data, start, end, offset, found)
             self._buffer += data[place:end]
+            self._in_line = data.find(b"\n", place, end) < 0
             return found
         self._buffer += data[start:end]
-        if self._waits():
+        if self._waits(data, start, end):
             return found
         joined = bytes(self._buffer)
         place = self._frame(joined, 0, len(joined), -1, found)
         del self._buffer[:place]
+        self._in_line = self._buffer.find(b"\n") < 0
         return found
 
-    def _waits(self) -> bool:
+    def _waits(self, data: bytes, start: int, end: int) -> bool:
         """Tell, without a copy of what has come, that the message can't be whole yet.
 
         A sender may cut a megabyte into single bytes: the work must stay linear.
         """
         size = len(self._buffer)
+        if self._in_line and size <= MAX_START_LINE and data.find(b"\n", start, end) < 0:
+            return True
         if size < self._need:
             return True
         if not self._in_head or size > MAX_HEADERS:
@@ -97,8 +108,10 @@ class Framer:
             if place == end:
                 break
             begin = self._start_line(data, place, end)
-            self.skipped += begin - place
-            place = begin
+            if begin != place:
+                self._begin()
+                self.skipped += begin - place
+                place = begin
             if place >= end or kind_of(data, place, end) == NOT_SIP:
                 break
             stop = self._message_end(data, place, end)
@@ -116,15 +129,21 @@ class Framer:
 
     def _start_line(self, data: bytes, place: int, end: int) -> int:
         """Return where the next start line begins, or may begin once more bytes are there."""
-        line_end = data.find(b"\n", place, end)
-        if line_end < 0 and end - place < _KEEP:
-            return place
+        if data.find(b"\n", place, end) < 0:
+            return self._unfinished(data, place, end)
         if kind_of(data, place, end) != NOT_SIP:
             return place
         match = _NEXT_START.search(data, place, end)
         if match:
             return match.start()
-        return max(data.rfind(b"\n", place, end) + 1, end - _KEEP, place)
+        return self._unfinished(data, data.rfind(b"\n", place, end) + 1, end)
+
+    @staticmethod
+    def _unfinished(data: bytes, place: int, end: int) -> int:
+        """Return from where on to keep a line that has no end yet."""
+        if end - place <= MAX_START_LINE and _MAY_START.match(data, place, end):
+            return place
+        return max(place, end - _KEEP)
 
     def _message_end(self, data: bytes, start: int, end: int) -> int:
         """Return where the message at `start` ends, -1 while it isn't whole."""

@@ -32,7 +32,8 @@ COMPACT = {
     "via": "v",
 }
 _LONG = {short: long for long, short in COMPACT.items()}
-_FOLD = re.compile(rb"[ \t]*\r?\n[ \t]+")
+_FOLD = re.compile(rb"(?:(?<![ \t])[ \t]+)?\r?\n[ \t]+")
+"""Blanks are looked at from their first one on only: a long run of them costs no more."""
 _BLANK_LINE = re.compile(rb"\n\r?\n")
 
 

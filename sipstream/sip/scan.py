@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections import OrderedDict
 from typing import TYPE_CHECKING, TypeAlias
 
 from sipstream import reasons
 from sipstream.limits import MAX_CALL_ID, STREAMS_PENDING
-from sipstream.packets import Tally
+from sipstream.packets import Linktype, Tally
 from sipstream.sip import headers
 from sipstream.sip.framing import Framer, Located
 from sipstream.sip.startline import NOT_SIP, kind_of
@@ -29,40 +30,57 @@ class Scanner:
 
     def __init__(self, tally: Tally) -> None:
         self._tally = tally
-        self._holding: dict[Flow, int] = {}
+        self._holding: OrderedDict[Flow, int] = OrderedDict()
         """Flows with a message that isn't whole yet, and its bytes, the longest waiting one first."""
         self._held = 0
 
     def feed(self, datagrams: list[Datagram]) -> list[Found]:
-        """Return the messages of the datagrams, in their order."""
+        """Return the messages of the datagrams, in their order.
+
+        Whatever one datagram makes us do wrong, the next one has its turn.
+        """
         found: list[Found] = []
         append = found.append
         with_messages = 0
         for datagram in datagrams:
             time, flow, data, start, end, offset, packets = datagram
-            if flow.stream is not None:
-                self._stream(datagram, found)
-                continue
-            kind = kind_of(data, start, end)
-            if kind == NOT_SIP and start < end and data[start] in b"\r\n":
-                # Blank lines before a start line are to be ignored (RFC 3261 section 7.5).
-                while start < end and data[start] in b"\r\n":
-                    start, offset = start + 1, offset + 1 if offset >= 0 else -1
+            try:
+                if flow.stream is not None or flow.framer is not None:
+                    self._stream(datagram, found)
+                    continue
                 kind = kind_of(data, start, end)
-            if kind == NOT_SIP:
-                start = datagram[3]
-                if packets:
-                    self._tally.reasons[_reason(data, start, end)] += 1
-                continue
-            call_id = call_id_of(data, start, end)
-            if call_id is None:
-                if packets:
-                    self._tally.reasons[reasons.NO_CALL_ID] += 1
+                if kind == NOT_SIP:
+                    self._other(datagram, found)
+                    continue
+                call_id = call_id_of(data, start, end)
+                if call_id is None:
+                    self._tally.reasons[reasons.NO_CALL_ID] += packets
+                    continue
+            except Exception as error:
+                self._tally.suspect(error, packets, Linktype.PAYLOAD, time, data[start:end])
                 continue
             with_messages += packets
             append((time, flow, kind, call_id, data, start, end, offset))
         self._tally.with_messages += with_messages
         return found
+
+    def _other(self, datagram: Datagram, found: list[Found]) -> None:
+        """Take what doesn't begin with a start line: blank lines may stand before it."""
+        time, flow, data, start, end, offset, packets = datagram
+        begin = start
+        while begin < end and data[begin] in b"\r\n":
+            # To be ignored (RFC 3261 section 7.5).
+            begin += 1
+        if begin == start or kind_of(data, begin, end) == NOT_SIP:
+            self._tally.reasons[_reason(data, start, end)] += packets
+            return
+        place = offset + begin - start if offset >= 0 else -1
+        before = len(found)
+        self._add(time, flow, [(data, begin, end, place)], found)
+        if len(found) > before:
+            self._tally.with_messages += packets
+        else:
+            self._tally.reasons[reasons.NO_CALL_ID] += packets
 
     def _stream(self, datagram: Datagram, found: list[Found]) -> None:
         """Frame a piece of a stream."""
@@ -70,27 +88,31 @@ class Scanner:
         framer: Framer | None = flow.framer
         if framer is None:
             framer = flow.framer = Framer()
-        before = len(found)
         if start == end:
             self._add(time, flow, framer.lost(), found)
             self._account(flow)
+            if flow.stream is None:
+                # It was forgotten: nothing more comes of it.
+                flow.framer = None
             return
         if not framer.waiting and _is_tls(data, start, end):
             self._tally.reasons[reasons.TLS] += packets
             return
-        self._add(time, flow, framer.feed(data, start, end, offset), found)
+        before = len(found)
+        skipped = framer.skipped
+        messages = framer.feed(data, start, end, offset)
+        self._add(time, flow, messages, found)
+        if len(found) > before:
+            self._tally.with_messages += packets
+        elif messages:
+            self._tally.reasons[reasons.NO_CALL_ID] += packets
+        elif framer.waiting and framer.skipped == skipped:
+            self._tally.reasons[reasons.PART] += packets
+        else:
+            self._tally.reasons[_reason(data, start, end)] += packets
         self._account(flow)
         while self._held > STREAMS_PENDING:
             self._give_up(time, next(iter(self._holding)), found)
-        if len(found) > before:
-            self._tally.with_messages += packets
-        elif framer.waiting and kind_of(data, start, end) != NOT_SIP:
-            self._tally.reasons[reasons.PART] += packets
-        else:
-            reason = (
-                reasons.PART if framer.waiting and not framer.skipped else _reason(data, start, end)
-            )
-            self._tally.reasons[reason] += packets
 
     def _account(self, flow: Flow) -> None:
         """Take note of how much of a message a direction holds now."""

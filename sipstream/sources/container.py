@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
 from typing import TypeAlias
 
 from sipstream.errors import SourceError
@@ -25,10 +24,6 @@ TEXT_SEARCH = 64 << 20
 reading of a sparse file or of /dev/zero within a second."""
 MAGIC_LENGTH = 4
 _GZIP_MAGIC = b"\x1f\x8b"
-_DAY_REACH = 1 << 16
-"""Bytes searched for the first printed time: far more than one packet."""
-_LATE_NS = 10**9
-"""How far a packet's time may lie after the file's: file times come from a coarser clock."""
 
 Reader: TypeAlias = PcapReader | PcapngReader | TextReader
 
@@ -59,45 +54,26 @@ def make_reader(
     store: Store,
     offset: int = 0,
     *,
-    day: date | None = None,
+    modified_ns: Callable[[], int] | None = None,
     live: bool = False,
 ) -> Reader:
     """Return the reader for a kind other than GZIP; `offset` is the place of its first byte.
 
-    `day` is the local date of the first packet, for text that prints only times of day; `live` says
-    that the text is being printed now.
+    `modified_ns` and `live` are for text, see TextReader.
     """
     if kind is Kind.PCAP:
         return PcapReader(store, offset)
     if kind is Kind.PCAPNG:
         return PcapngReader(store, offset)
-    return TextReader(store, offset, day=day, live=live)
-
-
-def first_day(store: Store, head: bytes, modified_ns: int) -> date:
-    """Return the local date of a text's first packet, for text that prints only times of day.
-
-    It is the day of the last change (ns since the epoch), or the day before where the first printed
-    time of day would lie after it.
-    """
-    try:
-        day = datetime.fromtimestamp(modified_ns // 10**9).date()
-    except (OverflowError, OSError, ValueError):
-        return date(1970, 1, 1)
-    scratch = TextReader(store, day=day)
-    for batch in scratch.feed(head[:_DAY_REACH]) + scratch.finish():
-        if batch.records[0][0] > modified_ns + _LATE_NS:
-            return day - timedelta(days=1)
-        break
-    return day
+    return TextReader(store, offset, modified_ns=modified_ns, live=live)
 
 
 class AnyReader:
     """Reads a stream of any kind; what is compressed gives nothing but `kind`.
 
     `offset` is the place in `store` of the first byte that will be fed, `text` the store as text
-    where the caller has one already. `notes` is the caller's list. `modified_ns` is asked when the
-    first bytes are there: by when they were written, in ns since the epoch.
+    where the caller has one already. `notes` is the caller's list. `modified_ns` tells by when the
+    stream was written, in ns since the epoch.
     """
 
     def __init__(
@@ -155,7 +131,7 @@ class AnyReader:
             self._head = b""
             if self.kind is Kind.GZIP:
                 return []
-            self._reader = self._make(self.kind, data)
+            self._reader = self._make(self.kind)
         return self._found(self._reader.feed(data))
 
     def flush(self) -> list[Batch]:
@@ -186,12 +162,13 @@ class AnyReader:
         if self.unrecognised(0 if ended else TEXT_SEARCH):
             raise SourceError(f"{name}: {UNKNOWN}")
 
-    def _make(self, kind: Kind, data: bytes) -> Reader:
+    def _make(self, kind: Kind) -> Reader:
         if kind is not Kind.TEXT:
             return make_reader(kind, self._store, self._offset)
         store = self._text or TextStore(self._store)
-        day = first_day(store, data, self._modified_ns())
-        return make_reader(kind, store, self._offset, day=day, live=self._live)
+        return make_reader(
+            kind, store, self._offset, modified_ns=self._modified_ns, live=self._live
+        )
 
     def _found(self, batches: list[Batch]) -> list[Batch]:
         assert self._reader is not None

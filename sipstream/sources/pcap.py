@@ -11,6 +11,7 @@ import struct
 
 from sipstream.limits import BATCH_PACKETS, MAX_PACKET
 from sipstream.packets import Batch, Record, Store
+from sipstream.sources.records import RecordReader
 
 MAGICS = (
     b"\xa1\xb2\xc3\xd4",
@@ -22,33 +23,22 @@ _HEADER = 24
 _RECORD = 16
 
 
-class PcapReader:
-    """Reads one pcap stream, file or part of a spool that begins with a pcap header.
+class PcapReader(RecordReader):
+    """Reads one pcap stream, file or part of a spool that begins with a pcap header."""
 
-    `offset` is the place in `store` of the first byte that will be fed.
-    """
+    what = "packet"
 
     def __init__(self, store: Store, offset: int = 0) -> None:
-        self.notes: list[str] = []
-        self._store = store
-        self._base = offset
-        self._start = offset
-        self._rest = b""
+        super().__init__(store, offset)
         self._record: struct.Struct | None = None
         self._scale = 1000
         self._linktype = 0
-        self._broken = False
 
-    def feed(self, data: bytes) -> list[Batch]:
-        """Take the next bytes, return the whole packets they complete."""
-        if self._broken:
-            return []
-        data = self._rest + data if self._rest else data
+    def _read(self, data: bytes) -> tuple[list[Batch], int]:
         position = 0
         if self._record is None:
             if len(data) < _HEADER:
-                self._rest = data
-                return []
+                return [], 0
             self._read_header(data[:_HEADER])
             position = _HEADER
         batches: list[Batch] = []
@@ -57,20 +47,7 @@ class PcapReader:
             if records:
                 batches.append(Batch(self._store, self._base, data, self._linktype, records))
             if len(records) < BATCH_PACKETS:
-                break
-        self._rest = b"" if self._broken else data[position:]
-        self._base += position
-        return batches
-
-    def finish(self) -> list[Batch]:
-        """Say where the file was cut, if it was; nothing more comes of it."""
-        if self._rest:
-            place = self._base - self._start
-            self.notes.append(
-                f"cut short at byte {place}: the last {len(self._rest)} bytes are no whole packet"
-            )
-            self._rest = b""
-        return []
+                return batches, position
 
     def _read_header(self, head: bytes) -> None:
         import dpkt.pcap
@@ -96,21 +73,14 @@ class PcapReader:
         while room and position <= last_header:
             seconds, fraction, length, wire_length = unpack(data, position)
             if length > MAX_PACKET:
-                self._give_up(position, length)
+                self._give_up(position, f"a packet of {length} bytes")
                 break
             start = position + _RECORD
             end = start + length
             if end > size:
+                self._need = end - position
                 break
             append((seconds * 1_000_000_000 + fraction * scale, start, end, wire_length))
             position = end
             room -= 1
         return records, position
-
-    def _give_up(self, position: int, length: int) -> None:
-        """Stop reading: without a believable length nothing says where the next record begins."""
-        place = self._base + position - self._start
-        self.notes.append(
-            f"damaged at byte {place}: a packet of {length} bytes; what follows is not read"
-        )
-        self._broken = True

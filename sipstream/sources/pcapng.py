@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from sipstream.limits import BATCH_PACKETS, MAX_PACKET
+from sipstream.limits import BATCH_PACKETS, FURTHEST, MAX_PACKET
 from sipstream.packets import Batch, Record, Store
+from sipstream.sources.records import RecordReader
 
 MAGIC = b"\x0a\x0d\x0d\x0a"
 _SECTION = 0x0A0D0D0A
@@ -21,6 +23,9 @@ _ENHANCED_PACKET = 6
 _MAX_BLOCK = 16 << 20
 """Longest block believed; blocks of other kinds may be larger than a packet."""
 _MAX_INTERFACES = 65_536
+_SKIPS_TOLD = 3
+_SHORTEST = {_INTERFACE: 20, _OLD_PACKET: 32, _SIMPLE_PACKET: 16, _ENHANCED_PACKET: 32}
+"""Bytes of a block's fixed part, its head and end included."""
 _NS = 1_000_000_000
 
 
@@ -34,27 +39,32 @@ class _Interface:
 
     def time(self, units: int) -> int:
         """Return ns since the epoch for a time stamp in the interface's units."""
-        return units * _NS // self.units_per_second + self.offset_ns
+        time = units * _NS // self.units_per_second + self.offset_ns
+        return max(-FURTHEST, min(time, FURTHEST))
 
 
-class PcapngReader:
-    """Reads one pcapng stream; `offset` is the place in `store` of the first byte fed."""
+class _Packet(NamedTuple):
+    """What a packet block says."""
+
+    interface: int
+    units: int
+    start: int
+    size: int
+    wire: int
+
+
+class PcapngReader(RecordReader):
+    """Reads one pcapng stream."""
+
+    what = "block"
 
     def __init__(self, store: Store, offset: int = 0) -> None:
-        self.notes: list[str] = []
-        self._store = store
-        self._base = offset
-        self._start = offset
-        self._rest = b""
+        super().__init__(store, offset)
         self._order = "<"
         self._interfaces: list[_Interface] = []
-        self._broken = False
+        self._skipped = 0
 
-    def feed(self, data: bytes) -> list[Batch]:
-        """Take the next bytes, return the whole packets they complete."""
-        if self._broken:
-            return []
-        data = self._rest + data if self._rest else data
+    def _read(self, data: bytes) -> tuple[list[Batch], int]:
         batches: list[Batch] = []
         position = 0
         while len(data) - position >= 12:
@@ -63,24 +73,13 @@ class PcapngReader:
                 self._give_up(position, f"a block of {length} bytes")
                 break
             if position + length > len(data):
+                self._need = length
                 break
             self._read_block(kind, data, position, length, batches)
             if self._broken:
                 break
             position += length
-        self._rest = b"" if self._broken else data[position:]
-        self._base += position
-        return batches
-
-    def finish(self) -> list[Batch]:
-        """Say where the file was cut, if it was; nothing more comes of it."""
-        if self._rest:
-            place = self._base - self._start
-            self.notes.append(
-                f"cut short at byte {place}: the last {len(self._rest)} bytes are no whole block"
-            )
-            self._rest = b""
-        return []
+        return batches, position
 
     def _block_head(self, data: bytes, position: int) -> tuple[int, int]:
         """Return the block's type and length; a section header sets the byte order first."""
@@ -92,47 +91,45 @@ class PcapngReader:
     def _read_block(
         self, kind: int, data: bytes, position: int, length: int, batches: list[Batch]
     ) -> None:
-        if kind == _ENHANCED_PACKET and length >= 32:
+        if length < _SHORTEST.get(kind, 12):
+            self._skip(position, f"a block of type {kind} with {length} bytes")
+        elif kind == _ENHANCED_PACKET:
             number, high, low, size, wire = struct.unpack_from(
                 self._order + "5I", data, position + 8
             )
-            self._add(
-                batches, data, position + 28, length - 32, number, (high << 32) | low, size, wire
-            )
-        elif kind == _INTERFACE and length >= 20:
+            packet = _Packet(number, high << 32 | low, position + 28, size, wire)
+            self._add(batches, data, position, length - 32, packet)
+        elif kind == _INTERFACE:
             self._add_interface(data, position, length)
         elif kind == _SECTION:
             self._interfaces.clear()
-        elif kind == _SIMPLE_PACKET and length >= 16:
+        elif kind == _SIMPLE_PACKET:
             (wire,) = struct.unpack_from(self._order + "I", data, position + 8)
             snaplen = self._interfaces[0].snaplen if self._interfaces else 0
             size = min(wire, length - 16, snaplen or MAX_PACKET)
-            self._add(batches, data, position + 12, length - 16, 0, 0, size, wire)
-        elif kind == _OLD_PACKET and length >= 32:
+            self._add(
+                batches, data, position, length - 16, _Packet(0, 0, position + 12, size, wire)
+            )
+        elif kind == _OLD_PACKET:
             number, _, high, low, size, wire = struct.unpack_from(
                 self._order + "HH4I", data, position + 8
             )
-            self._add(
-                batches, data, position + 28, length - 32, number, (high << 32) | low, size, wire
-            )
+            packet = _Packet(number, high << 32 | low, position + 28, size, wire)
+            self._add(batches, data, position, length - 32, packet)
 
     def _add(
-        self,
-        batches: list[Batch],
-        data: bytes,
-        start: int,
-        room: int,
-        number: int,
-        units: int,
-        size: int,
-        wire: int,
+        self, batches: list[Batch], data: bytes, position: int, room: int, packet: _Packet
     ) -> None:
         """Append one packet to the last batch, or to a new one when its interface is another."""
+        number, units, start, size, wire = packet
         if number >= len(self._interfaces):
-            self._give_up(start - 28, f"a packet of interface {number}, which was not declared")
+            self._skip(position, f"a packet of interface {number}, which was not declared")
             return
-        if size > min(room, MAX_PACKET):
-            self._give_up(start - 28, f"a packet of {size} bytes in a block with room for {room}")
+        if size > room:
+            self._skip(position, f"a packet of {size} bytes in a block with room for {room}")
+            return
+        if size > MAX_PACKET:
+            self._skip(position, f"a packet of {size} bytes")
             return
         interface = self._interfaces[number]
         record: Record = (interface.time(units), start, start + size, wire)
@@ -146,6 +143,14 @@ class PcapngReader:
             last = Batch(self._store, self._base, data, interface.linktype, [], interface.name)
             batches.append(last)
         last.records.append(record)
+
+    def _skip(self, position: int, what: str) -> None:
+        """Pass over a block that can't be believed; its length says where the next one begins."""
+        self._skipped += 1
+        if self._skipped <= _SKIPS_TOLD:
+            self.notes.append(f"damaged at byte {self._at(position)}: {what}; it is passed over")
+        elif self._skipped == _SKIPS_TOLD + 1:
+            self.notes.append("more blocks are damaged and passed over")
 
     def _add_interface(self, data: bytes, position: int, length: int) -> None:
         """Read an interface description block with its name, resolution and offset options."""
@@ -178,12 +183,6 @@ class PcapngReader:
             options.append((code, data[position : position + length]))
             position += (length + 3) & ~3
         return options
-
-    def _give_up(self, position: int, what: str) -> None:
-        """Stop reading: nothing says where the next believable block begins."""
-        place = self._base + position - self._start
-        self.notes.append(f"damaged at byte {place}: {what}; what follows is not read")
-        self._broken = True
 
 
 def _units_per_second(code: int) -> int:

@@ -9,13 +9,17 @@ like a packet's in every detail can split a message there. -v and -X can't be de
 from __future__ import annotations
 
 import re
-from datetime import date
+from collections.abc import Callable
+from datetime import date, datetime, timedelta
 
 from sipstream.limits import BATCH_PACKETS, MAX_TEXT_PACKET
 from sipstream.packets import Batch, Linktype, Record, Store
 from sipstream.sources.textclock import Clock, Form, Intervals
 from sipstream.spool import FileStore, Spool
 
+_EPOCH = date(1970, 1, 1)
+_LATE = 10**9
+"""How far (ns) a packet's time may lie after the file's: file times come from a coarser clock."""
 _LINE_SHAPE = 512
 """Bytes of a line that tell whether it begins a packet: the patterns below reach no further."""
 _STAMPED = 3
@@ -115,18 +119,24 @@ class TextStore:
 class TextReader:
     """Reads what one tcpdump printed.
 
-    `offset` is the place in `store` of the first byte that will be fed; `day` the local date of the
-    first packet, for forms that print none (the epoch's first day without one); `live` says that
-    the text is being printed now, so that `flush` may be called.
+    `offset` is the place in `store` of the first byte that will be fed; `modified_ns` tells by when
+    the text was printed (ns since the epoch), for forms that print no date: it is asked once the
+    first packet is there; `live` says that the text is being printed now, so that `flush` may be
+    called.
     """
 
     def __init__(
-        self, store: Store, offset: int = 0, *, day: date | None = None, live: bool = False
+        self,
+        store: Store,
+        offset: int = 0,
+        *,
+        modified_ns: Callable[[], int] | None = None,
+        live: bool = False,
     ) -> None:
         self.notes: list[str] = []
         self._store = store
         self._live = live
-        self._day = day if day is not None else date(1970, 1, 1)
+        self._modified_ns = modified_ns
         # Each line is found by the line end before it: the first one gets one that isn't there.
         self._buffer = bytearray(b"\n")
         self._base = offset - 1
@@ -138,7 +148,7 @@ class TextReader:
         self._pending_time = 0
         self._flushed = False
         self._pattern: re.Pattern[bytes] | None = None
-        self._clock = Clock(Form.NONE, self._day)
+        self._clock = Clock(Form.NONE, _EPOCH)
         self._intervals: Intervals | None = None
         self._held: list[Batch] = []
 
@@ -234,12 +244,31 @@ class TextReader:
         form = next(form for name, form in kinds.items() if groups[name] is not None)
         numbered = groups["numbered"] is not None or groups["unstampednumbered"] is not None
         self._pattern = _PATTERNS[form, numbered]
-        self._clock = Clock(form, self._day)
+        day = self._first_day(form, first)
+        self._clock = Clock(form, day)
         if form is Form.INTERVAL:
-            self._intervals = Intervals(self._day)
-            self.notes.append(f"its times count from the first packet, taken as {self._day} 00:00")
+            self._intervals = Intervals(day)
+            self.notes.append(f"its times count from the first packet, taken as {day} 00:00")
         elif form is Form.NONE:
             self.notes.append("has no times: only the order of its packets is known")
+
+    def _first_day(self, form: Form, first: re.Match[bytes]) -> date:
+        """Return the local date of the first packet, for forms that print none.
+
+        It is the day of the last change, or the day before where the printed time of day would lie
+        behind it.
+        """
+        modified = 0 if self._modified_ns is None else self._modified_ns()
+        try:
+            day = datetime.fromtimestamp(modified // 10**9).date()
+        except (OverflowError, OSError, ValueError):
+            return _EPOCH
+        if form is not Form.CLOCK:
+            return day
+        before, _, rest = first["clock"].rpartition(b":")
+        seconds, _, fraction = rest.strip().partition(b".")
+        late = Clock(form, day).time((before, seconds, fraction)) > modified + _LATE
+        return day - timedelta(days=1) if late and day > date.min else day
 
     def _end_packet(self, records: list[Record], end: int) -> None:
         start, self._pending = self._pending, -1

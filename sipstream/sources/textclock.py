@@ -10,15 +10,16 @@ import enum
 import time
 from collections.abc import Callable
 from datetime import date, timedelta
+from functools import lru_cache
 from typing import TypeAlias
+
+from sipstream.limits import FURTHEST
 
 _SECOND = 10**9
 _HALF_DAY = 12 * 3600 * _SECOND
 _DAY = 24 * 3600 * _SECOND
 _LATE = 60 * _SECOND
 """How long before midnight a packet may be that is printed after one from behind midnight."""
-_FURTHEST = 9_000_000_000 * _SECOND
-"""No time lies further from the epoch (the year 2255): it has to fit into 64 bits of ns."""
 _MINUTES = 4096
 """Minutes remembered; the table is emptied when full."""
 _INTERVALS_READ = 64
@@ -47,7 +48,7 @@ class Clock:
     """
 
     def __init__(self, form: Form, day: date) -> None:
-        self._previous = midnight(day) - 1
+        self._previous = max(-FURTHEST, min(midnight(day) - 1, FURTHEST))
         self._day = self._first_day = day
         self._minute = b""
         self._bases: tuple[int, ...] = ()
@@ -66,7 +67,7 @@ class Clock:
             before, seconds, fraction = stamp
             within = int(fraction) * (1 if len(fraction) == 9 else 1000)
             found = self._read(before, int(seconds) * _SECOND + within, self._previous)
-            if found is not None and -_FURTHEST < found < _FURTHEST:
+            if found is not None and -FURTHEST < found < FURTHEST:
                 self._previous = found
                 return found
         self._previous += 1
@@ -171,7 +172,7 @@ class Intervals:
             self._wraps += _DAY
         self._previous = value
         since = value + self._wraps if self._since_first else self._total
-        return max(-_FURTHEST, min(self._origin + since, _FURTHEST))
+        return max(-FURTHEST, min(self._origin + since, FURTHEST))
 
 
 def midnight(day: date) -> int:
@@ -202,6 +203,9 @@ def _local(day: date, hour: int, minute: int) -> tuple[int, ...]:
     In the hour that is skipped when clocks are put forward no clock shows it: then what `mktime`
     makes of it is returned.
     """
+    plain = _plain_midnight(day, (*time.tzname, time.timezone, time.altzone))
+    if plain is not None:
+        return (plain + (hour * 60 + minute) * 60 * _SECOND,)
     found: set[int] = set()
     parts = (day.year, day.month, day.day, hour, minute)
     try:
@@ -214,6 +218,23 @@ def _local(day: date, hour: int, minute: int) -> tuple[int, ...]:
     except (OverflowError, ValueError, OSError):
         return ()
     return tuple(sorted(found))
+
+
+@lru_cache(maxsize=64)
+def _plain_midnight(day: date, zone: object) -> int | None:
+    """Return when a day of 24 hours began (ns), None for one on which clocks are put on or back.
+
+    `zone` only tells answers for one time zone from those for another.
+    """
+    try:
+        begin, end = (
+            time.mktime((day.year, day.month, one, 0, 0, 0, 0, 0, -1))
+            for one in (day.day, day.day + 1)
+        )
+        shifted = any(time.localtime(begin + hour * 3600).tm_hour != hour for hour in range(24))
+    except (OverflowError, ValueError, OSError):
+        return None
+    return int(begin) * _SECOND if end - begin == 86_400 and not shifted else None
 
 
 def _nearest(bases: tuple[int, ...], within: int, previous: int) -> int | None:

@@ -1,10 +1,11 @@
 """Framing of streams under any bytes and any cut."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support import sip
 
-from sipstream.limits import MAX_HEADERS
+from sipstream.limits import MAX_HEADERS, MAX_START_LINE
 from sipstream.sip.framing import Framer
 
 MESSAGES = [sip(call_id=str(n), body="v=0\r\n" * n) for n in range(4)]
@@ -64,6 +65,49 @@ def test_a_large_message_in_single_bytes_is_not_copied_again_and_again() -> None
     framer, found, copied = Framer(), [], 0
     for place in range(len(message)):
         found += feed(framer, message[place : place + 1])
-        copied += not framer._waits()
+        copied += not framer._waits(message, place, place + 1)
     assert found == [message]
     assert copied < 5000
+
+
+NONSENSE = b"ABC " + b"x" * 1000 + b" SIP/2.0zzz\n"
+
+
+@given(st.lists(st.integers(1, 700), max_size=20))
+def test_any_cut_with_nonsense_in_between(sizes: list[int]) -> None:
+    stream, framer, found = NONSENSE.join(MESSAGES), Framer(), []
+    for size in [*sizes, len(stream)]:
+        found += feed(framer, stream[:size])
+        stream = stream[size:]
+    assert found == MESSAGES
+
+
+@pytest.mark.parametrize("size", [1, 700, 1400])
+def test_a_long_start_line_in_segments(size: int) -> None:
+    message = sip(f"INVITE sip:{'a' * 60_000}@b SIP/2.0")
+    framer, found = Framer(), []
+    for place in range(0, len(message), size):
+        found += feed(framer, message[place : place + size])
+    assert found == [message]
+
+
+def test_a_message_behind_a_body_without_line_end_is_found_after_a_gap() -> None:
+    framer = Framer()
+    cut = sip(extra="Content-Type: text/xml\r\n", body="<a>" + "b" * 500 + "</a>")
+    assert feed(framer, cut[:200]) == []
+    framer.lost()
+    assert feed(framer, cut[400:] + MESSAGES[1] + MESSAGES[2]) == MESSAGES[1:3]
+
+
+def test_endless_nonsense_is_bounded_and_linear() -> None:
+    framer = Framer()
+    for _ in range(300):
+        feed(framer, b"(" * 1000)
+    assert framer.held <= MAX_START_LINE + 1000
+    searched = 0
+    for _ in range(3000):
+        before = framer.held
+        feed(framer, b"\n")
+        searched += before
+    assert searched <= 3000 * 10_000
+    assert feed(framer, MESSAGES[0]) == [MESSAGES[0]]

@@ -9,7 +9,7 @@ from waysin import FORMATS, numbers_of, pcap, pcapng, text, text_packet
 
 from sipstream.errors import SourceError
 from sipstream.sources import container
-from sipstream.sources.container import AnyReader, Kind, first_day, make_reader, sniff
+from sipstream.sources.container import AnyReader, Kind, make_reader, sniff
 from sipstream.spool import Spool
 
 
@@ -38,7 +38,7 @@ def test_first_bytes_tell_the_kind(head: bytes, kind: Kind | None) -> None:
 @pytest.mark.parametrize("kind", [Kind.PCAP, Kind.PCAPNG, Kind.TEXT])
 def test_reader_of_each_kind(kind: Kind) -> None:
     data = b"behind other bytes" + FORMATS[kind.value](range(3))
-    reader = make_reader(kind, MemoryStore(data), 18, day=date(2026, 11, 24))
+    reader = make_reader(kind, MemoryStore(data), 18)
     batches = reader.feed(data[18:]) + reader.finish()
     assert [number for batch in batches for number in numbers_of(batch)] == [0, 1, 2]
 
@@ -114,6 +114,14 @@ def moment(day: date, time: str) -> int:
 DAY = date(2026, 11, 24)
 
 
+def first_times(changed: int, *pieces: bytes) -> list[int]:
+    """The times of text fed in pieces, changed last at a time (ns)."""
+    reader = AnyReader(Spool(), notes=[], modified_ns=lambda: changed)
+    batches = [batch for piece in pieces for batch in reader.keep(piece)] + reader.finish()
+    return [record[0] for batch in batches for record in batch.records]
+
+
+@pytest.mark.parametrize("first", [1, 4, 16, 1000])
 @pytest.mark.parametrize(
     ("printed", "changed", "day"),
     [
@@ -122,14 +130,15 @@ DAY = date(2026, 11, 24)
         ("23:59:58.000000", "00:00:01", DAY - timedelta(days=1)),
     ],
 )
-def test_day_of_the_first_packet(printed: str, changed: str, day: date) -> None:
-    head = text_packet(1, printed)
-    assert first_day(MemoryStore(), head, moment(DAY, changed)) == day
+def test_day_of_the_first_packet(printed: str, changed: str, day: date, first: int) -> None:
+    text = b"tcpdump: listening on eth0\n" + text_packet(1, printed)
+    [time] = first_times(moment(DAY, changed), text[:first], text[first:])
+    assert time // 10**9 == moment(day, printed[:8]) // 10**9
 
 
-def test_day_of_text_without_packets_is_the_day_of_the_change() -> None:
-    assert first_day(MemoryStore(), b"tcpdump: listening on eth0\n", moment(DAY, "12:00:00")) == DAY
-
-
-def test_an_impossible_time_of_change_is_no_error() -> None:
-    assert first_day(MemoryStore(), text_packet(1), 1 << 80) == date(1970, 1, 1)
+@pytest.mark.parametrize("changed", [1 << 80, 10_413_792_000 * 10**9])
+@pytest.mark.parametrize("stamp", ["12:00:00.000000 ", ""])
+def test_an_impossible_time_of_change_is_no_error(changed: int, stamp: str) -> None:
+    text = text_packet(1).partition(b" ")[2]
+    [time] = first_times(changed, stamp.encode() + text)
+    assert abs(time) < 2**63
