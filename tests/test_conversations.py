@@ -5,6 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import A, B, Chain, batch, ethernet, ipv4, sip, udp
 
+from sipstream.limits import MAX_KINDS, MAX_USER
+
 MS = 10**6
 
 
@@ -152,3 +154,53 @@ def test_a_message_view_tells_all() -> None:
     assert message.cseq == "1 INVITE"
     assert (message.src_num, message.dst_num) == ("4151500", "5660066")
     assert not message.cut
+
+
+@given(st.lists(st.lists(st.integers(0, 30), min_size=1, max_size=8), min_size=1, max_size=8))
+def test_order_and_places_are_right_after_every_batch(batches: list[list[int]]) -> None:
+    chain, number = Chain(), 0
+    for times in batches:
+        load(
+            *((time, sip(cseq=f"{number + n} INVITE")) for n, time in enumerate(times)), chain=chain
+        )
+        number += len(times)
+        index = chain.conversations.index
+        arrived = list(index.arrived(0))
+        order = sorted(arrived, key=index.m_time.__getitem__)
+        assert index.in_time_order(0) == order
+        assert [chain.conversations.message(one).index for one in order] == list(range(len(order)))
+
+
+def test_many_messages_of_one_time_are_each_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    chain = Chain()
+    reads = 0
+    read = chain.conversations.index.raw
+
+    def counted(message: int) -> bytes:
+        nonlocal reads
+        reads += 1
+        return read(message)
+
+    monkeypatch.setattr(chain.conversations.index, "raw", counted)
+    load(*((5, sip(cseq=f"{n:06d} INVITE")) for n in range(500)), chain=chain)
+    assert chain.conversations.message_count == 500
+    assert reads < 1500
+
+
+def test_a_conversation_with_very_many_kinds_is_still_filtered_right() -> None:
+    chain = load(*((n, sip(f"SIP/2.0 {n} X")) for n in range(100, 700)))
+    assert chain.conversations[0].kinds == frozenset(range(100, 700))
+    assert max(map(len, chain.conversations.index.kind_sets)) <= MAX_KINDS
+
+
+def test_endless_user_parts_are_kept_in_part() -> None:
+    chain = load((1, sip(source=f"<sip:{'9' * 30_000}@a>")))
+    assert len(chain.conversations[0].src_user) == MAX_USER
+
+
+def test_more_capture_points_than_can_be_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sipstream.conversations.TAPS", 3)
+    chain = Chain()
+    for n in range(10):
+        load((n, sip(call_id=str(n))), chain=chain, tap=f"if{n}")
+    assert len(chain.conversations) == 10

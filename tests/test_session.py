@@ -243,3 +243,59 @@ async def test_a_file_is_watched_once_and_no_longer(tmp_path: Path) -> None:
         with pytest.raises(CommandError, match="no file is watched"):
             await session.sources.untail()
         session.sources.tail(path)
+
+
+async def test_a_fault_in_one_source_leaves_all_else_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    shown = Shown()
+    complaints: list[str] = []
+    async with shown.session as session:
+        session.sources.complain = complaints.append
+        await shown.feed(A1)
+
+        class Failing(Feed):
+            async def batches(self) -> AsyncIterator[Batch]:
+                raise ZeroDivisionError("no")
+                yield
+
+        session.sources._start(Failing())  # type: ignore[arg-type]
+        await session.sources.wait_sources()
+        await shown.feed(B1)
+        assert len(session.conversations) == 2
+    [complaint] = complaints
+    faults = tmp_path / "state" / "sipstream" / "faults.txt"
+    assert complaint == (
+        f"feed: a fault in sipstream ended it (ZeroDivisionError); what happened is in {faults}"
+    )
+    assert "ZeroDivisionError: no" in faults.read_text()
+    assert faults.stat().st_mode & 0o777 == 0o600
+
+
+async def test_packets_that_a_stage_fails_on_are_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+    def fail(*arguments: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("sipstream.decode.link.network", fail)
+    tagged = [ethernet(ipv4(udp(one)), tags=(0x8100,)) for one in (A1, B1)]
+    shown = Shown()
+    complaints: list[str] = []
+    async with shown.session as session:
+        session.sources.complain = complaints.append
+        for _ in range(2):
+            session.sources._start(Feed(batch(tagged)))  # type: ignore[arg-type]
+            await session.sources.wait_sources()
+    kept = tmp_path / "state" / "sipstream" / "suspects-1.pcap"
+    assert (
+        complaints
+        == [f"feed: sipstream failed on some packets and goes on, they are kept in {kept}"] * 2
+    )
+    monkeypatch.undo()
+    found = [message.header("Call-ID") async for message in sipstream.stream(kept)]
+    assert sorted(map(str, found)) == ["a", "a", "b", "b"]
+    assert kept.stat().st_size == 24 + 4 * 16 + 2 * sum(map(len, tagged))

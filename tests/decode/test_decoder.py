@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import A, B, Chain, batch, ethernet, ipv4, ipv6, sip, tcp, udp
 
+from sipstream.decode.sctp import UserMessages
 from sipstream.packets import Linktype
 
 MESSAGE = sip()
@@ -255,3 +256,92 @@ def test_fragments_that_stay_incomplete_have_a_reason_of_their_own() -> None:
         "fragment of a datagram": 1,
         "fragment of a datagram that stayed incomplete": 1,
     }
+
+
+def test_of_fragments_that_overlap_the_first_copy_wins() -> None:
+    whole = udp(MESSAGE)
+    other = udp(MESSAGE.replace(b"call-1", b"call-2"))
+    chain = load(
+        ethernet(ipv4(whole[80:], identification=9, fragment=10)),
+        ethernet(ipv4(other, identification=9, fragment=0x2000)),
+    )
+    [message] = chain.conversations[0].messages
+    assert message.raw == other[8:80] + whole[80:]
+
+
+def test_an_identification_used_again_much_later_is_another_datagram() -> None:
+    whole = udp(MESSAGE)
+    frames = [
+        ethernet(ipv4(whole[:80], identification=9, fragment=0x2000)),
+        ethernet(ipv4(whole[80:], identification=9, fragment=10)),
+    ]
+    chain = Chain()
+    chain.feed(batch(frames, times=[10**9, 3600 * 10**9]))
+    chain.finish()
+    assert chain.counts() == {}
+    assert +chain.tally.reasons == {"fragment of a datagram that stayed incomplete": 2}
+
+
+def test_tiny_fragments_count_for_what_they_cost(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sipstream.decode.ip.FRAGMENT_BYTES", 10_000)
+    chain = Chain()
+    for number in range(1000):
+        chain.feed(batch([ethernet(ipv4(b"x", identification=number, fragment=0x2001))]))
+    assert chain.decoder._fragments.waiting() < 100
+    assert chain.adds_up()
+
+
+def test_only_endpoints_of_messages_are_kept() -> None:
+    chain = load(*(ethernet(ipv4(udp(b"\x80" * 40, port, 40_000))) for port in range(1, 500)))
+    assert len(chain.conversations.index.endpoints) == 0
+    chain = load(ethernet(ipv4(udp(MESSAGE))))
+    assert len(chain.conversations.index.endpoints) == 2
+
+
+def test_a_fault_of_ours_costs_one_packet(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object) -> None:
+        raise ZeroDivisionError
+
+    tunnelled = ethernet(ipv4(ipv4(udp(MESSAGE)), 4))
+    monkeypatch.setattr("sipstream.decode.tunnels.inside", fail)
+    chain = load(tunnelled, ethernet(ipv4(udp(MESSAGE))), tunnelled)
+    assert chain.counts() == {"call-1": 1}
+    assert chain.tally.reasons == {"fault in sipstream (ZeroDivisionError)": 2}
+    assert [one.data for one in chain.tally.suspects] == [tunnelled] * 2
+    monkeypatch.setattr("sipstream.sip.scan.call_id_of", fail)
+    chain = load(ethernet(ipv4(udp(MESSAGE))), ethernet(ipv4(udp(b"\x80"))))
+    assert chain.tally.reasons == {"fault in sipstream (ZeroDivisionError)": 1, "not SIP": 1}
+    assert chain.tally.suspects[0].data == MESSAGE
+
+
+def test_sctp_messages_that_never_end_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sipstream.decode.sctp.SCTP_BYTES", 10_000)
+    messages = UserMessages()
+    for number in range(100):
+        assert messages.feed(number, 2, 1, b"x" * 1000) is None
+    assert messages._bytes <= 10_000
+    assert messages.feed(99, 1, 2, b"y") == b"x" * 1000 + b"y"
+    assert messages.feed(1, 1, 2, b"y") is None
+
+
+def upgrade(extra: bytes = b"Upgrade: websocket\r\n") -> bytes:
+    return b"GET / HTTP/1.1\r\nHost: a\r\n" + extra + b"Sec-WebSocket-Protocol: sip\r\n\r\n"
+
+
+def frame_of(payload: bytes) -> bytes:
+    return b"\x82\x7e" + struct.pack("!H", len(payload)) + payload
+
+
+@pytest.mark.parametrize("cut", [4, 30, 60])
+@pytest.mark.parametrize("header", [b"Upgrade: websocket\r\n", b"UPGRADE:websocket\r\n"])
+def test_a_websocket_handshake_in_two_segments(cut: int, header: bytes) -> None:
+    stream = upgrade(header) + frame_of(MESSAGE)
+    pieces = [(0, stream[:cut]), (cut, stream[cut:])]
+    chain = load(*(ethernet(ipv4(tcp(piece, 1 + at), 6)) for at, piece in pieces))
+    [message] = chain.conversations[0].messages
+    assert (message.raw, message.transport) == (MESSAGE, "WS")
+
+
+def test_other_http_is_no_sip() -> None:
+    chain = load(ethernet(ipv4(tcp(upgrade(b""), 1), 6)))
+    assert chain.tally.reasons == {"not SIP": 1}

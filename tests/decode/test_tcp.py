@@ -203,3 +203,31 @@ def test_a_flood_of_streams_leaves_the_busy_one_alone(monkeypatch: pytest.Monkey
         packets += [segment(b"x", 1, source_port=6000 + place)]
         chain.feed(batch(packets))
     assert chain.counts() == {"call-1": 1}
+
+
+def test_every_hole_is_given_up_at_the_end() -> None:
+    chain = load(segment(ONE, 1000), segment(TWO, 5000), segment(THREE, 9000))
+    assert whole(chain) == [ONE, TWO, THREE]
+
+
+@pytest.mark.parametrize("again", [{"flags": 0x02, "sequence": 1}, {"sequence": 90_000_000}])
+def test_what_waits_behind_a_hole_is_kept_when_the_ports_are_used_again(
+    again: dict[str, int],
+) -> None:
+    sequence = again.pop("sequence")
+    packets = [segment(ONE, 1000), segment(TWO, 5000), segment(b"", sequence, **again)]
+    if not again:
+        packets = packets[:2]
+    chain = load(*packets, segment(THREE, sequence + 1))
+    assert whole(chain) == [ONE, TWO, THREE]
+
+
+def test_of_segments_that_overlap_the_first_copy_wins() -> None:
+    other = ONE.replace(b"call-1", b"call-9")
+    chain = load(segment(b"", 0, flags=0x02), segment(ONE[100:], 101), segment(other, 1))
+    assert whole(chain) == [other[:100] + ONE[100:]]
+
+
+def test_sip_over_tcp_without_a_call_id_is_counted_as_that() -> None:
+    chain = load(segment(b"OPTIONS sip:a SIP/2.0\r\nContent-Length: 0\r\n\r\n", 1))
+    assert chain.tally.reasons == {"SIP without Call-ID": 1}

@@ -247,3 +247,9 @@ def test_hep_without_a_time_has_the_packets() -> None:
 def test_damaged_hep_is_counted(packet: bytes, reason: str) -> None:
     frame = ETHER / OUTER / UDP(dport=9060) / Raw(packet)
     assert load(frame).tally.reasons == {reason: 1}
+
+
+def test_hep_is_found_in_a_flow_that_began_with_something_else() -> None:
+    outer = ETHER / OUTER / UDP(sport=40000, dport=9999)
+    chain = load(outer / Raw(bytes(4)), outer / Raw(hep3(MESSAGE)))
+    assert chain.counts() == {"call-1": 1}

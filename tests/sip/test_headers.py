@@ -1,5 +1,7 @@
 """Header fields in every spelling that RFC 3261 section 7.3 allows."""
 
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -97,3 +99,15 @@ def test_the_first_line_of_a_body_is_no_header(end: bytes) -> None:
     data = end.join([b"INVITE sip:a SIP/2.0", b"To: <sip:1@a>", b"", b"Call-ID: inner", b""])
     assert first(data, 0, len(data), "Call-ID") is None
     assert call_id_of(data, 0, len(data)) is None
+
+
+def test_a_long_run_of_blanks_in_a_folded_value_costs_no_more() -> None:
+    def seconds(size: int) -> float:
+        data = b"OPTIONS sip:a SIP/2.0\r\ni: a" + b" " * size + b"b\r\n c\r\n\r\n"
+        begun = time.process_time()
+        assert every(data, 0, len(data), "Call-ID") == [b"a" + b" " * size + b"b c"]
+        return time.process_time() - begun
+
+    small = max(min(seconds(20_000) for _ in range(3)), 0.001)
+    # Quadratic would be a hundred times as much.
+    assert min(seconds(200_000) for _ in range(3)) < 30 * small

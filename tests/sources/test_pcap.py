@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support import MemoryStore
 
+from sipstream.limits import FURTHEST
 from sipstream.packets import Batch
 from sipstream.sources.pcap import PcapReader
 from sipstream.sources.pcapng import PcapngReader
@@ -176,3 +177,39 @@ def test_changed_bytes_raise_nothing(
         for _, start, end, _ in given_batch.records:
             assert 0 <= start <= end <= len(given_batch.data)
     one.finish()
+
+
+@pytest.mark.parametrize("units", [(1 << 64) - 1, 1 << 60])
+def test_times_beyond_all_calendars_are_kept_within_bounds(units: int) -> None:
+    resolution = option("<", 9, b"\x00")
+    data = section("<") + interface("<", options=resolution) + enhanced("<", 0, units, b"abcd")
+    [batch] = PcapngReader(MemoryStore()).feed(data)
+    assert batch.records[0][0] == FURTHEST
+
+
+def test_a_damaged_packet_block_is_passed_over() -> None:
+    head = section("<") + interface("<")
+    damaged = bytearray(enhanced("<", 0, 1, b"first"))
+    damaged[20:24] = struct.pack("<I", 1_000_000)
+    too_short = block("<", 6, b"12345678")
+    reader = PcapngReader(MemoryStore())
+    batches = reader.feed(head + bytes(damaged) + too_short + enhanced("<", 0, 1, b"second"))
+    assert [packet for _, packet in packets(batches)] == [b"second"]
+    assert reader.notes == [
+        f"damaged at byte {len(head)}: a packet of 1000000 bytes in a block with room for 8;"
+        " it is passed over",
+        f"damaged at byte {len(head) + len(damaged)}: a block of type 6 with 20 bytes;"
+        " it is passed over",
+    ]
+
+
+def test_a_large_block_in_small_pieces_is_joined_once() -> None:
+    data = section("<") + block("<", 0x0BAD, bytes(1 << 20))
+    reader = PcapngReader(MemoryStore())
+    read = 0
+    for place in range(0, len(data), 1024):
+        read += len(reader._rest) + 1024 >= reader._need
+        reader.feed(data[place : place + 1024])
+    assert read <= 3
+    assert reader.finish() == []
+    assert reader.notes == []
