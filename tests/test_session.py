@@ -297,5 +297,6 @@ async def test_packets_that_a_stage_fails_on_are_kept(
     )
     monkeypatch.undo()
     found = [message.header("Call-ID") async for message in sipstream.stream(kept)]
-    assert sorted(map(str, found)) == ["a", "a", "b", "b"]
+    # The same bytes of the same time are one message.
+    assert sorted(map(str, found)) == ["a", "b"]
     assert kept.stat().st_size == 24 + 4 * 16 + 2 * sum(map(len, tagged))
