@@ -54,12 +54,11 @@ def _append(name: str, head: bytes, data: bytes) -> Path | None:
     except OSError:
         return None
     try:
-        size = os.fstat(descriptor).st_size
-        if size + len(data) > MAX_SUSPECTS_FILE:
-            return None
-        os.write(descriptor, data if size else head + data)
+        with os.fdopen(descriptor, "ab") as file:
+            size = os.fstat(descriptor).st_size
+            if size + len(data) > MAX_SUSPECTS_FILE:
+                return None
+            file.write(data if size else head + data)
     except OSError:
         return None
-    finally:
-        os.close(descriptor)
     return path
