@@ -30,6 +30,7 @@ class FakeMessage:
     index: int = 0
     copy_of: int | None = None
     outer: str = ""
+    tap: str = ""
     cut: bool = False
 
     @property

@@ -37,7 +37,9 @@ def headline(message: Message) -> str:
     ends = f"{escape(message.source)} > {escape(message.destination)}"
     what = "SIP" if message.transport == "UDP" else f"SIP over {message.transport}"
     line = f"{times.clock(message.time)} {family} {ends}: {what}, length: {len(message.raw)}"
-    return f"{line} (in {escape(message.outer)})" if message.outer else line
+    ways = [("on", message.tap), ("in", message.outer)]
+    how = ", ".join(f"{word} {escape(way)}" for word, way in ways if way)
+    return f"{line} ({how})" if how else line
 
 
 def whole(message: Message, paint: Paint = PLAIN) -> str:

@@ -24,6 +24,7 @@ GENERAL, FILTER, CONVERSATION = "general", "filter", "conversation"
 _WORD = re.compile(r'"(?:[^"\\]|\\.)*"?|[^\s"][^\s]*')
 _LEAVING = ("quit", "q", "bye", "end", "logout", "done")
 """What other shells call it."""
+_PLACE = re.compile(r"\[\{(\w+)\}\]|\{(\w+)\}")
 _PATTERN = re.compile(r"\[[^\]]*\]|\S+")
 
 
@@ -99,13 +100,21 @@ def command(
             tuple(part for piece in choice for part in piece)
             for choice in product(*(_choices(piece, kinds) for piece in _PATTERN.findall(pattern)))
         )
-        syntax = re.sub(r"\{(\w+)\}", lambda hit: kinds[hit[1]].syntax, pattern)
+        syntax = _PLACE.sub(lambda hit: _shown_syntax(hit, kinds), pattern)
         COMMANDS.append(
             Command(pattern, context, function, variants, syntax, summary, details.strip())
         )
         return function
 
     return register
+
+
+def _shown_syntax(place: re.Match[str], kinds: dict[str, type[Argument]]) -> str:
+    """Return how help shows a place of a pattern; a kind may bring brackets of its own."""
+    if place[2]:
+        return kinds[place[2]].syntax
+    syntax = kinds[place[1]].syntax
+    return syntax if syntax.startswith("[") else f"[{syntax}]"
 
 
 def _kind_of(hint: Any) -> type[Argument]:

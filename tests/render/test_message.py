@@ -108,3 +108,9 @@ def test_kinds() -> None:
     assert rendered.kind(message("100 Trying -- your call")) == "100 Trying -- your call"
     assert rendered.kind(message("200")) == "200"
     assert rendered.kind(message("099 Odd")) == "099 Odd"
+
+
+def test_the_line_above_says_how_it_came() -> None:
+    shown = rendered.headline(message("INVITE", tap="eth0", outer="GRE 192.0.2.1 > 192.0.2.2"))
+    assert shown.endswith("SIP, length: 0 (on eth0, in GRE 192.0.2.1 > 192.0.2.2)")
+    assert rendered.headline(message("INVITE", tap="a\x1b")).endswith(r"(on a\x1b)")
