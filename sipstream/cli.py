@@ -12,7 +12,7 @@ import os
 import signal
 import stat
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -30,6 +30,8 @@ FAILED, INTERRUPTED = 1, 130
 STDIN = "-"
 _LONGEST_LINE = 1 << 20
 """Bytes of one command on standard input."""
+_PATIENCE = 1.0
+"""Seconds that what is still to be written has at the end: a terminal may have stopped reading."""
 _WIDTH = 80
 """Columns of a terminal that doesn't tell."""
 _WELCOME = (
@@ -176,11 +178,13 @@ async def _main(options: Options) -> int:
             # In front of a shell Ctrl-C ends a load only, otherwise all of it.
             ends_less = session.sources.interrupt if _has_shell(options) else lambda: False
             status = await _until_ended(_work(options, console), writer, ends_less)
-            await out.drained()
-            if writer.error is not None and writer.error.errno == errno.ENOSPC:
-                out.error("not all could be written: no space left where standard output goes")
-                return FAILED
-            return status
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE):
+                await writer.drain(0)
+        if writer.error is not None and writer.error.errno == errno.ENOSPC:
+            out.error("not all could be written: no space left where standard output goes")
+            return FAILED
+        return status
     finally:
         out.close()
 

@@ -91,9 +91,16 @@ class Sources:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        captures = self.captures
         for running in self._running.values():
             running.task.cancel()
         await self._tasks.__aexit__(kind, error, trace)
+        for source in captures:
+            tally = source.tally
+            self.notice(
+                f"{source.name}: {tally.packets} packets, {tally.messages} messages, "
+                f"{tally.drops} dropped by the kernel"
+            )
         if self._written is not None:
             self._written.close()
 

@@ -46,7 +46,8 @@ def test_a_follow_shows_the_call_and_no_other(hosts: Pair) -> None:
         hosts.call("5660066", 1, 1, 5070, "-cid_str", "wanted-%u-%p@%s")
         other.wait(timeout=60)
         time.sleep(0.5)
-        output, _ = stop(follow)
+        output, errors = stop(follow)
+        assert re.search(rb"^vb: \d+ packets, \d+ messages, 0 dropped by the kernel\n", errors)
     finally:
         for program in (answering, follow):
             program.kill()

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import termios
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -296,3 +297,22 @@ def test_what_only_looks_works_in_every_context(start: Start) -> None:
     terminal.until(r"^\[44\] ")
     terminal.command("clear")
     terminal.until("clear is a command of the context general")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_it_ends_although_the_terminal_has_stopped_reading(
+    tmp_path: Path, number: signal.Signals
+) -> None:
+    master, slave = pty.openpty()
+    try:
+        program = subprocess.Popen(
+            [sys.executable, "-m", "sipstream", str(CAPTURES / "testdata-pt.txt"), "--follow",
+             "callid *", "--messages"],
+            cwd=tmp_path, stdin=slave, stdout=slave, stderr=slave,
+        )  # fmt: skip
+        time.sleep(1.5)
+        program.send_signal(number)
+        assert program.wait(timeout=6) == 128 + number
+    finally:
+        os.close(slave)
+        os.close(master)
