@@ -51,6 +51,9 @@ FRAGMENT_COST = 120
 SCTP_BYTES = 16 << 20
 """Bytes of unfinished SCTP user messages held in all; the longest waiting one goes first."""
 
+SCTP_NUMBERS = 65_536
+"""Transmission sequence numbers remembered, by which an SCTP retransmission is known."""
+
 MAX_USER = 256
 """Characters of a From or To user part kept for lists and filters."""
 

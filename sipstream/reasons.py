@@ -17,6 +17,8 @@ BAD_HEP = "damaged HEP"
 PACKED_HEP = "HEP with a compressed payload"
 NO_DATA = "TCP without data"
 RETRANSMISSION = "TCP retransmission"
+SCTP_RETRANSMISSION = "SCTP retransmission"
+SCTP_CONTROL = "SCTP without data"
 WEBSOCKET = "WebSocket without a message"
 
 # Of text that tcpdump printed.

@@ -267,14 +267,16 @@ class Decoder:
     def _sctp(
         self, datagrams: list[Datagram], time: int, flow: Flow, data: bytes, start: int, end: int
     ) -> None:
-        packets = 1
+        packets, reason = 1, reasons.SCTP_CONTROL
         for flags, sequence, first, last in sctp.chunks(data, start, end):
             message = self._user_messages.feed(flow, flags, sequence, data[first:last])
+            repeated = self._user_messages.repeated
+            reason = reasons.SCTP_RETRANSMISSION if repeated else reasons.PART
             if message is not None:
                 datagrams.append((time, flow, message, 0, len(message), -1, packets))
                 packets = 0
         if packets:
-            self._count(reasons.PART)
+            self._count(reason)
 
     def _give_up_fragments(self, count: int) -> None:
         """Count fragments, of which no datagram will come, under their own reason."""

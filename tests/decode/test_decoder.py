@@ -1,5 +1,6 @@
 """Packets of every kind end as messages, or counted by reason."""
 
+import itertools
 import struct
 
 import pytest
@@ -312,6 +313,42 @@ def test_a_fault_of_ours_costs_one_packet(monkeypatch: pytest.MonkeyPatch) -> No
     chain = load(ethernet(ipv4(udp(MESSAGE))), ethernet(ipv4(udp(b"\x80"))))
     assert chain.tally.reasons == {"fault in sipstream (ZeroDivisionError)": 1, "not SIP": 1}
     assert chain.tally.suspects[0].data == MESSAGE
+
+
+def sctp(number: int, flags: int, data: bytes) -> bytes:
+    chunk = struct.pack("!BBHIHHI", 0, flags, 16 + len(data), number, 0, 0, 0) + data
+    head = struct.pack("!HHII", 5060, 5060, 1, 0)
+    return ethernet(ipv4(head + chunk + bytes(-len(chunk) % 4), 132))
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
+@pytest.mark.parametrize("begin", [1, 0xFFFFFFFE])
+def test_sctp_chunks_in_any_order(order: tuple[int, ...], begin: int) -> None:
+    pieces = [MESSAGE[:50], MESSAGE[50:100], MESSAGE[100:150], MESSAGE[150:]]
+    chunks = [
+        sctp((begin + n) & 0xFFFFFFFF, {0: 2, 3: 1}.get(n, 0), piece)
+        for n, piece in enumerate(pieces)
+    ]
+    chain = load(*(chunks[n] for n in order))
+    assert chain.conversations[0].first.raw == MESSAGE
+    assert chain.decoder._user_messages._bytes == 0
+
+
+def test_neighbouring_sctp_messages_are_not_joined() -> None:
+    other = MESSAGE.replace(b"call-1", b"call-2")
+    chain = load(
+        sctp(3, 2, other[:9]),
+        sctp(2, 1, MESSAGE[9:]),
+        sctp(4, 1, other[9:]),
+        sctp(1, 2, MESSAGE[:9]),
+    )
+    assert chain.counts() == {"call-1": 1, "call-2": 1}
+
+
+def test_an_sctp_retransmission_is_no_second_message() -> None:
+    chain = load(sctp(1, 3, MESSAGE), sctp(1, 3, MESSAGE), sctp(2, 2, b"x"), sctp(2, 2, b"x"))
+    assert chain.counts() == {"call-1": 1}
+    assert chain.tally.reasons == {"SCTP retransmission": 2, "part of a message": 1}
 
 
 def test_sctp_messages_that_never_end_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
