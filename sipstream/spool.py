@@ -23,29 +23,14 @@ _RECORD = struct.Struct("<IIII")
 _NS = 1_000_000_000
 
 
-class FileStore:
-    """A file that is read where it lies.
-
-    Raises:
-        SourceError: the file can't be opened.
-    """
+class _Descriptor:
+    """A descriptor that messages are located in; it is closed with the last of them."""
 
     _fd = -1
-
-    def __init__(self, path: Path) -> None:
-        try:
-            self._fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        except OSError as error:
-            raise SourceError(f"{path}: {_reason(error)}") from error
-        self.path = path
 
     def fileno(self) -> int:
         """Return the descriptor, for those who read the file through."""
         return self._fd
-
-    def size(self) -> int:
-        """Return the file's present size in bytes."""
-        return os.fstat(self._fd).st_size
 
     def read(self, offset: int, length: int) -> bytes:
         """Return up to `length` bytes from `offset`; b"" when they are gone."""
@@ -55,7 +40,7 @@ class FileStore:
             return b""
 
     def headline(self, offset: int) -> bytes | None:
-        """Return None: a capture file has no lines."""
+        """Return None: a capture has no lines."""
         return None
 
     def close(self) -> None:
@@ -65,11 +50,29 @@ class FileStore:
             self._fd = -1
 
     def __del__(self) -> None:
-        # The last message located here has gone.
         self.close()
 
 
-class Spool:
+class FileStore(_Descriptor):
+    """A file that is read where it lies.
+
+    Raises:
+        SourceError: the file can't be opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:
+            raise SourceError(f"{path}: {_reason(error)}") from error
+        self.path = path
+
+    def size(self) -> int:
+        """Return the file's present size in bytes."""
+        return os.fstat(self._fd).st_size
+
+
+class Spool(_Descriptor):
     """An append-only file of ours, 0600; without a path it has no name and goes with the process.
 
     Appends are gathered and written when `GATHER` bytes are there or someone reads. A full disk
@@ -77,7 +80,6 @@ class Spool:
     """
 
     GATHER = 1 << 18
-    _fd = -1
 
     def __init__(self, path: Path | None = None) -> None:
         if path is None:
@@ -126,24 +128,13 @@ class Spool:
         """Return up to `length` bytes from `offset`."""
         if self._written < self._size:
             self.flush()
-        try:
-            return os.pread(self._fd, length, offset)
-        except OSError:
-            return b""
-
-    def headline(self, offset: int) -> bytes | None:
-        """Return None: a spool of packets has no lines."""
-        return None
+        return super().read(offset, length)
 
     def close(self) -> None:
         """Write the rest and close."""
         if self._fd >= 0:
             self.flush()
-            os.close(self._fd)
-            self._fd = -1
-
-    def __del__(self) -> None:
-        self.close()
+        super().close()
 
 
 class PcapSpool(Spool):

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from sipstream.decode import tcp, websocket
 from sipstream.decode.endpoints import Flow, Flows
+from sipstream.decode.held import Held
 from sipstream.limits import MAX_STREAMS, STREAMS_PENDING
 from sipstream.reasons import NO_DATA, NOT_SIP, PART, RETRANSMISSION, WEBSOCKET
 
@@ -28,9 +29,8 @@ class Streams:
         self._reasons = reasons
         self._known: OrderedDict[Flow, None] = OrderedDict()
         """Flows with a stream, the longest idle one first."""
-        self._holding: OrderedDict[Flow, int] = OrderedDict()
-        """Flows that wait behind a hole, and the bytes they hold, the longest waiting one first."""
-        self._held = 0
+        self._held = Held()
+        """Of flows that wait behind a hole."""
 
     def segment(
         self,
@@ -64,8 +64,8 @@ class Streams:
             self._give_up_all(datagrams, flow)
         piece = stream.feed(time, sequence, flags, data, start, end, offset)
         self._account(flow)
-        while self._held > STREAMS_PENDING:
-            self._give_up(datagrams, next(iter(self._holding)))
+        while self._held.total > STREAMS_PENDING:
+            self._give_up(datagrams, self._held.longest)
         if piece is not None and self._emit(datagrams, time, flow, piece, 1):
             return
         if start == end:
@@ -97,14 +97,7 @@ class Streams:
 
     def _account(self, flow: Flow) -> None:
         """Take note of how much a stream holds now."""
-        now = flow.stream.pending_bytes if flow.stream is not None else 0
-        before = self._holding.get(flow, 0)
-        if now or before:
-            self._held += now - before
-            if now:
-                self._holding[flow] = now
-            else:
-                del self._holding[flow]
+        self._held.note(flow, flow.stream.pending_bytes if flow.stream is not None else 0)
 
     def _remember(self, datagrams: list[Datagram], flow: Flow) -> None:
         """Keep the number of streams bounded: the longest idle one ends first."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections import OrderedDict
 from typing import TYPE_CHECKING, TypeAlias
 
 from sipstream import reasons
+from sipstream.decode.held import Held
 from sipstream.limits import MAX_CALL_ID, STREAMS_PENDING
 from sipstream.packets import Linktype, Tally
 from sipstream.sip import headers
@@ -30,9 +30,8 @@ class Scanner:
 
     def __init__(self, tally: Tally) -> None:
         self._tally = tally
-        self._holding: OrderedDict[Flow, int] = OrderedDict()
-        """Flows with a message that isn't whole yet, and its bytes, the longest waiting one first."""
-        self._held = 0
+        self._held = Held()
+        """Of flows with a message that isn't whole yet."""
 
     def feed(self, datagrams: list[Datagram]) -> list[Found]:
         """Return the messages of the datagrams, in their order.
@@ -111,19 +110,12 @@ class Scanner:
         else:
             self._tally.reasons[_reason(data, start, end)] += packets
         self._account(flow)
-        while self._held > STREAMS_PENDING:
-            self._give_up(time, next(iter(self._holding)), found)
+        while self._held.total > STREAMS_PENDING:
+            self._give_up(time, self._held.longest, found)
 
     def _account(self, flow: Flow) -> None:
         """Take note of how much of a message a direction holds now."""
-        now = flow.framer.held if flow.framer is not None else 0
-        before = self._holding.get(flow, 0)
-        if now or before:
-            self._held += now - before
-            if now:
-                self._holding[flow] = now
-            else:
-                del self._holding[flow]
+        self._held.note(flow, flow.framer.held if flow.framer is not None else 0)
 
     def _give_up(self, time: int, flow: Flow, found: list[Found]) -> None:
         """Too much is held: take the longest waiting message as it is."""
