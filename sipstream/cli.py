@@ -145,6 +145,8 @@ def _wrong(options: Options) -> str | None:
         return "--follow prints until the sources end: it doesn't go with -c"
     if options.follow is not None and not (options.files or options.live or options.tail):
         return "--follow needs a source: a FILE, --tail or --live"
+    if "" in options.files:
+        return "a FILE has an empty name"
     if options.files.count(STDIN) > 1:
         return "standard input can be read once"
     for option, text in (("--filter", options.filter), ("--follow", options.follow)):
@@ -193,7 +195,7 @@ def _has_shell(options: Options) -> bool:
     """Tell whether a shell asks for commands once the sources are there."""
     if options.commands or options.follow is not None:
         return False
-    return STDIN in options.files or os.isatty(0)
+    return STDIN in options.files or (os.isatty(0) and os.isatty(1))
 
 
 async def _until_ended(
@@ -314,7 +316,7 @@ async def _typed() -> AsyncIterator[str]:
     reader = asyncio.StreamReader(limit=_LONGEST_LINE)
     mode = os.fstat(0).st_mode
     with open(0, "rb", closefd=False) as file:  # noqa: ASYNC230
-        if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
+        if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(0)):
             for line in file:
                 yield line.decode("utf-8", "surrogateescape")
             return

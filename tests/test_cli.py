@@ -184,6 +184,8 @@ def test_data_from_standard_input(name: str) -> None:
             2,
             "*** Error! --follow prints",
         ),
+        (["-c", "tail /"], 1, "*** Error! /: is a directory"),
+        ([""], 2, "*** Error! a FILE has an empty name"),
         (["--from-now"], 2, "*** Error! --from-now is for files to watch"),
     ],
 )

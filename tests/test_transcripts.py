@@ -63,7 +63,7 @@ def figures() -> Iterator[Figure]:
             prompt = PROMPT.match(line)
             if line.startswith("$ sipstream"):
                 figure.files = line.split()[2:]
-            elif prompt and not (name == "fig10" and line.startswith("sipstream: add")):
+            elif prompt and not (name == "fig10" and line.startswith("sipstream[filter]: add")):
                 figure.shown.append(line)
                 if prompt[1]:
                     figure.commands.append(prompt[1])

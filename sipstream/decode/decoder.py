@@ -149,8 +149,8 @@ class Decoder:
                 self._count(reasons.TOO_DEEP if ethertype == link.TOO_DEEP else reasons.NOT_IP)
                 return
             header = ip.parse(span.data, span.start, span.end)
-            if header is None:
-                self._count(reasons.BAD_HEADER)
+            if isinstance(header, str):
+                self._count(header)
                 return
             span = span._replace(start=header.start, end=header.end)
             if header.fragment is not None:
@@ -208,8 +208,10 @@ class Decoder:
             self._count(reasons.BAD_HEP if captured is None else reasons.PACKED_HEP)
             return
         inner = self._flows.between(
-            key_of(captured.source, captured.source_port),
-            key_of(captured.destination, captured.destination_port),
+            key_of(captured.source, captured.source_port) if captured.source else flow.source_key,
+            key_of(captured.destination, captured.destination_port)
+            if captured.source
+            else flow.destination_key,
             _TRANSPORTS.get(captured.protocol, "UDP"),
             self._flows.outers.agent(flow.source_key, captured.agent),
         )

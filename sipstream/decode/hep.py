@@ -29,6 +29,7 @@ class Captured:
     protocol: int
     """IP protocol number."""
     source: bytes
+    """Empty like `destination` where the agent names no addresses."""
     destination: bytes
     source_port: int
     destination_port: int
@@ -76,7 +77,7 @@ def _parse_chunks(data: bytes, start: int, end: int) -> Captured | None:
         place = stop
     source = values.get(_SOURCE4) or values.get(_SOURCE6, b"")
     destination = values.get(_DESTINATION4) or values.get(_DESTINATION6, b"")
-    if payload is None or {len(source), len(destination)} not in ({4}, {16}):
+    if payload is None or {len(source), len(destination)} not in ({0}, {4}, {16}):
         return None
     seconds, micro = _number(values, _SECONDS, 4), _number(values, _MICROSECONDS, 4)
     return Captured(

@@ -19,6 +19,7 @@ from sipstream.limits import (
     FRAGMENT_TRACKERS,
     MAX_LAYERS,
 )
+from sipstream.reasons import BAD_HEADER, TOO_DEEP
 
 _V4 = struct.Struct("!BBHHHBBH4s4s")
 _V6 = struct.Struct("!IHBB16s16s")
@@ -42,19 +43,19 @@ class Header(NamedTuple):
     """The capture holds less than the header says."""
 
 
-def parse(data: bytes, start: int, end: int) -> Header | None:
-    """Return the IP header at `start`, or None where there is none that can be followed."""
+def parse(data: bytes, start: int, end: int) -> Header | str:
+    """Return the IP header at `start`, or the reason why it can't be followed."""
     version = data[start] >> 4 if start < end else 0
     if version == 4:
         return _parse_v4(data, start, end)
     if version == 6:
         return _parse_v6(data, start, end)
-    return None
+    return BAD_HEADER
 
 
-def _parse_v4(data: bytes, start: int, end: int) -> Header | None:
+def _parse_v4(data: bytes, start: int, end: int) -> Header | str:
     if end - start < 20:
-        return None
+        return BAD_HEADER
     first, _, total, identification, flags, _, protocol, _, source, destination = _V4.unpack_from(
         data, start
     )
@@ -62,7 +63,7 @@ def _parse_v4(data: bytes, start: int, end: int) -> Header | None:
     # A total length of 0 is what segmentation offload leaves: the frame then tells.
     stop = start + total if total else end
     if header < 20 or start + header > min(stop, end):
-        return None
+        return BAD_HEADER
     fragment = None
     if flags & 0x3FFF:
         fragment = (identification, (flags & 0x1FFF) * 8, bool(flags & 0x2000))
@@ -71,9 +72,9 @@ def _parse_v4(data: bytes, start: int, end: int) -> Header | None:
     )
 
 
-def _parse_v6(data: bytes, start: int, end: int) -> Header | None:
+def _parse_v6(data: bytes, start: int, end: int) -> Header | str:
     if end - start < 40:
-        return None
+        return BAD_HEADER
     _, length, protocol, _, source, destination = _V6.unpack_from(data, start)
     stop = start + 40 + length if length else end
     limit = min(stop, end)
@@ -82,7 +83,7 @@ def _parse_v6(data: bytes, start: int, end: int) -> Header | None:
     for _ in range(MAX_LAYERS):
         if protocol == _FRAGMENT:
             if place + 8 > limit:
-                return None
+                return BAD_HEADER
             protocol, _, flags, identification = struct.unpack_from("!BBHI", data, place)
             place += 8
             if flags & 0xFFF9:
@@ -90,17 +91,17 @@ def _parse_v6(data: bytes, start: int, end: int) -> Header | None:
                 break
         elif protocol in (_HOP_BY_HOP, _ROUTING, _DESTINATION, _AUTHENTICATION):
             if place + 2 > limit:
-                return None
+                return BAD_HEADER
             units = data[place + 1]
             size = (units + 2) * 4 if protocol == _AUTHENTICATION else (units + 1) * 8
             protocol = data[place]
             place += size
             if place > limit:
-                return None
+                return BAD_HEADER
         else:
             return Header(source, destination, protocol, place, limit, fragment, stop > end)
     if fragment is None:
-        return None
+        return TOO_DEEP
     return Header(source, destination, protocol, place, limit, fragment, stop > end)
 
 

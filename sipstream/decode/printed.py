@@ -13,19 +13,19 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TypeAlias
 
-from sipstream.decode import tcp
+from sipstream.decode import hexdump, tcp
 from sipstream.decode.endpoints import Flow, Flows, key_of_name
 from sipstream.limits import FLOWS, MAX_LAYERS
 from sipstream.packets import Linktype
 from sipstream.reasons import IN_PART, NO_PORTS, NO_TEXT, NOT_SIP
-from sipstream.sip import headers
-from sipstream.sip.startline import KNOWN
+from sipstream.sip.scan import call_id_of
+from sipstream.sip.startline import KNOWN, kind_of
+from sipstream.sip.startline import NOT_SIP as NO_START_LINE
 
 Ends: TypeAlias = tuple[str, int, str, int]
 """Source host and port, destination host and port."""
 
 _HEX_FIRST = b"\n\t0x0000:  "
-_HEX = re.compile(rb"\n\t0x[0-9a-f]{4,5}:  ([0-9a-f ]{2,39})")
 _PLAIN = re.compile(
     rb"(?:[^ \n]+ ){0,2}IP6? (?:\([^\n]*\)\r?\n {4})?([^ \n]{1,255} > [^ \n]{1,255}): "
 )
@@ -47,12 +47,10 @@ _TOKEN_END = re.compile(rb"[A-Z][A-Z0-9_.-]*\Z")
 _KNOWN_END = re.compile(b"(?:%b)\\Z" % b"|".join(KNOWN))
 """No known method ends in another one; the longest has nine letters."""
 _RESPONSE_CODE = re.compile(rb" \d{3}[ \r\n]")
-_ETHERTYPES = (b"\x08\x00", b"\x86\xdd", b"\x81\x00", b"\x88\xa8", b"\x91\x00")
 _LONGEST_ENDS = 2 * (255 + 64) + 3
 """Two host names with ports, and what stands between: nothing longer is remembered."""
-_PADDING = 64
-"""Bytes that a link layer may add to a short packet, and a margin."""
-_HEX_BYTES = 1 << 18
+_UDP4, _UDP6 = 28, 48
+"""Bytes of the headers of IP and UDP."""
 
 
 @dataclass(slots=True)
@@ -83,8 +81,8 @@ def parse_printed(data: bytes, start: int, end: int) -> Printed:
     if data[text : min(text + 1, end)] in (b"\t", b" "):
         first_hex = data.rfind(_HEX_FIRST, line_end, end)
         if first_hex >= 0:
-            packet = _from_hex(data, first_hex, end)
-            return Printed("", packet, _linktype(packet))
+            packet = hexdump.packet(data, first_hex, end)
+            return Printed("", packet, hexdump.linktype(packet))
     return _from_text(data, start, line_end, end)
 
 
@@ -104,7 +102,7 @@ def _from_text(data: bytes, start: int, line_end: int, end: int) -> Printed:
     if begin >= 0:
         stop = _text_end(data, begin, end)
         return Printed("", None, 0, "UDP", ends, data, begin, stop, True)
-    if payload and headers.first(payload, 0, len(payload), "Call-ID") is None:
+    if payload and call_id_of(payload, 0, len(payload)) is None:
         return Printed(IN_PART if _SAYS_SIP.match(data, place) else NOT_SIP)
     if payload:
         return Printed("", None, 0, "UDP", ends, payload, 0, len(payload))
@@ -191,44 +189,6 @@ def _port(text: bytes) -> int:
         return 0
 
 
-def _from_hex(data: bytes, start: int, end: int) -> bytes:
-    """Return the bytes of the hex dump of which the first line begins at `start`."""
-    rows = _HEX.findall(data, start, min(end, start + _HEX_BYTES * 5))
-    digits = b"".join(rows).replace(b" ", b"").decode("ascii")
-    return bytes.fromhex(digits[: len(digits) & ~1])
-
-
-def _linktype(packet: bytes) -> int:
-    """Tell a dump that begins with the IP header from one that begins with the link's."""
-    if _is_network(packet, 0) and len(packet) - _total(packet, 0) <= _PADDING:
-        return Linktype.RAW
-    for linktype, ethertype, place in (
-        (Linktype.ETHERNET, 12, 14),
-        (Linktype.LINUX_SLL, 14, 16),
-        (Linktype.LINUX_SLL2, 0, 20),
-    ):
-        kind = packet[ethertype : ethertype + 2]
-        if kind in _ETHERTYPES[2:] or (kind in _ETHERTYPES and _is_version(packet, place)):
-            return linktype
-    return Linktype.RAW if _is_version(packet, 0) else Linktype.ETHERNET
-
-
-def _is_version(packet: bytes, place: int) -> bool:
-    return packet[place : place + 1] != b"" and packet[place] >> 4 in (4, 6)
-
-
-def _is_network(packet: bytes, place: int) -> bool:
-    """Tell whether a whole IP packet begins at `place`."""
-    return _is_version(packet, place) and 20 <= _total(packet, place) <= len(packet) - place
-
-
-def _total(packet: bytes, place: int) -> int:
-    """Return the length that an IP header names, itself included."""
-    if packet[place] >> 4 == 4:
-        return int.from_bytes(packet[place + 2 : place + 4], "big")
-    return 40 + int.from_bytes(packet[place + 4 : place + 6], "big")
-
-
 def _start_line(data: bytes, start: int, end: int) -> int:
     """Return where in -A text the first start line begins, -1 where there is none.
 
@@ -240,9 +200,14 @@ def _start_line(data: bytes, start: int, end: int) -> int:
         if _RESPONSE_CODE.match(data, behind, end):
             return place
         if data[place - 1 : place] == b" " and data[behind : behind + 1] in (b"\n", b"\r", b""):
-            return _method(data, start, place - 1)
+            method = _method(data, start, place - 1)
+            if method >= 0:
+                return method
+            break
         place = data.find(_VERSION, behind, end)
-    return -1
+    # Not as the book has it: where the payload must begin, one character a header byte.
+    place = start + (_UDP6 if data[start : start + 1] == b"`" else _UDP4)
+    return place if kind_of(data, place, end) != NO_START_LINE else -1
 
 
 def _method(data: bytes, start: int, uri_end: int) -> int:
@@ -276,7 +241,9 @@ def _indented(data: bytes, place: int, head_end: int, end: int) -> tuple[bytes, 
     if missing in (0, 1):
         return block + b"\n"[:missing], text
     joined = block.replace(b"\n", b"\r\n")
-    return joined if len(joined) == wanted else joined + b"\r\n", text
+    # A line that the end of the text cut off gets no end.
+    whole = len(joined) == wanted or data[text - 1 : text] != b"\n"
+    return joined if whole else joined + b"\r\n", text
 
 
 def _segment(data: bytes, place: int, head_end: int, end: int, ends: Ends) -> Printed:

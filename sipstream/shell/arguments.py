@@ -160,7 +160,10 @@ class FilePath(Argument):
         for entry in entries:
             if entry.name.startswith(begin) and (begin or not entry.name.startswith(".")):
                 path = head + entry.name + ("/" if entry.is_dir() else "")
-                yield Offer(_quoted(path) if typed.startswith('"') or " " in path else escape(path))
+                word = _quoted(path) if typed.startswith('"') else _as_word(path)
+                # The way into a folder goes on: its quote stays open.
+                opened = word.endswith('/"')
+                yield Offer(word[:-1] if opened else word)
 
 
 class Interface(Argument):
@@ -274,7 +277,18 @@ class Watched(Argument):
     @classmethod
     def offers(cls, session: Session, typed: str, near: Conversation | None) -> Iterable[Offer]:
         """Return the files that are watched."""
-        return (Offer(escape(one.name)) for one in session.sources.tails)
+        return (Offer(_as_word(one.name)) for one in session.sources.tails)
+
+
+class Captured(Argument):
+    """An interface that is being captured."""
+
+    syntax = "<interface>"
+
+    @classmethod
+    def offers(cls, session: Session, typed: str, near: Conversation | None) -> Iterable[Offer]:
+        """Return the interfaces that are being captured."""
+        return (Offer(escape(one.name)) for one in session.sources.captures)
 
 
 class FollowNumber(Argument):
@@ -310,6 +324,11 @@ def unquoted(text: str) -> str:
 def _quoted(text: str) -> str:
     inner = re.sub(r'([\\"])', r"\\\1", text)
     return f'"{inner}"'
+
+
+def _as_word(text: str) -> str:
+    """Return a name as it must be typed."""
+    return _quoted(text) if " " in text or '"' in text else escape(text)
 
 
 def find_call_id(session: Session, text: str) -> Conversation | None:

@@ -16,8 +16,26 @@ from prompt_toolkit.document import Document
 
 from sipstream.errors import CommandError
 from sipstream.escape import cut
-from sipstream.shell.arguments import ConversationRef, Offer, unquoted
-from sipstream.shell.registry import COMMANDS, Expected, Parameter, expected
+from sipstream.shell.arguments import (
+    Captured,
+    ConversationRef,
+    FilePath,
+    FollowNumber,
+    Interface,
+    MessageIndex,
+    Offer,
+    Topic,
+    Watched,
+    unquoted,
+)
+from sipstream.shell.registry import (
+    COMMANDS,
+    EVERYWHERE,
+    GENERAL,
+    Expected,
+    Parameter,
+    expected,
+)
 
 if TYPE_CHECKING:
     from sipstream.session import Session
@@ -29,6 +47,8 @@ _MENU = 500
 _LISTED = 60
 """Lines that `?` shows at most."""
 _ABOUT_CELLS = 60
+_NAMED = (FilePath, Interface, Captured, Watched, Topic, MessageIndex, FollowNumber)
+"""Kinds of values in which a question mark hardly occurs."""
 _WORDS = {
     "message": "one message whole",
     "messages": "all messages whole",
@@ -49,23 +69,33 @@ def offers(
 
     `chosen` is the context's conversation.
     """
-    try:
-        wanted = expected(line, context)
-    except CommandError:
-        return "", []
-    near = _named(session, wanted) or chosen
     found: dict[str, Offer] = {}
-    rest = wanted.typed
-    for part in wanted.parts:
-        if isinstance(part, Parameter):
-            rest = part.kind.unfinished(wanted.typed)
-            given: Iterable[Offer] = part.kind.offers(session, wanted.typed, near)
-        else:
-            given = [Offer(part, _about(part, line, wanted.typed, context))]
-        for offer in islice(given, 10 * _MENU):
-            if unquoted(offer.text).startswith(unquoted(rest)) and len(found) < _MENU:
-                found.setdefault(offer.text, offer)
+    rest = ""
+    for wanted, where in _wanted(line, context):
+        near = _named(session, wanted) or chosen
+        rest = wanted.typed
+        for part in wanted.parts:
+            if isinstance(part, Parameter):
+                rest = part.kind.unfinished(wanted.typed)
+                given: Iterable[Offer] = part.kind.offers(session, wanted.typed, near)
+            else:
+                given = [Offer(part, _about(part, line, wanted.typed, where))]
+            for offer in islice(given, 10 * _MENU):
+                if unquoted(offer.text).startswith(unquoted(rest)) and len(found) < _MENU:
+                    found.setdefault(offer.text, offer)
     return rest, list(found.values())
+
+
+def _wanted(line: str, context: str) -> list[tuple[Expected, str]]:
+    """Return what may be typed in the contexts that the line's command may belong to."""
+    contexts = [context]
+    if context != GENERAL and line.split(" ")[0] in EVERYWHERE:
+        contexts.append(GENERAL)
+    found = []
+    for one in contexts:
+        with suppress(CommandError):
+            found.append((expected(line, one), one))
+    return found
 
 
 def _named(session: Session, wanted: Expected) -> Conversation | None:
@@ -81,12 +111,15 @@ def listing(
     session: Session, line: str, context: str, width: int, chosen: Conversation | None = None
 ) -> list[str]:
     """Return the lines that `?` shows: what may come next, a line each."""
-    try:
-        wanted = expected(line, context)
-    except CommandError as error:
-        return [cut(f"  {error}", width)]
+    found = _wanted(line, context)
+    if not found:
+        try:
+            expected(line, context)
+        except CommandError as error:
+            return [cut(f"  {error}", width)]
     rows = [
         Offer(part.kind.syntax, (part.kind.__doc__ or "").partition("\n")[0])
+        for wanted, _ in found
         for part in wanted.parts
         if isinstance(part, Parameter)
     ]
@@ -96,18 +129,18 @@ def listing(
     lines = [cut(f"  {row.text:<{column - 2}}  {row.about}".rstrip(), width) for row in shown]
     if len(rows) > len(shown):
         lines.append(f"  ... and {len(rows) - len(shown)} more: Tab completes what is begun")
-    if wanted.complete and not wanted.typed:
+    if any(wanted.complete and not wanted.typed for wanted, _ in found):
         lines.append("  <Enter>")
     return lines
 
 
 def takes_word(line: str, context: str) -> bool:
-    """Tell whether the word being typed is one of several fixed ones, and no value."""
+    """Tell whether a question mark is hardly part of the word being typed: a fixed one, a file."""
     try:
         wanted = expected(line, context)
     except CommandError:
         return True
-    return all(isinstance(part, str) for part in wanted.parts)
+    return all(isinstance(part, str) or part.kind in _NAMED for part in wanted.parts)
 
 
 def _about(word: str, line: str, typed: str, context: str) -> str:

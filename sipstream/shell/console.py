@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from sipstream.shell.output import Output
     from sipstream.views import Conversation, Message
 
-_EVERYWHERE = ("show", "follow", "unfollow")
-"""Commands of the general context that work in the others too, where these have none of the kind."""
 _PROGRESS_AFTER = 0.5
 """Seconds a load may take before its progress is shown."""
 
@@ -91,7 +89,7 @@ class Console:
         try:
             return registry.read(line, self.context)
         except CommandError:
-            if line.split()[0] in _EVERYWHERE:
+            if line.split()[0] in registry.EVERYWHERE:
                 with suppress(CommandError):
                     return registry.read(line, GENERAL)
             raise

@@ -6,6 +6,8 @@ everything else comes from the commands themselves.
 
 from __future__ import annotations
 
+import re
+
 from sipstream.filters import TERMS
 from sipstream.shell.registry import COMMANDS, CONVERSATION, FILTER, GENERAL, Command, split
 
@@ -27,16 +29,16 @@ _ADD = "Add a filter to select a subset of conversations matching filter. Valid 
 _ADD_EXAMPLES = """\
 Examples:
 
-sipstream: add srcnum 4151500
+sipstream[filter]: add srcnum 4151500
 5 conversations
 
-sipstream: add srcnum 4151500 4151502
+sipstream[filter]: add srcnum 4151500 4151502
 7 conversations
 
-sipstream: add has diversion
+sipstream[filter]: add has diversion
 87 conversations
 
-sipstream: add dstnum 5660066 and not (status 2xx or method OPTIONS)
+sipstream[filter]: add dstnum 5660066 and not (status 2xx or method OPTIONS)
 3 conversations"""
 
 
@@ -46,8 +48,20 @@ def of(topic: str, context: str) -> str | None:
     if not words:
         return _commands(context)
     others = (one for one in (GENERAL, FILTER, CONVERSATION) if one != context)
-    found = (_topic(words, one) for one in (context, *others))
-    return next((text for text in found if text is not None), None)
+    contexts = (context, *others)
+    found = (_topic(words, one) for one in contexts)
+    text = next((text for text in found if text is not None), None)
+    if text is None and len(words) > 1 and _is_word_of_a_command(words):
+        # A word within the command, as in `show conversation messages`.
+        return of(" ".join(words[:-1]), context)
+    return text
+
+
+def _is_word_of_a_command(words: list[str]) -> bool:
+    return any(
+        one.words[0] == words[0] and words[-1] in re.findall(r"\w+", one.pattern)
+        for one in COMMANDS
+    )
 
 
 def _topic(words: list[str], context: str) -> str | None:

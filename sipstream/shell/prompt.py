@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import run_in_terminal
-from prompt_toolkit.filters import Condition
+from prompt_toolkit.filters import Condition, is_searching
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.input import Input
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from prompt_toolkit.output import Output as ToolkitOutput
 
 _REFRESH_SECONDS = 0.5
+_ASKED_SECONDS = 3.0
+"""Within which a second Ctrl-C stops captures."""
 _STYLE = Style.from_dict({"bottom-toolbar": "noreverse dim"})
 _PLAIN = Style.from_dict({"bottom-toolbar": "noreverse"})
 _KEPT_LINES = 100_000
@@ -55,7 +57,10 @@ class Prompt:
         self._output: ToolkitOutput = vt100(writer)
         self._above: list[str] = []
         self._flushing: asyncio.TimerHandle | None = None
-        self._asked_to_stop = False
+        self._asked_to_stop = -_ASKED_SECONDS
+        """When Ctrl-C was answered with how to stop captures, in the loop's seconds."""
+        self._paused = False
+        """Ctrl-S: nothing is printed above the prompt until Ctrl-Q."""
         self._running: asyncio.Task[bool] | None = None
         self._prompt: PromptSession[str] = PromptSession(
             history=_history(),
@@ -88,7 +93,10 @@ class Prompt:
                     return
                 console.leave()
                 continue
-            await self._execute(line)
+            # What was pasted may hold several lines.
+            for one in line.splitlines():
+                if not console.finished:
+                    await self._execute(one)
 
     def print_above(self, lines: list[str]) -> None:
         """Print lines above the prompt, gathered for a moment so that a flood redraws it seldom."""
@@ -98,7 +106,7 @@ class Prompt:
         self._above += lines
         if len(self._above) > _KEPT_LINES:
             self._write_above()
-        elif self._flushing is None:
+        elif self._flushing is None and not self._paused:
             loop = asyncio.get_running_loop()
             self._flushing = loop.call_later(FOLLOW_BATCH_SECONDS, self._flush)
 
@@ -141,13 +149,13 @@ class Prompt:
             console.note(f"{'follow' if ended == 1 else f'{ended} follows'} ended{goes_on}")
         elif not session.sources.captures:
             console.note("'exit' or Ctrl-D leaves")
-        elif not self._asked_to_stop:
-            self._asked_to_stop = True
+        elif asyncio.get_running_loop().time() - self._asked_to_stop > _ASKED_SECONDS:
+            self._asked_to_stop = asyncio.get_running_loop().time()
             console.note("Ctrl-C again stops the capture")
             return
         else:
             await self._stop_captures()
-        self._asked_to_stop = False
+        self._asked_to_stop = -_ASKED_SECONDS
 
     async def _stop_captures(self) -> None:
         # Another Ctrl-C may have stopped them meanwhile.
@@ -156,7 +164,7 @@ class Prompt:
             await run_in_terminal(lambda: say_loaded(self._console, loaded))
 
     def _typed(self, buffer: object) -> None:
-        self._asked_to_stop = False
+        self._asked_to_stop = -_ASKED_SECONDS
 
     def _recovered(self, lost: int) -> None:
         """The terminal reads again: say what was not shown, draw the prompt anew."""
@@ -167,7 +175,10 @@ class Prompt:
 
     def _toolbar(self) -> str:
         width = self._output.get_size().columns
-        return status.line(self._console.session.status(), max(width - 1, 1))
+        width = max(width - 1, 1)
+        if self._paused:
+            return "paused: Ctrl-Q goes on"[:width]
+        return status.line(self._console.session.status(), width)
 
     def _bindings(self) -> KeyBindings:
         bindings = KeyBindings()
@@ -180,11 +191,20 @@ class Prompt:
             )
         )
 
-        @bindings.add("c-c", filter=buffer, eager=True)
+        @bindings.add("c-s", eager=True)
+        def pause(event: KeyPressEvent) -> None:
+            self._paused = True
+
+        @bindings.add("c-q", eager=True)
+        def go_on(event: KeyPressEvent) -> None:
+            self._paused = False
+            self._flush()
+
+        @bindings.add("c-c", filter=buffer & ~is_searching, eager=True)
         def clear_line(event: KeyPressEvent) -> None:
             event.current_buffer.reset()
 
-        @bindings.add("c-c", filter=~buffer, eager=True)
+        @bindings.add("c-c", filter=~buffer & ~is_searching, eager=True)
         def interrupt(event: KeyPressEvent) -> None:
             event.app.create_background_task(self._interrupt_idle())
 

@@ -81,6 +81,8 @@ class Call:
 
 
 COMMANDS: list[Command] = []
+EVERYWHERE = ("show", "follow", "unfollow")
+"""Commands of the general context that work in the others too, where these have none of the kind."""
 
 
 def command(

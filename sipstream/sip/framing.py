@@ -11,20 +11,21 @@ from typing import TypeAlias
 
 from sipstream.limits import MAX_HEADERS, MAX_MESSAGE, MAX_START_LINE
 from sipstream.sip import headers
-from sipstream.sip.startline import KNOWN, NOT_SIP, kind_of
+from sipstream.sip.startline import KNOWN, METHOD_BASE, NOT_SIP, kind_of
 
 Located: TypeAlias = tuple[bytes, int, int, int]
 """Data, start and end of a message there, place in the store of data[start] or -1."""
 
 _NEXT_START = re.compile(
-    rb"(?:(?:"
+    rb"(?:(?:(?<![A-Za-z0-9\-.!%*_+`'~])(?:"
     + b"|".join(KNOWN)
-    + rb"|(?<=\n)[A-Z]{3,10}) [^\r\n ]{1,65000} SIP/2\.0|SIP/2\.0 \d{3}(?: [^\r\n]*)?)\r?\n"
+    + rb")|(?<=\n)[A-Z]{3,10}) [^\r\n ]{1,65000} SIP/2\.0|SIP/2\.0 \d{3}(?: [^\r\n]*)?)\r?\n"
 )
 """A start line: behind a line end, or of a known kind anywhere, as behind a body without one."""
 _LENGTH = re.compile(rb"\d{1,10}")
-_MAY_START = re.compile(rb"[A-Za-z0-9\-.!%*_+`'~]{1,64}(?:\Z|[ /])")
+_MAY_START = re.compile(rb"[!-~][^\s]{0,4095}(?:\Z| )")
 """What an unfinished line begins with that may become a start line."""
+_KNOWN_STARTS = (b"SIP/2.0 ", *(name + b" " for name in KNOWN))
 _KEEP = 4096
 """Bytes kept of an unfinished line that is none: a start line may stand in it."""
 
@@ -131,8 +132,13 @@ class Framer:
         """Return where the next start line begins, or may begin once more bytes are there."""
         if data.find(b"\n", place, end) < 0:
             return self._unfinished(data, place, end)
-        if kind_of(data, place, end) != NOT_SIP:
+        kind = kind_of(data, place, end)
+        if kind != NOT_SIP and kind < METHOD_BASE + len(KNOWN):
             return place
+        if kind != NOT_SIP:
+            # An odd method may be the end of a body, and a start line of a known kind behind it.
+            match = _NEXT_START.search(data, place, data.find(b"\n", place, end) + 1)
+            return match.start() if match else place
         match = _NEXT_START.search(data, place, end)
         if match:
             return match.start()
@@ -158,7 +164,10 @@ class Framer:
         length = self._content_length(data, start, body)
         if length is None:
             match = _NEXT_START.search(data, body, end)
-            return match.start() if match else end
+            if match:
+                return match.start()
+            last = max(data.rfind(b"\n", body, end) + 1, body)
+            return last if _begins_known(data[last : min(last + _KEEP, end)]) else end
         stop = body + min(length, MAX_MESSAGE)
         if stop <= end:
             return stop
@@ -172,3 +181,8 @@ class Framer:
         value = headers.first(data, start, body, "Content-Length")
         match = _LENGTH.fullmatch(value) if value is not None else None
         return int(match[0]) if match else None
+
+
+def _begins_known(line: bytes) -> bool:
+    """Tell whether an unfinished line begins like a start line of a known kind."""
+    return bool(line) and any(one.startswith(line) or line.startswith(one) for one in _KNOWN_STARTS)

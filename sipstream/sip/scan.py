@@ -135,7 +135,8 @@ class Scanner:
 def call_id_of(data: bytes, start: int, end: int) -> bytes | None:
     """Return the Call-ID a message is grouped under, None where it has none.
 
-    A longer one than MAX_CALL_ID is kept as its beginning and a digest of the whole.
+    One that the capture cut off is none: its line must have an end. A longer one than MAX_CALL_ID is
+    kept as its beginning and a digest of the whole.
     """
     place = data.find(_NEEDLE, start, end)
     if (
@@ -148,7 +149,7 @@ def call_id_of(data: bytes, start: int, end: int) -> bytes | None:
             value = data[place + _NEEDLE_LENGTH : line_end].strip()
             if value and len(value) <= MAX_CALL_ID and b"\n" not in value:
                 return value
-    slow = headers.first(data, start, end, "Call-ID")
+    slow = headers.first(data, start, data.rfind(b"\n", start, end) + 1, "Call-ID")
     if not slow:
         return None
     if len(slow) > MAX_CALL_ID:

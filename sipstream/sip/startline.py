@@ -33,7 +33,8 @@ INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER = range(METHOD_BASE, METHOD_BASE + 6
 OTHER = METHOD_BASE + METHODS
 """The kind of a request whose method came after the table was full."""
 
-_TOKEN = re.compile(rb"[A-Za-z0-9\-.!%*_+`'~]+")
+_USUAL = 64
+"""Bytes within which a usual method ends."""
 _REQUEST_END = re.compile(rb"[ \t]SIP/\d+\.\d+[ \t]*\r?$", re.IGNORECASE)
 _RESPONSE = re.compile(rb"SIP/\d+\.\d+[ \t]+(\d{3})(?:[ \t]|\r?$)", re.IGNORECASE)
 
@@ -53,9 +54,9 @@ def kind_of(data: bytes, start: int, end: int) -> int:
         if len(code) == 3 and code.isdigit():
             return int(code)
         return NOT_SIP
-    space = data.find(b" ", start, min(start + 64, end))
+    space = data.find(b" ", start, min(start + _USUAL, end))
     if space < 0:
-        return NOT_SIP
+        return _odd_kind(data, start, end)
     line_end = data.find(b"\n", space, min(space + MAX_START_LINE, end))
     if line_end < 0:
         line_end = end
@@ -63,17 +64,21 @@ def kind_of(data: bytes, start: int, end: int) -> int:
         known = _kinds.get(data[start:space])
         if known is not None:
             return known
-    return _odd_kind(data, start, space, line_end)
+    return _odd_kind(data, start, line_end)
 
 
-def _odd_kind(data: bytes, start: int, space: int, line_end: int) -> int:
-    """Judge start lines that aren't as the book has them: LF only, other methods, versions, case."""
-    line = data[start:line_end]
+def _odd_kind(data: bytes, start: int, end: int) -> int:
+    """Judge start lines that aren't as the book has them: LF only, other methods, versions, case.
+
+    A method is any run without blanks where the line ends in a version: what attackers write is shown.
+    """
+    line_end = data.find(b"\n", start, min(start + MAX_START_LINE, end))
+    line = data[start : line_end if line_end >= 0 else min(start + MAX_START_LINE, end)]
     response = _RESPONSE.match(line)
     if response:
         return int(response[1])
-    method = data[start:space]
-    if not _TOKEN.fullmatch(method) or not _REQUEST_END.search(line):
+    method, space, _ = line.partition(b" ")
+    if not space or not _REQUEST_END.search(line):
         return NOT_SIP
     return intern_method(method)
 
@@ -82,7 +87,7 @@ def intern_method(method: bytes) -> int:
     """Return the kind of a method, giving it a number when it is new."""
     kind = _kinds.get(method)
     if kind is None:
-        if len(_methods) >= METHODS:
+        if len(_methods) >= METHODS or len(method) > _USUAL:
             return OTHER
         kind = _kinds[method] = METHOD_BASE + len(_methods)
         _methods.append(method.decode("ascii", "surrogateescape"))

@@ -276,7 +276,10 @@ class LiveSource:
     def _went_down(self) -> None:
         if self._down_since is None:
             self._down_since = time.monotonic()
-            self.notes.append("is down; the capture goes on when it is up again")
+            what = "is down; the capture goes on when it is up again"
+            if self.name != ANY and self.name not in (name for _, name in socket.if_nameindex()):
+                what = "is gone; the capture goes on when it is there again"
+            self.notes.append(what)
 
     def _come_back(self, sock: socket.socket, since: float) -> None:
         """Bind again to an interface that was removed and made again; tell when it is up."""

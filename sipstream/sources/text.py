@@ -212,6 +212,8 @@ class TextReader:
                 self._scanned = limit
                 return records
             self._recognise(first)
+            # What stands before it is no packet, however the text was cut.
+            self._scanned = first.start()
             time = self._clock.time
         assert self._pattern is not None
         for match in self._pattern.finditer(buffer, self._scanned, limit + _LINE_SHAPE):

@@ -104,4 +104,24 @@ async def test_where_a_question_mark_is_a_letter() -> None:
     assert takes_word("show conv", GENERAL)
     assert not takes_word("show conversation 3", GENERAL)
     assert not takes_word("follow header Subject what", GENERAL)
-    assert not takes_word("load a", GENERAL)
+    assert takes_word("load a", GENERAL)
+
+
+async def test_what_works_in_every_context_is_offered_there(session: Session) -> None:
+    assert {"conversations", "filter"} <= set(texts(session, "show ", FILTER))
+    assert "sorted" in texts(session, "show conversations ", FILTER)
+    lines = listing(session, "show ", FILTER, 100)
+    assert lines[-1] == "  <Enter>"
+    assert any(line.startswith("  states") for line in lines)
+    assert texts(session, "load ", FILTER) == []
+
+
+async def test_the_way_into_a_folder_with_a_blank_goes_on(session: Session, tmp_path: Path) -> None:
+    folder = tmp_path / "a b"
+    folder.mkdir()
+    (folder / "c.txt").touch()
+    [opened] = texts(session, f"load {tmp_path}/a")
+    assert opened == f'"{folder}/'
+    assert texts(session, f"load {opened}") == [f'"{folder}/c.txt"']
+    session.sources.tail(folder / "c.txt")
+    assert texts(session, "untail ") == [f'"{folder}/c.txt"']

@@ -316,3 +316,36 @@ def test_it_ends_although_the_terminal_has_stopped_reading(
     finally:
         os.close(slave)
         os.close(master)
+
+
+def test_ctrl_c_leaves_a_search_and_ends_nothing(start: Start) -> None:
+    terminal = start(TIMEOUT)
+    terminal.command("follow dstnum 5660066")
+    terminal.type("\x12foll")
+    terminal.until("reverse-i-search")
+    terminal.type("\x03")
+    terminal.at_prompt()
+    terminal.command("show follows")
+    terminal.until("^1: dstnum 5660066")
+
+
+def test_ctrl_s_pauses_what_is_printed_above_until_ctrl_q(start: Start, tmp_path: Path) -> None:
+    terminal = start()
+    terminal.command("tail grows.pcap")
+    terminal.command("follow dstnum 5660066")
+    terminal.type("\x13")
+    terminal.until("^paused: Ctrl-Q goes on")
+    (tmp_path / "grows.pcap").write_bytes(Path(TIMEOUT).read_bytes())
+    terminal.pump(1)
+    assert not any("16:42:09.479774" in line for line in terminal.lines())
+    terminal.type("\x11")
+    terminal.until("^16:42:09.479774 ")
+    terminal.until("messages 354")
+
+
+def test_several_lines_that_are_pasted_are_several_commands(start: Start) -> None:
+    terminal = start(TIMEOUT)
+    terminal.at_prompt()
+    terminal.type("\x1b[200~show filter\nshow follows\x1b[201~\r")
+    terminal.until("^condition or")
+    terminal.until("^nothing is followed")

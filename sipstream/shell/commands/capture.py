@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from sipstream.escape import escape
-from sipstream.shell.arguments import Interface, KernelFilter
+from sipstream.shell.arguments import Captured, Interface, KernelFilter
 from sipstream.shell.commands.general import say_loaded
 from sipstream.shell.console import Console
 from sipstream.shell.registry import command
@@ -34,7 +34,7 @@ def start(
 
 
 @command("capture stop [{interface}]")
-async def stop(console: Console, interface: Annotated[str | None, Interface] = None) -> None:
+async def stop(console: Console, interface: Annotated[str | None, Captured] = None) -> None:
     """Stops capturing, and says what came in
 
     So does Ctrl-C on an empty line, pressed twice.
