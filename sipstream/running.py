@@ -202,11 +202,13 @@ class Sources:
     async def wait_caught_up(self) -> None:
         """Wait until what the watched files hold now has come in."""
         for source in self.tails:
-            caught_up = asyncio.ensure_future(source.caught_up.wait())
-            await asyncio.wait(
-                [caught_up, self._running[source].task], return_when=asyncio.FIRST_COMPLETED
-            )
-            caught_up.cancel()
+            caught_up = self._tasks.create_task(source.caught_up.wait())
+            try:
+                await asyncio.wait(
+                    [caught_up, self._running[source].task], return_when=asyncio.FIRST_COMPLETED
+                )
+            finally:
+                caught_up.cancel()
 
     def read_stdin(self) -> Source:
         """Read a capture or tcpdump's text from standard input."""

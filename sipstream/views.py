@@ -258,7 +258,8 @@ class Conversation:
     @property
     def messages(self) -> list[Message]:
         """The messages in time order; those of equal time in order of arrival."""
-        order = self._index.in_time_order(self.id)
+        # A copy: messages that come while these are shown don't change their places.
+        order = list(self._index.in_time_order(self.id))
         messages = [Message(self._index, number) for number in order]
         for place, message in enumerate(messages):
             # The order is worked out once for all of them.

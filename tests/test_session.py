@@ -300,3 +300,12 @@ async def test_packets_that_a_stage_fails_on_are_kept(
     # The same bytes of the same time are one message.
     assert sorted(map(str, found)) == ["a", "b"]
     assert kept.stat().st_size == 24 + 4 * 16 + 2 * sum(map(len, tagged))
+
+
+async def test_waiting_for_a_watched_file_can_be_interrupted(tmp_path: Path) -> None:
+    async with Shown().session as session:
+        session.sources.tail(write(tmp_path / "x.pcap", A1))
+        waiting = asyncio.ensure_future(session.sources.wait_caught_up())
+        await asyncio.sleep(0)
+        waiting.cancel()
+    assert len(session.sources.running) == 0
