@@ -161,7 +161,12 @@ class Prompt:
         # Another Ctrl-C may have stopped them meanwhile.
         with suppress(CommandError):
             loaded = await self._console.session.sources.capture_stop()
-            await run_in_terminal(lambda: say_loaded(self._console, loaded))
+
+            def show() -> None:
+                self._write_above()
+                say_loaded(self._console, loaded)
+
+            await run_in_terminal(show)
 
     def _typed(self, buffer: object) -> None:
         self._asked_to_stop = -_ASKED_SECONDS
