@@ -47,8 +47,10 @@ def normal_number(text: str) -> str:
     number = text.translate(_SEPARATORS)
     if not _DIALLED.fullmatch(number):
         return text
-    prefix = _PREFIX.match(number)
-    return number[prefix.end() :] if prefix else number
+    # More than once: what comes back, written again, is the same number.
+    while prefix := _PREFIX.match(number):
+        number = number[prefix.end() :]
+    return number
 
 
 def number_text(value: str) -> str:

@@ -214,3 +214,8 @@ def test_privacy_parameters(value: str, asks: bool) -> None:
 def test_long_values_are_cut_in_messages() -> None:
     assert shown("a" * 40) == "a" * 40
     assert shown("a" * 41) == "a" * 37 + "..."
+
+
+@given(st.from_regex(r"\+?[0-9*#]{1,8}", fullmatch=True))
+def test_a_number_in_its_one_spelling_stays_as_it_is(number: str) -> None:
+    assert normal_number(normal_number(number)) == normal_number(number)
