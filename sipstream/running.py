@@ -30,7 +30,6 @@ _NOTE_SECONDS = 0.2
 """How often sources are asked whether they have something to say."""
 _FULLER_FORMS = {NO_TEXT: "-v, -A or -X", IN_PART: "-A or -X"}
 """Why tcpdump's text doesn't do, and the flags with which it would."""
-ANY = "any"
 
 Notice = Callable[[str], None]
 
@@ -76,7 +75,7 @@ class Sources:
         self._running: dict[Source, _Running] = {}
         self._tasks = asyncio.TaskGroup()
         self._stop_load: asyncio.Event | None = None
-        self._interface = ANY
+        self._interface = ""
         """What was captured last."""
         self._written: PcapSpool | None = None
         self._advised: set[tuple[Source, str]] = set()
@@ -226,8 +225,9 @@ class Sources:
             CommandError: a capture runs there already.
         """
         from sipstream.sources.live import LiveSource
+        from sipstream.sources.packet_socket import ANY
 
-        interface = interface or self._interface
+        interface = interface or self._interface or ANY
         if any(source.name == interface for source in self.captures):
             raise CommandError(f"a capture on {interface} is running already")
         source = LiveSource(interface, bpf=bpf, cooked=cooked, write=self._written)

@@ -63,15 +63,13 @@ class Streams:
         if stream.begins_anew(sequence, flags):
             self._give_up_all(datagrams, flow)
         piece = stream.feed(time, sequence, flags, data, start, end, offset)
+        if not self._emit(datagrams, time, flow, piece, 1):
+            late = RETRANSMISSION if stream.retransmitted else PART
+            self._reasons[NO_DATA if start == end else late] += 1
+        # Only now: of this flow too, what is given up comes behind what was in turn.
         self._account(flow)
         while self._held.total > STREAMS_PENDING:
             self._give_up(datagrams, self._held.longest)
-        if piece is not None and self._emit(datagrams, time, flow, piece, 1):
-            return
-        if start == end:
-            self._reasons[NO_DATA] += 1
-        else:
-            self._reasons[RETRANSMISSION if stream.retransmitted else PART] += 1
 
     def finish(self, datagrams: list[Datagram]) -> None:
         """The source ended: append what streams still hold, and that no more of any will come."""

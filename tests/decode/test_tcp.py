@@ -231,3 +231,12 @@ def test_of_segments_that_overlap_the_first_copy_wins() -> None:
 def test_sip_over_tcp_without_a_call_id_is_counted_as_that() -> None:
     chain = load(segment(b"OPTIONS sip:a SIP/2.0\r\nContent-Length: 0\r\n\r\n", 1))
     assert chain.tally.reasons == {"SIP without Call-ID": 1}
+
+
+def test_what_is_given_up_comes_behind_what_was_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    chain = Chain()
+    chain.feed(batch([segment(ONE[:10], 1), segment(TWO, 5000)]))
+    monkeypatch.setattr("sipstream.decode.streams.STREAMS_PENDING", 10)
+    chain.feed(batch([segment(ONE[10:], 11)]))
+    assert whole(chain) == [ONE, TWO]
+    assert chain.adds_up()
