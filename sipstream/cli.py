@@ -23,6 +23,7 @@ from sipstream.filters import Filter
 from sipstream.version import __version__
 
 if TYPE_CHECKING:
+    from sipstream.opening import Opened
     from sipstream.shell.console import Console
     from sipstream.shell.output import Writer
 
@@ -51,6 +52,7 @@ class Options:
     from_now: bool = False
     bpf: str | None = None
     write: Path | None = None
+    user: str | None = None
     filter: str | None = None
     follow: str | None = None
     messages: bool = False
@@ -98,6 +100,7 @@ def parser() -> argparse.ArgumentParser:
     add("--from-now", action="store_true", help="with --tail: leave out what is there already")
     add("--bpf", metavar="EXPR", help="with --live: a kernel filter of your own (needs libpcap)")
     add("--write", type=Path, metavar="FILE.pcap", help="with --live: keep what is captured")
+    add("--user", metavar="NAME", help="started by root: become this user (default: nobody)")
     add("--filter", metavar="EXPR", help="the active filter, such as 'dstnum 5660066'")
     add("--follow", metavar="EXPR", help="print matching messages until the sources end")
     add("--messages", action="store_true", help="with --follow: whole messages")
@@ -117,9 +120,13 @@ def run(arguments: Sequence[str]) -> int:
     # Files we make may hold calls: nobody else reads them.
     os.umask(0o077)
     _open_standard_files()
+    try:
+        opened = _open_and_drop(options)
+    except SipstreamError as error:
+        made.exit(FAILED, f"*** Error! {shield(str(error))}\n")
     with asyncio.Runner() as runner:
         try:
-            return runner.run(_main(options))
+            return runner.run(_main(options, opened))
         except (KeyboardInterrupt, asyncio.CancelledError):
             return INTERRUPTED
 
@@ -129,6 +136,17 @@ def _open_standard_files() -> None:
     while (descriptor := os.open(os.devnull, os.O_RDWR)) < 3:
         os.set_inheritable(descriptor, True)
     os.close(descriptor)
+
+
+def _open_and_drop(options: Options) -> Opened:
+    """Open what root's rights are needed for, and give them up."""
+    from sipstream.opening import open_and_drop
+
+    files = [name for name in options.files if name != STDIN]
+    may_start = options.follow is None and (
+        not options.commands or any(line.lstrip().startswith("ca") for line in options.commands)
+    )
+    return open_and_drop(files, len(options.live), may_start, options.user)
 
 
 def _wrong(options: Options) -> str | None:
@@ -158,7 +176,7 @@ def _wrong(options: Options) -> str | None:
     return None
 
 
-async def _main(options: Options) -> int:
+async def _main(options: Options, opened: Opened) -> int:
     # Importing the commands registers them.
     import sipstream.shell.commands  # noqa: F401
     from sipstream.render.colours import Paint, wanted
@@ -174,6 +192,7 @@ async def _main(options: Options) -> int:
     try:
         async with Session() as session:
             session.sources.write = options.write
+            session.sources.opened = opened
             console = Console(session, out)
             if errors.isatty():
                 console.width = _terminal_width

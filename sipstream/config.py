@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import os
 import stat
+import tempfile
 from pathlib import Path
 
 
 def state_folder() -> Path | None:
-    """Return our folder for state, made with mode 0700; None where it can't be or isn't ours."""
+    """Return our folder for state, made with mode 0700; None where it can't be or isn't ours.
+
+    Who has no home, as nobody has none, gets one where temporary files lie.
+    """
     from platformdirs import user_state_path
 
-    folder = user_state_path("sipstream", appauthor=False)
+    folder = _own(user_state_path("sipstream", appauthor=False))
+    return folder or _own(Path(tempfile.gettempdir()) / f"sipstream-{os.geteuid()}")
+
+
+def _own(folder: Path) -> Path | None:
+    """Make a folder unless it is there; None where it can't be, or others may change it."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = folder.lstat()

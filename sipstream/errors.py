@@ -1,5 +1,29 @@
 """Errors meant for the user: each carries one sentence that says what was wrong and what to do."""
 
+from __future__ import annotations
+
+import errno
+import os
+
+_rights_of = ""
+"""The user whose rights are left, once root's were given up."""
+
+
+def rights_are_of(user: str) -> None:
+    """Take note that files are opened with the rights of this user now, no longer with root's."""
+    global _rights_of
+    _rights_of = user
+
+
+def words(error: OSError) -> str:
+    """Return the system's words for an error, in lower case as part of a sentence."""
+    if error.errno in (errno.EACCES, errno.EPERM) and _rights_of:
+        return (
+            f"permission denied for the user {_rights_of}, whose rights are left since root's were"
+            " given up (`--user root` keeps them)"
+        )
+    return os.strerror(error.errno).lower() if error.errno else str(error)
+
 
 class SipstreamError(Exception):
     """Base of all errors whose text may be shown as it is."""

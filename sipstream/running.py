@@ -18,6 +18,7 @@ from sipstream import pipeline, suspects
 from sipstream.conversations import Conversations
 from sipstream.errors import CommandError, SourceError
 from sipstream.figures import CaptureStatus, Loaded, Progress
+from sipstream.opening import Opened
 from sipstream.reasons import FAULT, IN_PART, NO_TEXT
 from sipstream.sources import Source
 from sipstream.spool import PcapSpool
@@ -64,6 +65,8 @@ class Sources:
         """A source that ran in the background ended with an error."""
         self.write: Path | None = None
         """Where live captures are kept (`--write`)."""
+        self.opened = Opened()
+        """What was opened before, with rights that are gone."""
         self.notice: Notice = lambda text: None
         """Called with what sources have to say, a sentence at a time."""
         self.complain: Notice = lambda text: None
@@ -122,7 +125,10 @@ class Sources:
         """
         from sipstream.sources.file import FileSource
 
-        source = FileSource(path)
+        opened = self.opened.files.pop(str(path), None)
+        if isinstance(opened, SourceError):
+            raise opened
+        source = FileSource(path, opened)
         intake = self._intake(source)
         begun = self._clock()
         self._stop_load = asyncio.Event()
@@ -230,7 +236,9 @@ class Sources:
         interface = interface or self._interface or ANY
         if any(source.name == interface for source in self.captures):
             raise CommandError(f"a capture on {interface} is running already")
-        source = LiveSource(interface, bpf=bpf, cooked=cooked, write=self._written)
+        source = LiveSource(
+            interface, bpf=bpf, cooked=cooked, write=self._written, sockets=self.opened.sockets
+        )
         source.open(self.write if self._written is None else None)
         self._interface = interface
         if self.write is not None:

@@ -7,14 +7,13 @@ then gives fewer bytes, where a mapping would end the process with SIGBUS. What 
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import struct
 import tempfile
 from pathlib import Path
 
-from sipstream.errors import SourceError
+from sipstream.errors import SourceError, words
 from sipstream.limits import MAX_PACKET
 from sipstream.packets import Batch, Record
 
@@ -64,7 +63,7 @@ class FileStore(_Descriptor):
         try:
             self._fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
-            raise SourceError(f"{path}: {_reason(error)}") from error
+            raise SourceError(f"{path}: {words(error)}") from error
         self.path = path
 
     def size(self) -> int:
@@ -90,7 +89,9 @@ class Spool(_Descriptor):
             try:
                 fd = os.open(path, flags, 0o600)
             except OSError as error:
-                raise SourceError(f"{path}: {_reason(error)}") from error
+                link = error.errno == errno.ELOOP
+                what = "is a symbolic link, which isn't written through" if link else words(error)
+                raise SourceError(f"{path}: {what}") from error
         self.path = path
         self.lost = 0
         self._fd = fd
@@ -171,12 +172,3 @@ class PcapSpool(Spool):
         if self.path is not None:
             self.flush()
         return Batch(self, base, block, self.linktype, records, tap)
-
-
-def _reason(error: OSError) -> str:
-    """Return the system's words for an error, in lower case as part of a sentence."""
-    with contextlib.suppress(TypeError, ValueError):
-        if error.errno == errno.ELOOP:
-            return "is a symbolic link (or a loop of them)"
-        return os.strerror(int(error.errno or 0)).lower()
-    return str(error)

@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, Iterator
 from pathlib import Path
 
 from sipstream import limits
-from sipstream.errors import SourceError
+from sipstream.errors import SourceError, words
 from sipstream.packets import Batch, Tally
 from sipstream.sources import container, unpack
 from sipstream.sources.container import AnyReader, Kind, sniff
@@ -21,15 +21,19 @@ from sipstream.spool import FileStore, Spool
 
 
 class FileSource:
-    """The packets of one file: pcap, pcapng, what tcpdump printed, or a .gz of these."""
+    """The packets of one file: pcap, pcapng, what tcpdump printed, or a .gz of these.
+
+    `opened` is the file where it was opened before (`open_file`).
+    """
 
     live = False
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, opened: FileStore | None = None) -> None:
         self.name = str(path)
         self.tally = Tally(self.name)
         self.notes: list[str] = []
         self._path = path
+        self._opened = opened
         self._done = 0
         self._size = 0
         self._store: FileStore | Spool | None = None
@@ -45,7 +49,7 @@ class FileSource:
         Raises:
             SourceError: it can't be read, or is of no known kind.
         """
-        file = open_file(self._path)
+        file = self._opened if self._opened is not None else open_file(self._path)
         located = False
         try:
             self._size = file.size()
@@ -149,8 +153,3 @@ def refusal(mode: int) -> str | None:
     if stat.S_ISSOCK(mode):
         return "is a socket, not a file"
     return "is a device, not a file"
-
-
-def words(error: OSError) -> str:
-    """Return the system's words for an error, in lower case as part of a sentence."""
-    return os.strerror(error.errno).lower() if error.errno else str(error)

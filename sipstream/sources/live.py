@@ -18,11 +18,10 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from sipstream import limits
-from sipstream.errors import SourceError
+from sipstream.errors import SourceError, words
 from sipstream.packets import Batch, Linktype, Tally
 from sipstream.sources import bpf as kernel_filter
 from sipstream.sources import packet_socket
-from sipstream.sources.file import words
 from sipstream.sources.packet_socket import ANY
 from sipstream.spool import PcapSpool
 
@@ -47,7 +46,7 @@ class LiveSource:
 
     `bpf` is an own kernel filter (pcap-filter(7)); `cooked` makes every frame a LINUX_SLL2 one, so
     that interfaces of several link types fit one file; `write` is a spool that others write to as
-    well; `buffer` is the receive buffer's size in bytes.
+    well; `buffer` is the receive buffer's size in bytes; `sockets` has sockets opened before.
     """
 
     live = True
@@ -60,6 +59,7 @@ class LiveSource:
         cooked: bool = False,
         write: PcapSpool | None = None,
         buffer: int = BUFFER,
+        sockets: packet_socket.Sockets | None = None,
     ) -> None:
         self.name = interface
         self.tally = Tally(interface)
@@ -70,6 +70,7 @@ class LiveSource:
         self._bpf = bpf
         self._cooked = cooked or (write is not None and write.linktype == Linktype.LINUX_SLL2)
         self._spool = write
+        self._sockets = sockets if sockets is not None else packet_socket.Sockets()
         self._socket: socket.socket | None = None
         self._given = Linktype.LINUX_SLL2
         self._index = 0
@@ -107,7 +108,7 @@ class LiveSource:
             CaptureDeniedError: this process may not capture; the text tells how it may.
             SourceError: no such interface, it is down, a wrong filter, a file can't be written.
         """
-        sock, self._given = packet_socket.open_socket(self.name)
+        sock, self._given = self._sockets.open(self.name)
         try:
             self._make_ready(sock)
             linktype = Linktype.LINUX_SLL2 if self._cooked else self._given
@@ -120,10 +121,10 @@ class LiveSource:
                 )
             self._cooked = linktype == Linktype.LINUX_SLL2
         except OSError as error:
-            sock.close()
+            self._sockets.give_back(sock, self._index)
             raise SourceError(f"{self.name}: {words(error)}") from error
         except SourceError:
-            sock.close()
+            self._sockets.give_back(sock, self._index)
             raise
         self._socket = sock
 
@@ -189,7 +190,7 @@ class LiveSource:
             loop.remove_reader(sock)
             self._count_drops(sock)
             self._socket = None
-            sock.close()
+            self._sockets.give_back(sock, self._index)
 
     async def _keep(self, packets: list[Packet]) -> Batch:
         # To receive takes about as long as to decode: the loop has its turn between the two.

@@ -6,9 +6,8 @@ event loop. Everything here is one system call or a few, and none of them waits.
 
 from __future__ import annotations
 
-import errno
+import ctypes
 import fcntl
-import logging
 import os
 import shlex
 import socket
@@ -19,18 +18,20 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from sipstream.errors import CaptureDeniedError, SourceError
+from sipstream.errors import CaptureDeniedError, SourceError, words
 from sipstream.packets import Linktype
 from sipstream.sources import bpf
-from sipstream.sources.file import words
 
 ANY = "any"
 """The name by which all interfaces are captured at once."""
 
 # linux/if_packet.h, linux/if_ether.h, asm-generic/socket.h, linux/sockios.h, linux/if.h
 _ETH_P_ALL = 3
+_ETH_P_UNUSED = 0x88B5
+"""IEEE 802's "local experimental": a socket for it alone gets nothing."""
 _SOL_PACKET = 263
-_PACKET_ADD_MEMBERSHIP, _PACKET_STATISTICS, _PACKET_AUXDATA = 1, 6, 8
+_PACKET_ADD_MEMBERSHIP, _PACKET_DROP_MEMBERSHIP = 1, 2
+_PACKET_STATISTICS, _PACKET_AUXDATA = 6, 8
 _PACKET_MR_PROMISC = 1
 _SO_RCVBUFFORCE = 33
 _SO_TIMESTAMPNS = 35
@@ -43,6 +44,7 @@ _AUXDATA = struct.Struct("=IIIHHHH")
 _STATISTICS = struct.Struct("=II")
 _MEMBERSHIP = struct.Struct("=iHH8x")
 _INTERFACE_FLAGS = struct.Struct("=16sh22x")
+_ADDRESS = struct.Struct("=HHi12x")
 _TAG = struct.Struct("!HH")
 
 ANCILLARY_SIZE = socket.CMSG_SPACE(_TIMESPEC.size) + socket.CMSG_SPACE(_AUXDATA.size)
@@ -55,68 +57,134 @@ _RAW_IP = (519, 768, 769, 776, 65534)
 """Hardware types whose frames begin with IP: tunnels, and what has no type (tun, WireGuard)."""
 
 
-def open_socket(interface: str) -> tuple[socket.socket, int]:
-    """Return a packet socket on an interface and the link type of what it gives.
+class Sockets:
+    """Opens packet sockets; those that are reserved outlast the loss of the right to open any."""
 
-    LINUX_SLL2 stands for packets from their network header on; the rest comes as their address.
+    def __init__(self) -> None:
+        self._spare: list[socket.socket] = []
+        self._reserved = 0
+
+    def reserve(self, count: int, buffer: int) -> None:
+        """Open sockets for `count` captures, with receive buffers of `buffer` bytes.
+
+        None of them gets a packet before it is bound. Without the permission nothing is reserved.
+        """
+        with suppress(PermissionError):
+            for kind in (socket.SOCK_RAW, socket.SOCK_DGRAM) * count:
+                sock = socket.socket(socket.AF_PACKET, kind, 0)
+                _grow(sock, buffer)
+                self._spare.append(sock)
+            self._reserved = count
+
+    def open(self, interface: str) -> tuple[socket.socket, int]:
+        """Return a packet socket on an interface and the link type of what it gives.
+
+        LINUX_SLL2 stands for packets from their network header on; the rest comes as their address.
+
+        Raises:
+            CaptureDeniedError: this process may not capture; the text tells how it may.
+            SourceError: no such interface, or it is down.
+        """
+        if sys.platform != "linux":
+            raise SourceError("live capture needs Linux; `tcpdump -U -w - | sipstream -` does not")
+        names = [name for _, name in socket.if_nameindex()]
+        if interface not in (*names, ANY):
+            listed = textwrap.shorten(", ".join([*names, ANY]), 400, placeholder=" ...")
+            raise SourceError(f"no interface {interface!r}; there are {listed}")
+        try:
+            if interface == ANY:
+                return self._bound(socket.SOCK_DGRAM, ANY), Linktype.LINUX_SLL2
+            sock = self._bound(socket.SOCK_RAW, interface)
+            hardware_type = sock.getsockname()[3]
+            if hardware_type in _ETHERNETS:
+                return sock, Linktype.ETHERNET
+            if hardware_type in _RAW_IP:
+                return sock, Linktype.RAW
+            self.give_back(sock)
+            return self._bound(socket.SOCK_DGRAM, interface), Linktype.LINUX_SLL2
+        except PermissionError as error:
+            if self._reserved:
+                raise SourceError(
+                    f"{self._reserved} captures run, more need root's rights, which were given up:"
+                    " name the interfaces with --live, or capture on any"
+                ) from error
+            raise CaptureDeniedError(_ways_to_capture(interface)) from error
+        except OSError as error:
+            raise SourceError(f"{interface}: {words(error)}") from error
+
+    def give_back(self, sock: socket.socket, promiscuous: int = 0) -> None:
+        """Close a socket, or keep a reserved one for the next capture, without any packet.
+
+        `promiscuous` is the index of the interface that it made so.
+        """
+        if not self._reserved:
+            sock.close()
+            return
+        with suppress(OSError):
+            bpf.attach(sock, bpf.NOTHING)
+            _bind(sock, 0, _ETH_P_UNUSED)
+            _membership(sock, _PACKET_DROP_MEMBERSHIP, promiscuous)
+        self._spare.append(sock)
+
+    def _bound(self, kind: int, interface: str) -> socket.socket:
+        """Return a socket that gets an interface's packets from now on.
+
+        Raises:
+            PermissionError: none is reserved and none may be opened.
+            SourceError: the interface is down.
+            OSError: it is gone.
+        """
+        sock = self._taken(kind)
+        try:
+            if interface == ANY:
+                _bind(sock, 0, _ETH_P_ALL)
+                return sock
+            index = socket.if_nametoindex(interface)
+            if not is_up(sock, interface):
+                raise SourceError(
+                    f"{interface} is down; bring it up first: ip link set {shlex.quote(interface)} up"
+                )
+            _bind(sock, index, _ETH_P_ALL)
+        except (OSError, SourceError):
+            self.give_back(sock)
+            raise
+        return sock
+
+    def _taken(self, kind: int) -> socket.socket:
+        for sock in self._spare:
+            if sock.type == kind:
+                self._spare.remove(sock)
+                return sock
+        return socket.socket(socket.AF_PACKET, kind, 0)
+
+
+def _bind(sock: socket.socket, index: int, protocol: int) -> None:
+    """Bind to an interface by its index, 0 for all: `socket.bind` knows names only (packet(7)).
 
     Raises:
-        CaptureDeniedError: this process may not capture; the text tells how it may.
-        SourceError: no such interface, or it is down.
+        OSError: there is none.
     """
-    if sys.platform != "linux":
-        raise SourceError("live capture needs Linux; `tcpdump -U -w - | sipstream -` does not")
-    names = [name for _, name in socket.if_nameindex()]
-    if interface not in (*names, ANY):
-        listed = textwrap.shorten(", ".join([*names, ANY]), 400, placeholder=" ...")
-        raise SourceError(f"no interface {interface!r}; there are {listed}")
+    address = _ADDRESS.pack(socket.AF_PACKET, socket.htons(protocol), index)
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.bind(sock.fileno(), address, len(address)):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def _grow(sock: socket.socket, buffer: int) -> int:
+    """Make the receive buffer as large as may be, return its size in bytes."""
     try:
-        if interface == ANY:
-            return _open_cooked(), Linktype.LINUX_SLL2
-        sock = _open_by_scapy(interface)
-        hardware_type = sock.getsockname()[3]
-        if hardware_type in _ETHERNETS:
-            return sock, Linktype.ETHERNET
-        if hardware_type in _RAW_IP:
-            return sock, Linktype.RAW
-        sock.close()
-        return _open_cooked(interface), Linktype.LINUX_SLL2
-    except PermissionError as error:
-        raise CaptureDeniedError(_ways_to_capture(interface)) from error
-    except OSError as error:
-        if error.errno == errno.ENETDOWN:
-            raise SourceError(
-                f"{interface} is down; bring it up first: ip link set {shlex.quote(interface)} up"
-            ) from error
-        raise SourceError(f"{interface}: {words(error)}") from error
+        sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, buffer)
+    except PermissionError:
+        # It needs CAP_NET_ADMIN; without, net.core.rmem_max is the most.
+        if _buffer(sock) < buffer:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+    return _buffer(sock)
 
 
-def _open_by_scapy(interface: str) -> socket.socket:
-    # It warns about not knowing how to dissect frames, which nobody asked it to.
-    logging.getLogger("scapy").setLevel(logging.ERROR)
-    from scapy.arch.linux import L2ListenSocket
-
-    listener = L2ListenSocket(iface=interface, promisc=False, nofilter=1)
-    try:
-        sock: socket.socket = listener.ins.dup()
-    finally:
-        listener.close()
-    return sock
-
-
-def _open_cooked(interface: str | None = None) -> socket.socket:
-    """Return a socket that gives packets without link header; of all interfaces without a name.
-
-    scapy's sockets are bound to one interface and give whole frames.
-    """
-    sock = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(_ETH_P_ALL))
-    if interface is not None:
-        try:
-            sock.bind((interface, _ETH_P_ALL))
-        except OSError:
-            sock.close()
-            raise
-    return sock
+def _buffer(sock: socket.socket) -> int:
+    # The kernel tells the double, for its own bookkeeping (socket(7)).
+    return sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2
 
 
 def make_ready(sock: socket.socket, program: bpf.Program, buffer: int) -> int:
@@ -134,16 +202,11 @@ def make_ready(sock: socket.socket, program: bpf.Program, buffer: int) -> int:
             sock.recv(1)
     sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
     sock.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, buffer)
-    except PermissionError:
-        # It needs CAP_NET_ADMIN; without, net.core.rmem_max is the most.
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, buffer)
+    size = _grow(sock, buffer)
     # What was dropped until now was not for this capture.
     take_drops(sock)
     bpf.attach(sock, program)
-    # The kernel tells the double, for its own bookkeeping (socket(7)).
-    return sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF) // 2
+    return size
 
 
 def bind(sock: socket.socket, interface: str) -> None:
@@ -152,7 +215,7 @@ def bind(sock: socket.socket, interface: str) -> None:
     Raises:
         OSError: there is none.
     """
-    sock.bind((interface, _ETH_P_ALL))
+    _bind(sock, socket.if_nametoindex(interface), _ETH_P_ALL)
 
 
 def be_promiscuous(sock: socket.socket, index: int) -> None:
@@ -161,8 +224,11 @@ def be_promiscuous(sock: socket.socket, index: int) -> None:
     Raises:
         OSError: the interface is gone.
     """
-    request = _MEMBERSHIP.pack(index, _PACKET_MR_PROMISC, 0)
-    sock.setsockopt(_SOL_PACKET, _PACKET_ADD_MEMBERSHIP, request)
+    _membership(sock, _PACKET_ADD_MEMBERSHIP, index)
+
+
+def _membership(sock: socket.socket, change: int, index: int) -> None:
+    sock.setsockopt(_SOL_PACKET, change, _MEMBERSHIP.pack(index, _PACKET_MR_PROMISC, 0))
 
 
 def is_up(sock: socket.socket, interface: str) -> bool:

@@ -12,10 +12,9 @@ import stat
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
 
-from sipstream.errors import SourceError
+from sipstream.errors import SourceError, words
 from sipstream.packets import Batch, Tally
 from sipstream.sources.container import AnyReader
-from sipstream.sources.file import words
 from sipstream.sources.unpack import STEP, Unpacker
 from sipstream.spool import Spool
 

@@ -13,9 +13,9 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from pathlib import Path
 
 from sipstream import limits
-from sipstream.errors import SourceError
+from sipstream.errors import SourceError, words
 from sipstream.packets import Batch, Tally
-from sipstream.sources.file import refusal, words
+from sipstream.sources.file import refusal
 from sipstream.sources.growing import GrowingFile
 from sipstream.sources.rotation import Identity, passed_over
 from sipstream.sources.text import TextStore

@@ -1,0 +1,104 @@
+"""What is opened at the start, while root's rights are there, and that they are gone afterwards."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sipstream import privileges
+from sipstream.errors import SourceError
+
+if TYPE_CHECKING:
+    from sipstream.sources.packet_socket import Sockets
+    from sipstream.spool import FileStore
+
+_SPARE_SOCKETS = 4
+"""Captures that a shell may start, at a time, beside those named on the command line."""
+_IMPORTED_LATER = (
+    "aiofiles.threadpool.binary",
+    "asyncio.taskgroups",
+    "concurrent.futures.thread",
+    "dpkt.pcap",
+    "encodings.idna",
+    "lark",
+    "platformdirs.unix",
+    "scapy.arch.common",
+    "scapy.libs.winpcapy",
+    "wcwidth",
+)
+"""What ours import only when they need it, beside their own modules."""
+
+
+@dataclass(slots=True)
+class Opened:
+    """What could be opened: sockets for captures, files by name (or why they can't be read)."""
+
+    sockets: Sockets | None = None
+    files: dict[str, FileStore | SourceError] = field(default_factory=dict)
+
+
+def open_and_drop(files: Sequence[str], captures: int, may_start: bool, user: str | None) -> Opened:
+    """Open files and sockets for captures, then give up root's rights for good.
+
+    Does neither where there are none to give up, or the user wants to stay root: all is opened when
+    it is needed then. To be called while there is one thread only.
+
+    Raises:
+        SipstreamError: there is no such user, or the system refuses.
+    """
+    account = privileges.to_become(user, os.environ)
+    stays_root = account is None and os.geteuid() == 0
+    opened = Opened()
+    if stays_root or not privileges.are_there():
+        return opened
+    if may_start or captures:
+        from sipstream.sources.live import BUFFER
+        from sipstream.sources.packet_socket import Sockets
+
+        opened.sockets = Sockets()
+        opened.sockets.reserve(captures + _SPARE_SOCKETS * may_start, BUFFER)
+    if account is not None:
+        opened.files = {name: _open(name) for name in files}
+        if not privileges.can_read(account, *_code()):
+            _import_all()
+    privileges.give_up(account, os.environ)
+    return opened
+
+
+def _open(name: str) -> FileStore | SourceError:
+    from sipstream.sources.file import open_file
+
+    try:
+        return open_file(Path(name))
+    except SourceError as error:
+        return error
+
+
+def _code() -> list[Path]:
+    """Return where modules lie that aren't imported yet: ours, Python's, those of libraries."""
+    library = find_spec("prompt_toolkit")
+    origins = [__file__, os.__file__, library.origin if library else None]
+    return [Path(one) for one in origins if one]
+
+
+def _import_all() -> None:
+    """Import what may be needed: later it can't be read (a venv below /root, as one may be)."""
+    for whole in ("sipstream", "prompt_toolkit"):
+        paths = importlib.import_module(whole).__path__
+        for module in pkgutil.walk_packages(paths, f"{whole}."):
+            _import(module.name)
+    for name in _IMPORTED_LATER:
+        _import(name)
+
+
+def _import(name: str) -> None:
+    """Import a module; one that can't be here (for Windows, or without libpcap) isn't needed."""
+    with suppress(ImportError, OSError, AssertionError):
+        importlib.import_module(name)
