@@ -5,7 +5,6 @@ Exit status: 0, 1 when a command or a source failed, 2 for bad usage, 130 on Ctr
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import errno
 import os
@@ -13,14 +12,12 @@ import signal
 import stat
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
-from sipstream.errors import FilterError, SipstreamError
+from sipstream.errors import SipstreamError
 from sipstream.escape import shield
-from sipstream.filters import Filter
-from sipstream.version import __version__
+from sipstream.options import STDIN, Options, parse, parser
 
 if TYPE_CHECKING:
     from sipstream.opening import Opened
@@ -28,7 +25,6 @@ if TYPE_CHECKING:
     from sipstream.shell.output import Writer
 
 FAILED, INTERRUPTED = 1, 130
-STDIN = "-"
 _LONGEST_LINE = 1 << 20
 """Bytes of one command on standard input."""
 _PATIENCE = 1.0
@@ -41,89 +37,16 @@ _WELCOME = (
 )
 
 
-@dataclass
-class Options:
-    """What was asked for on the command line."""
-
-    files: list[str] = field(default_factory=list)
-    commands: list[str] = field(default_factory=list)
-    live: list[str] = field(default_factory=list)
-    tail: list[Path] = field(default_factory=list)
-    from_now: bool = False
-    bpf: str | None = None
-    write: Path | None = None
-    user: str | None = None
-    filter: str | None = None
-    follow: str | None = None
-    messages: bool = False
-    json: bool = False
-    color: bool = True
-
-
-class _Parser(argparse.ArgumentParser):
-    """Says in one line what is wrong."""
-
-    def error(self, message: str) -> NoReturn:
-        self.exit(2, f"*** Error! {shield(message)}; see sipstream --help\n")
-
-
-def parser() -> argparse.ArgumentParser:
-    """Return the parser of the command line."""
-    made = _Parser(
-        prog="sipstream",
-        description="Find one customer's SIP messages in the flood: captures, tcpdump's text, live.",
-        epilog="With -c or --follow no shell is started. 'help' in the shell tells the commands.",
-    )
-    add = made.add_argument
-    add(
-        "files",
-        nargs="*",
-        metavar="FILE",
-        help="pcap, pcapng, .gz, tcpdump text; - is standard input",
-    )
-    add("-c", dest="commands", action="append", default=[], metavar="COMMAND", help="run a command")
-    add(
-        "--live",
-        action="append",
-        default=[],
-        metavar="IFACE",
-        help="capture on an interface, or any",
-    )
-    add(
-        "--tail",
-        action="append",
-        default=[],
-        type=Path,
-        metavar="FILE",
-        help="watch a growing file",
-    )
-    add("--from-now", action="store_true", help="with --tail: leave out what is there already")
-    add("--bpf", metavar="EXPR", help="with --live: a kernel filter of your own (needs libpcap)")
-    add("--write", type=Path, metavar="FILE.pcap", help="with --live: keep what is captured")
-    add("--user", metavar="NAME", help="started by root: become this user (default: nobody)")
-    add("--filter", metavar="EXPR", help="the active filter, such as 'dstnum 5660066'")
-    add("--follow", metavar="EXPR", help="print matching messages until the sources end")
-    add("--messages", action="store_true", help="with --follow: whole messages")
-    add("--json", action="store_true", help="one JSON object a line on standard output")
-    add("--no-color", dest="color", action="store_false", help="no colours (also NO_COLOR)")
-    add("--version", action="version", version=f"sipstream {__version__}")
-    return made
-
-
 def run(arguments: Sequence[str]) -> int:
     """Run the program with its arguments, return its exit status."""
-    made = parser()
-    options = Options(**vars(made.parse_args(arguments)))
-    wrong = _wrong(options)
-    if wrong:
-        made.error(wrong)
+    options = parse(arguments)
     # Files we make may hold calls: nobody else reads them.
     os.umask(0o077)
     _open_standard_files()
     try:
         opened = _open_and_drop(options)
     except SipstreamError as error:
-        made.exit(FAILED, f"*** Error! {shield(str(error))}\n")
+        parser().exit(FAILED, f"*** Error! {shield(str(error))}\n")
     with asyncio.Runner() as runner:
         try:
             return runner.run(_main(options, opened))
@@ -149,33 +72,6 @@ def _open_and_drop(options: Options) -> Opened:
     return open_and_drop(files, len(options.live), may_start, options.user)
 
 
-def _wrong(options: Options) -> str | None:
-    """Return what doesn't fit together, None where all does."""
-    if options.write and not options.live:
-        return "--write keeps what --live captures: add --live IFACE"
-    if options.bpf and not options.live:
-        return "--bpf filters what --live captures: add --live IFACE"
-    if options.from_now and not options.tail:
-        return "--from-now is for files to watch: add --tail FILE"
-    if options.messages and (options.follow is None or options.json):
-        return "--messages goes with --follow, without --json"
-    if options.follow is not None and options.commands:
-        return "--follow prints until the sources end: it doesn't go with -c"
-    if options.follow is not None and not (options.files or options.live or options.tail):
-        return "--follow needs a source: a FILE, --tail or --live"
-    if "" in options.files:
-        return "a FILE has an empty name"
-    if options.files.count(STDIN) > 1:
-        return "standard input can be read once"
-    for option, text in (("--filter", options.filter), ("--follow", options.follow)):
-        if text is not None and (text or option == "--filter"):
-            try:
-                Filter.parse(text)
-            except FilterError as error:
-                return f"{option}: {error}"
-    return None
-
-
 async def _main(options: Options, opened: Opened) -> int:
     # Importing the commands registers them.
     import sipstream.shell.commands  # noqa: F401
@@ -190,7 +86,7 @@ async def _main(options: Options, opened: Opened) -> int:
     if options.follow is not None:
         out.words = errors
     try:
-        async with Session() as session:
+        async with Session(memory=options.memory) as session:
             session.sources.write = options.write
             session.sources.opened = opened
             console = Console(session, out)

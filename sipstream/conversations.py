@@ -1,171 +1,111 @@
 """The Call-ID aggregator: all messages of one Call-ID are a conversation.
 
-A compact index, sans-IO: a message is one entry in each of a few arrays, its bytes stay in the store
-where they lie and are read when someone looks. Conversation and Message (views.py) hide the arrays.
+Sans-IO. Fills the columns of index.py, and gives up what there is no room for: the longest idle
+conversations, those first that are over (idle.py), and the middle of a conversation without end.
 """
 
 from __future__ import annotations
 
-from array import array
-from bisect import insort_right
-from collections import OrderedDict
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import sys
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from sipstream import states
 from sipstream.decode.endpoints import Endpoints
-from sipstream.limits import KIND_SETS, MAX_KINDS, MAX_USER, TAPS
+from sipstream.duplicates import Duplicates
+from sipstream.idle import Idle
+from sipstream.index import MANY_KINDS, UNUSED, Index, Users, kind_key
+from sipstream.limits import (
+    FURTHEST,
+    KEPT_FIRST,
+    KIND_SETS,
+    MAX_KINDS,
+    MAX_MESSAGES,
+    MAX_USER,
+    TAPS,
+)
 from sipstream.packets import Store
 from sipstream.sip import headers
-from sipstream.sip.startline import is_request, method_name
 from sipstream.sip.uri import user_of
 from sipstream.spool import Spool
 from sipstream.views import TRANSPORTS, Conversation, Message
 
 if TYPE_CHECKING:
-    from sipstream.decode.endpoints import Flow
     from sipstream.sip.scan import Found
 
-_ORDERS = 64
-"""Conversations whose messages' order by time is kept."""
-_MANY_KINDS = 0
-"""The set number of conversations whose kinds are looked up message by message."""
-
-
-class Index:
-    """The columns; one place a message (`m_`) and one a conversation (`c_`)."""
-
-    def __init__(self, endpoints: Endpoints) -> None:
-        self.endpoints = endpoints
-        self.m_time = array("q")
-        self.m_store = array("H")
-        self.m_offset = array("q")
-        self.m_length = array("I")
-        self.m_source = array("I")
-        self.m_destination = array("I")
-        self.m_conversation = array("I")
-        self.m_kind = array("H")
-        self.m_transport = array("B")
-        self.m_tap = array("H")
-        self.m_outer = array("H")
-        self.m_next = array("i")
-        """The conversation's next message by arrival, -1 behind its last."""
-        self.c_call_id: list[bytes] = []
-        self.c_first = array("I")
-        """The message with the earliest time."""
-        self.c_begin = array("I")
-        """The message that arrived first: the head of the chain `m_next`."""
-        self.c_last = array("I")
-        """The message that arrived last."""
-        self.c_latest = array("q")
-        """The latest time of any message."""
-        self.c_count = array("I")
-        self.c_src_user = array("I")
-        self.c_dst_user = array("I")
-        self.c_kinds = array("I")
-        self.c_state = bytearray()
-        self.users: list[str] = [""]
-        self.kind_sets: list[frozenset[int | str]] = [frozenset(), frozenset()]
-        self.stores: list[Store] = []
-        self.taps: list[str] = []
-        self._orders: OrderedDict[int, tuple[int, list[int]]] = OrderedDict()
-        """Of a conversation: the last message by arrival that was put in order, and the order."""
-
-    def raw(self, message: int) -> bytes:
-        """Return a message's bytes, b"" when the file they lie in has lost them."""
-        store = self.stores[self.m_store[message]]
-        return store.read(self.m_offset[message], self.m_length[message])
-
-    def arrived(self, conversation: int, after: int = -1) -> Iterator[int]:
-        """Yield a conversation's messages in order of arrival, those behind message `after`."""
-        message = self.m_next[after] if after >= 0 else self.c_begin[conversation]
-        while message >= 0:
-            yield message
-            message = self.m_next[message]
-
-    def in_time_order(self, conversation: int) -> list[int]:
-        """Return a conversation's messages by time, those of equal time by arrival.
-
-        The list is kept up to date for conversations asked about lately: a follow asks again after
-        every message. It isn't the caller's to change.
-        """
-        last, order = self._orders.pop(conversation, (-1, []))
-        time = self.m_time
-        for message in self.arrived(conversation, last):
-            if not order or time[order[-1]] <= time[message]:
-                order.append(message)
-            else:
-                insort_right(order, message, key=time.__getitem__)
-            last = message
-        self._orders[conversation] = last, order
-        if len(self._orders) > _ORDERS:
-            self._orders.popitem(last=False)
-        return order
-
-    def kinds(self, conversation: int) -> frozenset[int | str]:
-        """Return the methods (text) and status codes (int) that a conversation's messages have."""
-        number = self.c_kinds[conversation]
-        if number != _MANY_KINDS:
-            return self.kind_sets[number]
-        return frozenset(kind_key(self.m_kind[message]) for message in self.arrived(conversation))
-
-
-@dataclass(slots=True)
-class _SameTime:
-    """A conversation's messages of one time: not read yet, or known by the hash of their bytes."""
-
-    unread: list[int] = field(default_factory=list)
-    known: dict[int, list[int]] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class _Times:
-    """A conversation's messages by time, up to the message `upto` of its chain."""
-
-    upto: int = -1
-    messages: dict[int, _SameTime] = field(default_factory=dict)
-
-
-def kind_key(kind: int) -> int | str:
-    """Return a start line's kind as filters name it: status code or method."""
-    return method_name(kind) if is_request(kind) else kind
+_CONVERSATION, _USER, _ENDPOINT, _TIME = 420, 220, 260, 420
+"""Bytes of memory, measured, that a conversation, a user part, an endpoint and a message in a table of
+times take beside the columns and beside their own texts."""
+_TOGETHER = 64
+"""Conversations given up between two looks at how much memory is taken."""
+_MANY_ENDPOINTS = 16_384
+"""Endpoints kept without a look at whether any message has them."""
 
 
 class Conversations:
-    """All conversations, in the order their first message arrived."""
+    """All conversations, in the order their first message arrived.
 
-    def __init__(self, endpoints: Endpoints | None = None) -> None:
+    `memory` is how many bytes they may take, None for no limit at all; `given_up` is called with the numbers
+    of conversations that were given up, or that lost messages, before any place is used again.
+    """
+
+    def __init__(
+        self,
+        endpoints: Endpoints | None = None,
+        *,
+        memory: int | None = None,
+        given_up: Callable[[list[int]], None] = lambda numbers: None,
+    ) -> None:
         self.index = Index(endpoints if endpoints is not None else Endpoints())
+        self.memory = memory
         self.duplicates = 0
         """Messages left out because the same bytes of the same time were there already."""
+        self.opened = 0
+        """Conversations that began, those given up meanwhile too."""
+        self.given_up = 0
+        """Conversations given up because there was no room for all."""
+        self.message_count = 0
+        """How many messages are in the index."""
+        self._tell_given_up = given_up
         self._ids: dict[bytes, int] = {}
-        self._users: dict[str, int] = {"": 0}
+        self._call_id_bytes = 0
+        self._users = Users(self.index.users)
         self._set_moves: dict[int, int] = {}
         self._set_numbers: dict[frozenset[int | str], int] = {}
         self._store_numbers: dict[int, int] = {}
         self._tap_numbers: dict[str, int] = {}
-        self._by_time: dict[int, _Times] = {}
+        self._duplicates = Duplicates(self.index)
         self._ordered: list[int] = []
         self._in_order = True
+        self._newest = -FURTHEST
+        """The time of the conversation that was opened last."""
         self._joined: Spool | None = None
+        self._idle = Idle(self.index)
+        self._gone: list[int] = []
+        """Conversations given up that may stand in `_ordered`: their places wait until they don't."""
+        self._endless: set[int] = set()
+        self._endpoints_used = _MANY_ENDPOINTS
 
     def __len__(self) -> int:
-        return len(self.index.c_call_id)
+        return len(self._ids)
 
     def __getitem__(self, number: int) -> Conversation:
-        if not 0 <= number < len(self):
+        if not self.has(number):
             raise IndexError(number)
         return Conversation(self.index, number)
+
+    def has(self, number: int) -> bool:
+        """Tell whether a conversation has this number now."""
+        return 0 <= number < self.places and self.index.c_state[number] != UNUSED
 
     def __iter__(self) -> Iterator[Conversation]:
         """Yield the conversations in order of their first messages' times."""
         return (Conversation(self.index, number) for number in self.in_time_order())
 
     @property
-    def message_count(self) -> int:
-        """How many messages are in the index."""
-        return len(self.index.m_time)
+    def places(self) -> int:
+        """Numbers of conversations are below this; not every number is one's."""
+        return len(self.index.c_state)
 
     def message(self, number: int) -> Message:
         """Return one message by its number, as `feed` gave it."""
@@ -178,6 +118,7 @@ class Conversations:
 
     def in_time_order(self) -> list[int]:
         """Return the numbers of all conversations by the time of their first message."""
+        self._release()
         if not self._in_order:
             first, time = self.index.c_first, self.index.m_time
             self._ordered.sort(key=lambda number: time[first[number]])
@@ -196,41 +137,43 @@ class Conversations:
         `store` is where offsets of 0 and above count; what isn't there is kept in a spool of ours.
         """
         index, ids = self.index, self._ids
+        self._make_room(len(found))
+        index.batch += 1
+        batch = index.batch
         store_number, tap_number = self._store_number(store), self._tap_number(tap)
-        latest, last, count = index.c_latest, index.c_last, index.c_count
+        latest, last, count, heard = index.c_latest, index.c_last, index.c_count, index.c_heard
+        most = MAX_MESSAGES if self.memory is not None else sys.maxsize
+        generation, place_of = index.endpoints.generation, index.free_messages.pop
         added: list[int] = []
         for time, flow, kind, call_id, data, start, end, offset in found:
-            if flow.source < 0:
+            if flow.generation != generation:
                 flow.resolve(index.endpoints)
             number = ids.get(call_id)
             if (
                 number is not None
                 and time <= latest[number]
-                and self._is_duplicate(number, time, flow, tap_number, data[start:end])
+                and self._duplicates.has(number, time, flow, tap_number, data[start:end])
             ):
                 self.duplicates += 1
                 continue
-            message = len(index.m_time)
+            message = place_of()
             if offset < 0:
-                place, offset = self._keep(data[start:end])
-                index.m_store.append(place)
+                index.m_store[message], offset = self._keep(data[start:end])
             else:
-                index.m_store.append(store_number)
-            index.m_time.append(time)
-            index.m_offset.append(offset)
-            index.m_length.append(end - start)
-            index.m_source.append(flow.source)
-            index.m_destination.append(flow.destination)
-            index.m_kind.append(kind)
-            index.m_transport.append(TRANSPORTS.index(flow.transport))
-            index.m_tap.append(tap_number)
-            index.m_outer.append(flow.outer)
-            index.m_next.append(-1)
+                index.m_store[message] = store_number
+            index.m_time[message] = time
+            index.m_offset[message] = offset
+            index.m_length[message] = end - start
+            index.m_source[message] = flow.source
+            index.m_destination[message] = flow.destination
+            index.m_kind[message] = kind
+            index.m_transport[message] = TRANSPORTS.index(flow.transport)
+            index.m_tap[message] = tap_number
+            index.m_outer[message] = flow.outer
+            index.m_next[message] = -1
             if number is None:
                 number = self._open(call_id, message, time, data, start, end)
-                index.m_conversation.append(number)
             else:
-                index.m_conversation.append(number)
                 index.m_next[last[number]] = message
                 last[number] = message
                 count[number] += 1
@@ -238,8 +181,13 @@ class Conversations:
                     latest[number] = time
                 else:
                     self._came_late(number, message, time, data, start, end)
+                if count[number] > most:
+                    self._endless.add(number)
+            index.m_conversation[message] = number
+            heard[number] = batch
             self._move(number, kind, data, start, end)
             added.append(message)
+        self.message_count += len(added)
         return added
 
     def _open(
@@ -247,21 +195,20 @@ class Conversations:
     ) -> int:
         """Begin a conversation with its first message."""
         index = self.index
-        number = len(index.c_call_id)
-        self._ids[call_id] = number
-        index.c_call_id.append(call_id)
-        index.c_first.append(message)
-        index.c_begin.append(message)
-        index.c_last.append(message)
-        index.c_latest.append(time)
-        index.c_count.append(1)
-        index.c_src_user.append(self._user(data, start, end, "From"))
-        index.c_dst_user.append(self._user(data, start, end, "To"))
-        index.c_kinds.append(1)
-        index.c_state.append(states.NEW)
-        if self._ordered and self._in_order:
-            previous = index.m_time[index.c_first[self._ordered[-1]]]
-            self._in_order = time >= previous
+        number = self._ids[call_id] = index.free_conversations.pop()
+        self._call_id_bytes += len(call_id)
+        self.opened += 1
+        index.c_call_id[number] = call_id
+        index.c_first[number] = index.c_begin[number] = index.c_last[number] = message
+        index.c_latest[number] = time
+        index.c_begun[number] = index.batch
+        index.c_count[number] = 1
+        index.c_src_user[number] = self._user(data, start, end, "From")
+        index.c_dst_user[number] = self._user(data, start, end, "To")
+        index.c_kinds[number] = 1
+        index.c_state[number] = states.NEW
+        self._in_order = self._in_order and time >= self._newest
+        self._newest = time
         self._ordered.append(number)
         return number
 
@@ -272,37 +219,84 @@ class Conversations:
         index = self.index
         if time < index.m_time[index.c_first[number]]:
             index.c_first[number] = message
-            index.c_src_user[number] = self._user(data, start, end, "From")
-            index.c_dst_user[number] = self._user(data, start, end, "To")
+            for column, name in ((index.c_src_user, "From"), (index.c_dst_user, "To")):
+                self._users.give_back([column[number]])
+                column[number] = self._user(data, start, end, name)
             self._in_order = False
 
-    def _is_duplicate(self, number: int, time: int, flow: Flow, tap: int, raw: bytes) -> bool:
-        """Tell whether one capture point gave the same bytes of the same time before.
+    # What there is no room for
 
-        The times of a conversation are put into a table when a message is first not the latest, so
-        that loading a file twice stays linear.
+    def _make_room(self, coming: int) -> None:
+        """Have places for so many messages more, by giving up others once the memory is used up."""
+        changed = [number for number in self._endless if self._thin_out(number)]
+        self._endless.clear()
+        while self._too_much(coming):
+            going = self._idle.next(_TOGETHER)
+            if not going:
+                break
+            self._give_up(going)
+            changed += going
+        if changed:
+            self._tell_given_up(changed)
+        if len(self._gone) * 8 > len(self._ids):
+            self._release()
+        self.index.make_room(coming)
+
+    def _too_much(self, coming: int) -> bool:
+        """Tell whether something has to go before so many messages come.
+
+        The columns never shrink: they may take three quarters of the memory.
         """
-        index = self.index
-        times = self._by_time.get(number)
-        if times is None:
-            times = self._by_time[number] = _Times()
-        for message in index.arrived(number, times.upto):
-            times.messages.setdefault(index.m_time[message], _SameTime()).unread.append(message)
-            times.upto = message
-        same = times.messages.get(time)
-        if same is None:
+        if self.memory is None:
             return False
-        for message in same.unread:
-            # Each is read once: many of one time are an attack, or a capture without times.
-            same.known.setdefault(hash(index.raw(message)), []).append(message)
-        same.unread.clear()
-        return any(
-            index.m_source[message] == flow.source
-            and index.m_tap[message] == tap
-            and index.m_outer[message] == flow.outer
-            and index.raw(message) == raw
-            for message in same.known.get(hash(raw), ())
-        )
+        index = self.index
+        columns = index.size
+        more = (coming - len(index.free_messages)) * index.message_size
+        if more > 0 and columns + more > self.memory * 3 // 4:
+            return True
+        if len(index.endpoints) > self._endpoints_used * 2:
+            self._endpoints_used = max(index.forget_endpoints(), _MANY_ENDPOINTS)
+        return columns + self._objects() > self.memory
+
+    def _objects(self) -> int:
+        """Return the bytes of memory taken beside the columns."""
+        users = self._users
+        return (
+            len(self._ids) * _CONVERSATION + self._call_id_bytes
+            + users.size * _USER + users.letters
+            + len(self.index.endpoints) * _ENDPOINT + self._duplicates.size * _TIME
+        )  # fmt: skip
+
+    def _give_up(self, numbers: list[int]) -> None:
+        index, ids = self.index, self._ids
+        for number in numbers:
+            call_id = index.c_call_id[number]
+            del ids[call_id]
+            self._call_id_bytes -= len(call_id)
+            self.message_count -= index.c_count[number]
+            self._duplicates.forget(number)
+            index.forget(number)
+        self._users.give_back([index.c_src_user[number] for number in numbers])
+        self._users.give_back([index.c_dst_user[number] for number in numbers])
+        self._gone += numbers
+        self.given_up += len(numbers)
+
+    def _release(self) -> None:
+        """Let the places of conversations that were given up be used again."""
+        if self._gone:
+            state = self.index.c_state
+            self._ordered = [number for number in self._ordered if state[number] != UNUSED]
+            self.index.free_conversations.extend(self._gone)
+            self._gone.clear()
+
+    def _thin_out(self, number: int) -> bool:
+        """Give up messages out of the middle of a conversation without end; return whether any."""
+        count = self.index.thin_out(number, KEPT_FIRST, MAX_MESSAGES * 7 // 8)
+        self.message_count -= count
+        self._duplicates.forget(number)
+        return count > 0
+
+    # Parts of a message
 
     def _move(self, number: int, kind: int, data: bytes, start: int, end: int) -> None:
         """Move a conversation's state and set of kinds on."""
@@ -311,14 +305,14 @@ class Conversations:
             index.c_state[number], kind, lambda: _cseq_method(data, start, end)
         )
         known = index.c_kinds[number]
-        if known == _MANY_KINDS:
+        if known == MANY_KINDS:
             return
         key = known << 16 | kind
         after = self._set_moves.get(key)
         if after is None:
             kinds = index.kind_sets[known]
             more = kinds | {kind_key(kind)} if len(kinds) < MAX_KINDS else None
-            after = _MANY_KINDS if more is None else self._set_number(more)
+            after = MANY_KINDS if more is None else self._set_number(more)
             if len(self._set_moves) < KIND_SETS:
                 self._set_moves[key] = after
         index.c_kinds[number] = after
@@ -328,7 +322,7 @@ class Conversations:
         if number is None:
             sets = self.index.kind_sets
             if len(sets) >= KIND_SETS:
-                return _MANY_KINDS
+                return MANY_KINDS
             number = self._set_numbers[kinds] = len(sets)
             sets.append(kinds)
         return number
@@ -338,12 +332,7 @@ class Conversations:
         value = headers.first(data, start, end, name)
         if value is None:
             return 0
-        user = user_of(value.decode("utf-8", "surrogateescape"))[:MAX_USER]
-        number = self._users.get(user)
-        if number is None:
-            number = self._users[user] = len(self.index.users)
-            self.index.users.append(user)
-        return number
+        return self._users.take(user_of(value.decode("utf-8", "surrogateescape"))[:MAX_USER])
 
     def _keep(self, raw: bytes) -> tuple[int, int]:
         """Write bytes that stand whole in no file to our spool; return its number and the place."""

@@ -44,6 +44,7 @@ class Status:
     rate: float
     messages: int
     conversations: int
+    given_up: int
     matching: int | None
     drops: int
     follows: int

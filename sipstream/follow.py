@@ -46,7 +46,7 @@ class Follow:
         """Note what matches already, so that only what comes from now on is shown."""
         for _ in self._matches.judge_all(conversations):
             await asyncio.sleep(0)
-        for number in range(len(conversations)):
+        for number in range(conversations.places):
             if number in self._matches:
                 self._upto.setdefault(number, conversations[number].last_arrived)
 
@@ -63,7 +63,16 @@ class Follow:
             self.shown += len(due)
             self._deliver(self, due)
 
-    def forget(self) -> None:
+    def forget(self, conversations: Conversations, numbers: list[int]) -> None:
+        """Conversations were given up, or lost messages."""
+        for number in numbers:
+            if not conversations.has(number):
+                self._matches.forget(number)
+                self._upto.pop(number, None)
+            elif number in self._upto:
+                self._upto[number] = conversations[number].last_arrived
+
+    def forget_all(self) -> None:
         """All conversations were cleared."""
         self._upto.clear()
         self._matches = Matches(self._predicate)

@@ -54,6 +54,17 @@ SCTP_BYTES = 16 << 20
 SCTP_NUMBERS = 65_536
 """Transmission sequence numbers remembered, by which an SCTP retransmission is known."""
 
+MEMORY = 256 << 20
+"""Bytes that conversations of a session take, unless told otherwise: some 300,000 calls of one message,
+100,000 of ten. Beyond, what is over and longest idle is given up."""
+
+MAX_MESSAGES = 10_000
+"""Messages kept of one conversation: beyond, some behind the first ones are given up, an eighth at a
+time so that the work is spread. Only what never ends has more, as registrations of one Call-ID."""
+
+KEPT_FIRST = 100
+"""Messages that a conversation begins with and keeps in any case."""
+
 MAX_USER = 256
 """Characters of a From or To user part kept for lists and filters."""
 
@@ -72,7 +83,7 @@ FRAGMENT_AGE = 30 * 10**9
 MAX_LAYERS = 16
 """Headers inside headers followed in one packet."""
 
-FLOWS = 1 << 18
+FLOWS = 1 << 16
 """Address pairs remembered for the short way through decoding; the table is emptied when full."""
 
 MAX_SUSPECTS = 1000

@@ -27,7 +27,7 @@ class Matches:
         """Judge one conversation anew and return whether it matches."""
         flags = self._flags
         if number >= len(flags):
-            flags.extend(bytes(len(conversations) - len(flags)))
+            flags.extend(bytes(conversations.places - len(flags)))
         after = self._matches(conversations[number])
         self.count += after - flags[number]
         flags[number] = after
@@ -36,8 +36,15 @@ class Matches:
     def judge_all(self, conversations: Conversations) -> Iterator[None]:
         """Judge all conversations, giving control back after every piece."""
         number = 0
-        while number < len(conversations):
-            for _ in range(min(_PIECE, len(conversations) - number)):
-                self.judge(conversations, number)
+        while number < conversations.places:
+            for _ in range(min(_PIECE, conversations.places - number)):
+                if conversations.has(number):
+                    self.judge(conversations, number)
                 number += 1
             yield
+
+    def forget(self, number: int) -> None:
+        """A conversation was given up."""
+        if number in self:
+            self.count -= 1
+            self._flags[number] = 0

@@ -49,9 +49,9 @@ class Intake:
 
     def _group(self, datagrams: list[Datagram], store: Store, tap: str) -> list[int]:
         found = self._scanner.feed(datagrams)
-        before = len(self._conversations)
+        before = self._conversations.opened
         added = self._conversations.feed(found, store, tap)
-        self.opened += len(self._conversations) - before
+        self.opened += self._conversations.opened - before
         self.source.tally.messages += len(added)
         return added
 

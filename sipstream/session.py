@@ -12,10 +12,12 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 
 from sipstream.conversations import Conversations
+from sipstream.decode.endpoints import Endpoints
 from sipstream.errors import CommandError
 from sipstream.figures import Status
 from sipstream.filters import Filter, FilterSet
 from sipstream.follow import Follow
+from sipstream.limits import MEMORY
 from sipstream.matches import Matches
 from sipstream.running import Sources
 from sipstream.views import Conversation, Message
@@ -24,10 +26,16 @@ Deliver = Callable[[Follow, list[Message]], None]
 
 
 class Session:
-    """All state of one run of the program. Use it as an async context manager: it owns the tasks."""
+    """All state of one run of the program. Use it as an async context manager: it owns the tasks.
 
-    def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self.conversations = Conversations()
+    `memory` is how many bytes the conversations may take, None for no limit.
+    """
+
+    def __init__(
+        self, *, clock: Callable[[], float] = time.monotonic, memory: int | None = MEMORY
+    ) -> None:
+        self._memory = memory
+        self.conversations = self._no_conversations(Endpoints())
         self.filters = FilterSet()
         self.follows: list[Follow] = []
         self.sources = Sources(lambda: self.conversations, self._publish, self._shown, clock)
@@ -40,6 +48,7 @@ class Session:
         self._judging: Matches | None = None
         """What a new filter has found so far, while it goes through all conversations."""
         self._sample = (clock(), 0, 0.0)
+        self._told_given_up = False
 
     async def __aenter__(self) -> Session:
         await self.sources.__aenter__()
@@ -121,11 +130,11 @@ class Session:
 
     def clear(self) -> None:
         """Forget all conversations; sources, filter and follows go on."""
-        self.conversations = Conversations(self.conversations.index.endpoints)
+        self.conversations = self._no_conversations(self.conversations.index.endpoints)
         self.sources.regroup(self.conversations)
         self._matches = Matches(self.filters.matches)
         for follow in self.follows:
-            follow.forget()
+            follow.forget_all()
 
     def status(self) -> Status:
         """Return what the bottom line tells; the rate is of the time since it was last asked for."""
@@ -140,12 +149,32 @@ class Session:
             rate=rate,
             messages=self.conversations.message_count,
             conversations=len(self.conversations),
+            given_up=self.conversations.given_up,
             matching=self.matching_count if self.filters.active else None,
             drops=sum(source.tally.drops for source in self.sources.all),
             follows=len(self.follows),
         )
 
     # Within
+
+    def _no_conversations(self, endpoints: Endpoints) -> Conversations:
+        return Conversations(endpoints, memory=self._memory, given_up=self._forget)
+
+    def _forget(self, numbers: list[int]) -> None:
+        """Tell the filter and the follows which conversations were given up or lost messages."""
+        judged = [self._matches] + ([self._judging] if self._judging is not None else [])
+        for number in numbers:
+            if not self.conversations.has(number):
+                for matches in judged:
+                    matches.forget(number)
+        for follow in self.follows:
+            follow.forget(self.conversations, numbers)
+        if self.conversations.given_up and not self._told_given_up:
+            self._told_given_up = True
+            self.sources.notice(
+                f"the {(self._memory or 0) >> 20} MiB for conversations are used up (--memory SIZE"
+                " gives more): those are given up that are over, the longest idle ones first"
+            )
 
     def _publish(self, added: list[int]) -> None:
         """Tell the filter and the follows which conversations got messages."""

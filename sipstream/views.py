@@ -18,7 +18,7 @@ from sipstream.sip.startline import is_request, method_name
 from sipstream.sip.uri import is_number, user_of
 
 if TYPE_CHECKING:
-    from sipstream.conversations import Index
+    from sipstream.index import Index
 
 TRANSPORTS = ("UDP", "TCP", "WS", "SCTP", "TLS")
 """What the index numbers transports by."""
@@ -39,7 +39,7 @@ class Message:
     def __init__(self, index: Index, number: int) -> None:
         self._index = index
         self.id = number
-        """Its place in the index; numbers rise in order of arrival."""
+        """Its place in the index."""
 
     def __repr__(self) -> str:
         return f"<Message {self.id}: {self.start_line!r}>"
@@ -225,10 +225,21 @@ class Conversation:
     def __init__(self, index: Index, number: int) -> None:
         self._index = index
         self.id = number
-        """Its number; numbers rise in order of arrival and don't change."""
+        """Its number, as long as it isn't `gone`."""
+        self._batch = index.batch
 
     def __repr__(self) -> str:
         return f"<Conversation {self.id}: {self.call_id!r}, {self.count} messages>"
+
+    @property
+    def gone(self) -> bool:
+        """It was given up, because there was no room for all."""
+        return not self._index.is_there(self.id, self._batch)
+
+    @property
+    def left_out(self) -> int:
+        """How many messages behind the first ones were given up because it has so many."""
+        return self._index.c_left_out.get(self.id, 0)
 
     @property
     def origin(self) -> object:

@@ -67,6 +67,7 @@ class FakeConversation:
     call_id: str
     messages: list[Message] = field(default_factory=list)
     state: str = "calling"
+    left_out: int = 0
 
     @property
     def first(self) -> Message:

@@ -6,6 +6,7 @@ A message in the index holds numbers instead of addresses; the texts are made wh
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sipstream.limits import FLOWS, OUTERS
@@ -40,19 +41,39 @@ class Endpoints:
         self._ids: dict[Key, int] = {}
         self._keys: list[Key] = []
         self._addresses: list[str | None] = []
+        self._free: list[int] = []
+        self.generation = 0
+        """Rises when numbers become others': a flow that has some of before asks anew."""
         self.outers = Outers()
 
     def __len__(self) -> int:
-        return len(self._keys)
+        return len(self._ids)
 
     def intern(self, key: Key) -> int:
         """Return the number of an endpoint, a new one when it is new."""
         number = self._ids.get(key)
-        if number is None:
+        if number is None and self._free:
+            number = self._ids[key] = self._free.pop()
+            self._keys[number], self._addresses[number] = key, None
+        elif number is None:
             number = self._ids[key] = len(self._keys)
             self._keys.append(key)
             self._addresses.append(None)
         return number
+
+    def numbers(self) -> Iterator[int]:
+        """Yield the numbers of all endpoints."""
+        return iter(self._ids.values())
+
+    def forget_others(self, used: set[int]) -> int:
+        """Give up the endpoints that aren't used, return how many are left."""
+        self.generation += 1
+        for key, number in list(self._ids.items()):
+            if number not in used:
+                del self._ids[key]
+                self._keys[number], self._addresses[number] = b"", None
+                self._free.append(number)
+        return len(self._ids)
 
     def address(self, number: int) -> str:
         """Return the address as text, `10.20.0.22` or `2001:db8::1`."""
@@ -151,6 +172,7 @@ class Flow:
         "destination",
         "destination_key",
         "framer",
+        "generation",
         "outer",
         "source",
         "source_key",
@@ -164,6 +186,8 @@ class Flow:
         self.destination_key = destination
         self.source = self.destination = -1
         """The endpoints' numbers, once a message has come: most flows never bring one."""
+        self.generation = -1
+        """The endpoints' generation that the numbers are of."""
         self.transport = transport
         self.outer = outer
         self.stream: Stream | None = None
@@ -177,6 +201,7 @@ class Flow:
         """Give the endpoints their numbers."""
         self.source = endpoints.intern(self.source_key)
         self.destination = endpoints.intern(self.destination_key)
+        self.generation = endpoints.generation
 
 
 class Flows:

@@ -18,9 +18,12 @@ if TYPE_CHECKING:
 
 
 def conversation(place: int, view: Conversation) -> dict[str, object]:
-    """Return a conversation as an object; `place` is its index in the list it is shown in."""
+    """Return a conversation as an object; `place` is its index in the list it is shown in.
+
+    `left_out` is there only where messages were given up, because it has so many.
+    """
     first = view.first
-    return {
+    found: dict[str, object] = {
         "call_id": view.call_id,
         "index": place,
         "time": times.iso(first.time),
@@ -32,6 +35,9 @@ def conversation(place: int, view: Conversation) -> dict[str, object]:
         "messages": view.count,
         "state": view.state,
     }
+    if view.left_out:
+        found["left_out"] = view.left_out
+    return found
 
 
 def message(view: Message, call_id: str) -> dict[str, object]:

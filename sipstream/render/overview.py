@@ -30,6 +30,8 @@ def lines(conversation: Conversation, paint: Paint = PLAIN) -> Iterator[str]:
     messages = conversation.messages
     places = len(f"[{len(messages) - 1}]")
     kinds = max((cells(shown_kind(message)) for message in messages[:_FIRST]), default=0)
+    if conversation.left_out:
+        yield paint.dim(f"({conversation.left_out} messages behind the first ones are given up)")
     rows = (
         (message.time, _line(f"[{place}]".ljust(places), message, kinds, paint))
         for place, message in enumerate(messages)

@@ -34,6 +34,10 @@ class Figures(Protocol):
         """Conversations so far."""
 
     @property
+    def given_up(self) -> int:
+        """Conversations given up because there was no room for all."""
+
+    @property
     def matching(self) -> int | None:
         """Those that match the active filter, None while it has no term."""
 
@@ -74,6 +78,7 @@ def line(figures: Figures, width: int) -> str:
         "messages": f"messages {figures.messages}",
         "conversations": f"conversations {figures.conversations}",
         "matching": "" if figures.matching is None else f"matching {figures.matching}",
+        "given_up": f"given up {figures.given_up}" if figures.given_up else "",
         "drops": f"drops {figures.drops}",
         "follows": f"follows {figures.follows}" if figures.follows else "",
     }

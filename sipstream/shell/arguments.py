@@ -362,7 +362,7 @@ def _numbers(session: Session) -> Iterator[Offer]:
 
 def _addresses(session: Session) -> Iterator[Offer]:
     endpoints = session.conversations.index.endpoints
-    seen = {endpoints.address(number): None for number in range(min(len(endpoints), 10_000))}
+    seen = {endpoints.address(number): None for number in islice(endpoints.numbers(), 10_000)}
     return (Offer(escape(address)) for address in seen)
 
 

@@ -104,10 +104,14 @@ class Console:
         """Return the conversation of the context.
 
         Raises:
-            CommandError: it was cleared meanwhile.
+            CommandError: it was cleared or given up meanwhile.
         """
         if self.chosen is None or self.chosen.origin is not self.session.conversations.index:
             raise CommandError("the conversation was cleared; 'exit' leaves its context")
+        if self.chosen.gone:
+            raise CommandError(
+                "the conversation was given up to make room (--memory); 'exit' leaves its context"
+            )
         return self.chosen
 
     def note(self, text: str) -> None:

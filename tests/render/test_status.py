@@ -16,6 +16,7 @@ class Figures:
     rate: float = 512.4
     messages: int = 6496
     conversations: int = 1083
+    given_up: int = 0
     matching: int | None = 2
     drops: int = 7
     follows: int = 1

@@ -35,22 +35,27 @@ async def show_conversations(console: Console, sorted: bool = False) -> None:  #
     """
     conversations, paint = console.session.conversations, console.out.paint
     numbered = list(enumerate(console.session.matching()))
+    batch = conversations.index.batch
+
+    def shown() -> Iterator[tuple[int, Conversation]]:
+        for place, number in numbered:
+            # While lines wait for the terminal, some may be given up to make room.
+            if conversations.index.is_there(number, batch):
+                yield place, conversations[number]
+
     if not sorted:
         numbered.sort(key=lambda item: conversations[item[1]].call_id)
 
     def by_time() -> Iterator[tuple[int, str]]:
-        for place, number in numbered:
-            one = conversations[number]
+        for place, one in shown():
             yield one.time, lists.by_time(place, one, paint)
 
     if sorted and numbered:
         first, last = (conversations[numbered[end][1]].time for end in (0, -1))
         texts = lists.under_days(by_time(), first, last, paint)
     else:
-        texts = (lists.by_call_id(conversations[number], paint) for _, number in numbered)
-    await console.out.rows(
-        texts, (objects.conversation(place, conversations[number]) for place, number in numbered)
-    )
+        texts = (lists.by_call_id(one, paint) for _, one in shown())
+    await console.out.rows(texts, (objects.conversation(place, one) for place, one in shown()))
 
 
 @command("show conversation {ref} [message {index}|messages]")
@@ -145,15 +150,17 @@ async def show_sources(console: Console) -> None:
       354 packets with messages
     """
     tallies = [source.tally for source in console.session.sources.all]
-    duplicates = console.session.conversations.duplicates
+    conversations = console.session.conversations
 
     def texts() -> Iterator[str]:
         for tally in tallies:
             yield from _source(tally)
         if not tallies:
             yield "no source so far"
-        if duplicates:
-            yield f"{duplicates} messages were there already and are shown once"
+        if conversations.duplicates:
+            yield f"{conversations.duplicates} messages were there already and are shown once"
+        if conversations.given_up:
+            yield f"{conversations.given_up} conversations were given up to make room (--memory)"
 
     await console.out.rows(texts(), (_tally(tally) for tally in tallies))
 

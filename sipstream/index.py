@@ -1,0 +1,248 @@
+"""The columns behind conversations and messages: one place in each for everything known of one.
+
+A message's bytes stay in the store where they lie and are read when someone looks. Places of what was
+given up are used again, so numbers rise in order of arrival only until then. Conversation and Message
+(views.py) hide the arrays; conversations.py fills them.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import insort_right
+from collections import OrderedDict
+from collections.abc import Iterator
+
+from sipstream import states
+from sipstream.decode.endpoints import Endpoints
+from sipstream.packets import Store
+from sipstream.sip.startline import is_request, method_name
+
+MANY_KINDS = 0
+"""The set number of conversations whose kinds are looked up message by message."""
+UNUSED = len(states.NAMES)
+"""The state of a place without a conversation."""
+
+_ORDERS = 64
+"""Conversations whose messages' order by time is kept."""
+_MESSAGES, _CONVERSATIONS = 4096, 256
+"""Places made at a time."""
+
+
+class Index:
+    """The columns; one place a message (`m_`) and one a conversation (`c_`)."""
+
+    def __init__(self, endpoints: Endpoints) -> None:
+        self.endpoints = endpoints
+        self.m_time = array("q")
+        self.m_store = array("H")
+        self.m_offset = array("q")
+        self.m_length = array("I")
+        self.m_source = array("I")
+        self.m_destination = array("I")
+        self.m_conversation = array("I")
+        self.m_kind = array("H")
+        self.m_transport = array("B")
+        self.m_tap = array("H")
+        self.m_outer = array("H")
+        self.m_next = array("i")
+        """The conversation's next message by arrival, -1 behind its last."""
+        self.c_call_id: list[bytes] = []
+        self.c_first = array("I")
+        """The message with the earliest time."""
+        self.c_begin = array("I")
+        """The message that arrived first: the head of the chain `m_next`."""
+        self.c_last = array("I")
+        """The message that arrived last."""
+        self.c_latest = array("q")
+        """The latest time of any message."""
+        self.c_heard = array("I")
+        """The number of the batch that brought the last message: how long it has been idle."""
+        self.c_begun = array("I")
+        """The number of the batch that began it: the same place may be another's later."""
+        self.c_count = array("I")
+        self.c_src_user = array("I")
+        self.c_dst_user = array("I")
+        self.c_kinds = array("I")
+        self.c_state = bytearray()
+        self.c_left_out: dict[int, int] = {}
+        """Messages given up of conversations with very many."""
+        self.users: list[str] = [""]
+        self.kind_sets: list[frozenset[int | str]] = [frozenset(), frozenset()]
+        self.stores: list[Store] = []
+        self.taps: list[str] = []
+        self.free_messages = array("I")
+        """Places for messages, the next one last."""
+        self.free_conversations = array("I")
+        self.batch = 0
+        """How many batches of messages came."""
+        self._orders: OrderedDict[int, tuple[int, list[int]]] = OrderedDict()
+        """Of a conversation: the last message by arrival that was put in order, and the order."""
+        self.message_size = sum(column.itemsize for column in self._message_columns())
+        """Bytes that a message takes in the columns."""
+        self._conversation_size = sum(one.itemsize for one in self._conversation_columns()) + 9
+
+    @property
+    def size(self) -> int:
+        """Bytes that the columns take."""
+        places = len(self.m_time), len(self.c_state)
+        return places[0] * self.message_size + places[1] * self._conversation_size
+
+    def make_room(self, messages: int) -> None:
+        """Make places until so many messages have one each, and so many conversations."""
+        while len(self.free_messages) < messages:
+            for column in self._message_columns():
+                column.frombytes(bytes(column.itemsize * _MESSAGES))
+            end = len(self.m_time)
+            # Behind what is free already: numbers rise in order of arrival.
+            self.free_messages = _falling(end - _MESSAGES, end) + self.free_messages
+        while len(self.free_conversations) < messages:
+            for column in self._conversation_columns():
+                column.frombytes(bytes(column.itemsize * _CONVERSATIONS))
+            self.c_call_id.extend([b""] * _CONVERSATIONS)
+            self.c_state.extend([UNUSED] * _CONVERSATIONS)
+            end = len(self.c_state)
+            self.free_conversations = _falling(end - _CONVERSATIONS, end) + self.free_conversations
+
+    def is_there(self, conversation: int, batch: int) -> bool:
+        """Tell whether a conversation that was there with batch number `batch` still is."""
+        return self.c_state[conversation] != UNUSED and self.c_begun[conversation] <= batch
+
+    def raw(self, message: int) -> bytes:
+        """Return a message's bytes, b"" when the file they lie in has lost them."""
+        store = self.stores[self.m_store[message]]
+        return store.read(self.m_offset[message], self.m_length[message])
+
+    def arrived(self, conversation: int, after: int = -1) -> Iterator[int]:
+        """Yield a conversation's messages in order of arrival, those behind message `after`."""
+        message = self.m_next[after] if after >= 0 else self.c_begin[conversation]
+        while message >= 0:
+            yield message
+            message = self.m_next[message]
+
+    def in_time_order(self, conversation: int) -> list[int]:
+        """Return a conversation's messages by time, those of equal time by arrival.
+
+        The list is kept up to date for conversations asked about lately: a follow asks again after
+        every message. It isn't the caller's to change.
+        """
+        last, order = self._orders.pop(conversation, (-1, []))
+        time = self.m_time
+        for message in self.arrived(conversation, last):
+            if not order or time[order[-1]] <= time[message]:
+                order.append(message)
+            else:
+                insort_right(order, message, key=time.__getitem__)
+            last = message
+        self._orders[conversation] = last, order
+        if len(self._orders) > _ORDERS:
+            self._orders.popitem(last=False)
+        return order
+
+    def forget(self, conversation: int) -> None:
+        """Give the places of a conversation's messages up; its own one is free once the caller says."""
+        message = self.c_begin[conversation]
+        while message >= 0:
+            self.free_messages.append(message)
+            message = self.m_next[message]
+        self.c_call_id[conversation] = b""
+        self.c_count[conversation] = 0
+        self.c_state[conversation] = UNUSED
+        self.c_left_out.pop(conversation, None)
+        self._orders.pop(conversation, None)
+
+    def thin_out(self, conversation: int, first: int, kept: int) -> int:
+        """Give up messages behind the first ones until `kept` are left, return how many."""
+        spare = self.c_count[conversation] - kept
+        message = self.c_begin[conversation]
+        for _ in range(first - 1):
+            message = self.m_next[message]
+        given_up = 0
+        while given_up < spare:
+            following = self.m_next[message]
+            if following == self.c_first[conversation]:
+                # It came late and is the first by time: lists show it.
+                message = following
+                continue
+            self.m_next[message] = self.m_next[following]
+            self.free_messages.append(following)
+            given_up += 1
+        self.c_count[conversation] = kept
+        self.c_left_out[conversation] = self.c_left_out.get(conversation, 0) + given_up
+        self._orders.pop(conversation, None)
+        return given_up
+
+    def forget_endpoints(self) -> int:
+        """Give up endpoints that no message has any more, return how many are left."""
+        return self.endpoints.forget_others({*self.m_source, *self.m_destination})
+
+    def kinds(self, conversation: int) -> frozenset[int | str]:
+        """Return the methods (text) and status codes (int) that a conversation's messages have."""
+        number = self.c_kinds[conversation]
+        if number != MANY_KINDS:
+            return self.kind_sets[number]
+        return frozenset(kind_key(self.m_kind[message]) for message in self.arrived(conversation))
+
+    def _message_columns(self) -> list[array[int]]:
+        return [column for name, column in vars(self).items() if name.startswith("m_")]
+
+    def _conversation_columns(self) -> list[array[int]]:
+        columns = (column for name, column in vars(self).items() if name.startswith("c_"))
+        return [column for column in columns if isinstance(column, array)]
+
+
+def kind_key(kind: int) -> int | str:
+    """Return a start line's kind as filters name it: status code or method."""
+    return method_name(kind) if is_request(kind) else kind
+
+
+def _falling(first: int, end: int) -> array[int]:
+    return array("I", range(end - 1, first - 1, -1))
+
+
+class Users:
+    """User parts of From and To by number, as long as a conversation has them; 0 is the empty one."""
+
+    def __init__(self, texts: list[str]) -> None:
+        self._texts = texts
+        self._numbers: dict[str, int] = {}
+        self._counts = [1]
+        """The empty one isn't counted down to nothing: it is passed over."""
+        self._free: list[int] = []
+        self.size = 0
+        """How many are kept."""
+        self.letters = 0
+        """How many letters they have together."""
+
+    def take(self, user: str) -> int:
+        """Return a user's number; it is kept until it was given back as often as it was taken."""
+        if not user:
+            return 0
+        number = self._numbers.get(user)
+        if number is not None:
+            self._counts[number] += 1
+            return number
+        if self._free:
+            number = self._free.pop()
+            self._texts[number], self._counts[number] = user, 1
+        else:
+            number = len(self._texts)
+            self._texts.append(user)
+            self._counts.append(1)
+        self._numbers[user] = number
+        self.size += 1
+        self.letters += len(user)
+        return number
+
+    def give_back(self, numbers: list[int]) -> None:
+        """Conversations no longer have these users."""
+        counts, texts = self._counts, self._texts
+        for number in numbers:
+            counts[number] -= 1
+            if counts[number] or not number:
+                continue
+            user = texts[number]
+            del self._numbers[user]
+            texts[number] = ""
+            self._free.append(number)
+            self.size -= 1
+            self.letters -= len(user)

@@ -1,0 +1,143 @@
+"""What may be asked for on the command line, and what of it doesn't fit together."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NoReturn
+
+from sipstream.errors import FilterError
+from sipstream.escape import shield
+from sipstream.filters import Filter
+from sipstream.limits import MEMORY
+from sipstream.version import __version__
+
+STDIN = "-"
+_UNITS = {"": 0, "K": 10, "M": 20, "G": 30}
+_LEAST_MEMORY = 8 << 20
+
+
+@dataclass
+class Options:
+    """What was asked for on the command line."""
+
+    files: list[str] = field(default_factory=list)
+    commands: list[str] = field(default_factory=list)
+    live: list[str] = field(default_factory=list)
+    tail: list[Path] = field(default_factory=list)
+    from_now: bool = False
+    bpf: str | None = None
+    write: Path | None = None
+    user: str | None = None
+    memory: int = MEMORY
+    filter: str | None = None
+    follow: str | None = None
+    messages: bool = False
+    json: bool = False
+    color: bool = True
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"*** Error! {shield(message)}; see sipstream --help\n")
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    made = _Parser(
+        prog="sipstream",
+        description="Find one customer's SIP messages in the flood: captures, tcpdump's text, live.",
+        epilog="With -c or --follow no shell is started. 'help' in the shell tells the commands.",
+    )
+    add = made.add_argument
+    add(
+        "files",
+        nargs="*",
+        metavar="FILE",
+        help="pcap, pcapng, .gz, tcpdump text; - is standard input",
+    )
+    add("-c", dest="commands", action="append", default=[], metavar="COMMAND", help="run a command")
+    add(
+        "--live",
+        action="append",
+        default=[],
+        metavar="IFACE",
+        help="capture on an interface, or any",
+    )
+    add(
+        "--tail",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="watch a growing file",
+    )
+    add("--from-now", action="store_true", help="with --tail: leave out what is there already")
+    add("--bpf", metavar="EXPR", help="with --live: a kernel filter of your own (needs libpcap)")
+    add("--write", type=Path, metavar="FILE.pcap", help="with --live: keep what is captured")
+    add(
+        "--memory",
+        type=_size,
+        default=MEMORY,
+        metavar="SIZE",
+        help="for conversations (default: 256M); beyond, what is over and idle is given up",
+    )
+    add("--user", metavar="NAME", help="started by root: become this user (default: nobody)")
+    add("--filter", metavar="EXPR", help="the active filter, such as 'dstnum 5660066'")
+    add("--follow", metavar="EXPR", help="print matching messages until the sources end")
+    add("--messages", action="store_true", help="with --follow: whole messages")
+    add("--json", action="store_true", help="one JSON object a line on standard output")
+    add("--no-color", dest="color", action="store_false", help="no colours (also NO_COLOR)")
+    add("--version", action="version", version=f"sipstream {__version__}")
+    return made
+
+
+def parse(arguments: Sequence[str]) -> Options:
+    """Return what the arguments ask for; what can't be is told, and the program ends with 2."""
+    made = parser()
+    options = Options(**vars(made.parse_args(arguments)))
+    wrong = _wrong(options)
+    if wrong:
+        made.error(wrong)
+    return options
+
+
+def _wrong(options: Options) -> str | None:
+    """Return what doesn't fit together, None where all does."""
+    if options.write and not options.live:
+        return "--write keeps what --live captures: add --live IFACE"
+    if options.bpf and not options.live:
+        return "--bpf filters what --live captures: add --live IFACE"
+    if options.from_now and not options.tail:
+        return "--from-now is for files to watch: add --tail FILE"
+    if options.messages and (options.follow is None or options.json):
+        return "--messages goes with --follow, without --json"
+    if options.follow is not None and options.commands:
+        return "--follow prints until the sources end: it doesn't go with -c"
+    if options.follow is not None and not (options.files or options.live or options.tail):
+        return "--follow needs a source: a FILE, --tail or --live"
+    if "" in options.files:
+        return "a FILE has an empty name"
+    if options.files.count(STDIN) > 1:
+        return "standard input can be read once"
+    for option, text in (("--filter", options.filter), ("--follow", options.follow)):
+        if text is not None and (text or option == "--filter"):
+            try:
+                Filter.parse(text)
+            except FilterError as error:
+                return f"{option}: {error}"
+    return None
+
+
+def _size(text: str) -> int:
+    """Return bytes of a size such as 500M or 2G; argparse tells the user of a ValueError."""
+    match = re.fullmatch(r"(\d{1,9})([KMG]?)B?", text, re.ASCII | re.IGNORECASE)
+    size = int(match[1]) << _UNITS[match[2].upper()] if match else 0
+    if size < _LEAST_MEMORY:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size of 8M or more, such as 500M or 2G")
+    return size
