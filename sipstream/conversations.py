@@ -45,8 +45,8 @@ _MANY_ENDPOINTS = 16_384
 class Conversations:
     """All conversations, in the order their first message arrived.
 
-    `memory` is how many bytes they may take, None for no limit at all; `given_up` is called with the numbers
-    of conversations that were given up, or that lost messages, before any place is used again.
+    `memory` is how many bytes they may take, None for no limit at all; `given_up` is called with the
+    numbers of conversations that were given up, or that lost messages, before any place is used again.
     """
 
     def __init__(
