@@ -29,11 +29,12 @@ _IMPORTED_LATER = (
     "encodings.idna",
     "lark",
     "platformdirs.unix",
-    "scapy.arch.common",
-    "scapy.libs.winpcapy",
     "wcwidth",
 )
 """What ours import only when they need it, beside their own modules."""
+_FOR_CAPTURES = ("scapy.arch.common", "scapy.libs.winpcapy")
+_FOR_SHELL = ("sipstream.shell.completion", "sipstream.shell.prompt")
+"""These bring prompt_toolkit along, which is large."""
 
 
 @dataclass(slots=True)
@@ -67,7 +68,7 @@ def open_and_drop(files: Sequence[str], captures: int, may_start: bool, user: st
     if account is not None:
         opened.files = {name: _open(name) for name in files}
         if not privileges.can_read(account, *_code()):
-            _import_all()
+            _import_all(in_shell=may_start, captures=opened.sockets is not None)
     privileges.give_up(account, os.environ)
     return opened
 
@@ -88,13 +89,14 @@ def _code() -> list[Path]:
     return [Path(one) for one in origins if one]
 
 
-def _import_all() -> None:
+def _import_all(*, in_shell: bool, captures: bool) -> None:
     """Import what may be needed: later it can't be read (a venv below /root, as one may be)."""
-    for whole in ("sipstream", "prompt_toolkit"):
+    for whole in ("sipstream", "prompt_toolkit") if in_shell else ("sipstream",):
         paths = importlib.import_module(whole).__path__
         for module in pkgutil.walk_packages(paths, f"{whole}."):
-            _import(module.name)
-    for name in _IMPORTED_LATER:
+            if in_shell or module.name not in _FOR_SHELL:
+                _import(module.name)
+    for name in (*_IMPORTED_LATER, *(_FOR_CAPTURES if captures else ())):
         _import(name)
 
 

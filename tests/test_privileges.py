@@ -154,7 +154,7 @@ def test_a_service_with_one_right_gives_it_up(hosts: Pair) -> None:
         import ctypes, os, sys
         from sipstream import opening
         from sipstream.cli import run
-        opening._import_all()
+        opening._import_all(in_shell=True, captures=True)
         libc, net_raw = ctypes.CDLL(None), 1 << 13
         assert libc.prctl(8, 1, 0, 0, 0) == 0  # PR_SET_KEEPCAPS
         os.setgroups([])
