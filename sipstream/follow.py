@@ -47,7 +47,7 @@ class Follow:
         for _ in self._matches.judge_all(conversations):
             await asyncio.sleep(0)
         for number in range(conversations.places):
-            if number in self._matches:
+            if number in self._matches and conversations.has(number):
                 self._upto.setdefault(number, conversations[number].last_arrived)
 
     def feed(self, conversations: Conversations, touched: list[int]) -> None:

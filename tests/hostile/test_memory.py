@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import resource
@@ -18,10 +19,12 @@ from hypothesis import strategies as st
 from support import A, B, Chain, MemoryStore, batch, ethernet, ipv4, sip, udp
 
 from sipstream.conversations import Conversations
+from sipstream.errors import CommandError
 from sipstream.filters import Filter
 from sipstream.follow import Follow
 from sipstream.limits import KEPT_FIRST, MAX_MESSAGES
 from sipstream.session import Session
+from sipstream.shell.commands.show import _while_whole
 from sipstream.sources.file import FileSource
 from sipstream.views import Message
 
@@ -277,6 +280,42 @@ def test_a_list_that_waits_for_its_terminal_leaves_out_what_went(tmp_path: Path)
     still = [number for number in before if index.is_there(number, then)]
     assert all(int(chain.conversations[number].call_id[6:]) < 1_000 for number in still)
     assert len(still) < 1_000
+
+
+async def test_a_listing_ends_when_its_messages_go() -> None:
+    """Row R1: nobody is shown another call's messages under this one's Call-ID."""
+    chain = Limited()
+    chain.load([options(1), sip("SIP/2.0 200 OK", "flood-1", cseq="1 OPTIONS")])
+    one = chain.conversations.by_call_id("flood-1")
+    assert one is not None
+    rows = _while_whole(one, iter(["first", "second"]))
+    assert next(rows) == "first"
+    chain.load(flood(5_000, 2))
+    with pytest.raises(CommandError, match="given up meanwhile"):
+        next(rows)
+
+
+async def test_a_follow_begins_while_conversations_go() -> None:
+    """Row R1: what is given up between two looks at the event loop is no fault."""
+    session = Session(memory=SMALL)
+    async with session:
+        chain = Chain()
+
+        def feed(count: int, first: int) -> None:
+            given_batch = batch([ethernet(ipv4(udp(one))) for one in flood(count, first)])
+            found = chain.scanner.feed(chain.decoder.feed(given_batch))
+            session._publish(session.conversations.feed(found, given_batch.store))
+
+        for first in range(0, 6_000, 500):
+            feed(500, first)
+        beginning = asyncio.create_task(session.follow("method OPTIONS"))
+        while not beginning.done():
+            first += 500
+            feed(60, first)
+            await asyncio.sleep(0)
+        await beginning
+        assert session.conversations.given_up > 3_000
+        feed(500, first + 500)
 
 
 # The whole program

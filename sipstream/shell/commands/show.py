@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from sipstream.errors import CommandError
 from sipstream.escape import escape
@@ -14,6 +14,8 @@ from sipstream.shell.commands.follow import described
 from sipstream.shell.console import Console
 from sipstream.shell.registry import command
 from sipstream.views import Conversation, Message
+
+_Row = TypeVar("_Row")
 
 
 @command("show conversations [sorted]")
@@ -95,14 +97,13 @@ async def show_overview(console: Console, one: Conversation, *, with_heading: bo
             yield overview.heading(one.call_id, console.out.paint)
         yield from overview.lines(one, console.out.paint)
 
-    await console.out.rows(texts(), _objects(one, one.messages))
+    await console.out.rows(_while_whole(one, texts()), _objects(one, one.messages))
 
 
 async def show_messages(console: Console, one: Conversation) -> None:
     """Write all messages whole."""
-    await console.out.rows(
-        message.every(one.messages, console.out.paint), _objects(one, one.messages)
-    )
+    texts = message.every(one.messages, console.out.paint)
+    await console.out.rows(_while_whole(one, texts), _objects(one, one.messages))
 
 
 async def show_message(console: Console, one: Conversation, index: int) -> None:
@@ -121,7 +122,20 @@ async def show_message(console: Console, one: Conversation, index: int) -> None:
 
 
 def _objects(one: Conversation, messages: list[Message]) -> Iterator[dict[str, object]]:
-    return (objects.message(each, one.call_id) for each in messages)
+    return _while_whole(one, (objects.message(each, one.call_id) for each in messages))
+
+
+def _while_whole(one: Conversation, rows: Iterator[_Row]) -> Iterator[_Row]:
+    """Yield rows as long as the conversation has all messages it had at the beginning.
+
+    Raises:
+        CommandError: rows waited for the terminal, and some were given up meanwhile.
+    """
+    left_out = one.left_out
+    for row in rows:
+        if one.gone or one.left_out != left_out:
+            raise CommandError("messages of it were given up meanwhile to make room; show it again")
+        yield row
 
 
 @command("show filter")
