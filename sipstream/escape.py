@@ -15,6 +15,9 @@ from functools import lru_cache
 MARKS = 4
 """Combining marks that may follow one character; living scripts stack no more."""
 
+QUOTED = 100
+"""Cells of what an error quotes: most Call-IDs fit, a megabyte pasted by mistake is cut."""
+
 ELLIPSIS = "…"
 """Stands where a text was cut."""
 
@@ -43,6 +46,7 @@ _ODD = re.compile(r"[^ -\[\]-~]+")
 _ODD_IN_LINES = re.compile(r"[^\n -\[\]-~]+")
 _ODD_BUT_BACKSLASH = re.compile(r"[^\n -~]+")
 _HALF_AN_ESCAPE = re.compile(r"\\(?:x[0-9a-f]?|u(?:\{[0-9a-f]*)?)?$")
+_SPELT = re.compile(r"\\(?:(\\)|x([0-9a-f]{2})|u\{((?:10|[0-9a-f])?[0-9a-f]{1,4})\})")
 _LONGEST_ESCAPE = len(r"\u{10ffff}")
 
 
@@ -56,6 +60,14 @@ def escape(text: str | bytes) -> str:
     if text.isascii() and text.isprintable() and "\\" not in text:
         return text
     return _ODD.sub(_spell_run, text)
+
+
+def unescape(text: str) -> str:
+    """Return the text from traffic that `escape` shows so; what is no escape in it stays.
+
+    For what people type or paste as they saw it.
+    """
+    return _SPELT.sub(_spelt_char, text)
 
 
 def escape_lines(text: str | bytes) -> str:
@@ -111,6 +123,11 @@ def cut(text: str, width: int) -> str:
     return head + ELLIPSIS
 
 
+def brief(text: str) -> str:
+    """Return text from anywhere as errors quote it: one line, a long one cut."""
+    return cut(escape(text[: QUOTED + 1]), QUOTED)
+
+
 def _head(text: str, width: int) -> str:
     """Return as much of a text as fits `width` cells."""
     if text.isascii():
@@ -157,6 +174,14 @@ def _kind(char: str) -> int:
 
 def _within(code: int, ranges: tuple[tuple[int, int], ...]) -> bool:
     return any(first <= code <= last for first, last in ranges)
+
+
+def _spelt_char(match: re.Match[str]) -> str:
+    backslash, byte, code = match.groups()
+    if byte:
+        value = int(byte, 16)
+        return chr(value if value < 0x80 else 0xDC00 + value)
+    return chr(int(code, 16)) if code else str(backslash)
 
 
 def _spell(char: str) -> str:

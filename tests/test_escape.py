@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from support import SHARED
 from wcwidth import wcwidth
 
-from sipstream.escape import MARKS, cells, cut, escape, escape_lines, shield
+from sipstream.escape import MARKS, brief, cells, cut, escape, escape_lines, shield
+from sipstream.escape import unescape as as_typed
 
 _TOKEN = re.compile(r"\\(?:(\\)|x([0-9a-f]{2})|u\{([0-9a-f]+)\})|[^\\]", re.DOTALL)
 
@@ -150,7 +151,7 @@ def test_every_character_there_is() -> None:
 def test_text_can_be_read_back(text: str) -> None:
     shown = escape(text)
     assert_fit(shown)
-    assert unescape(shown) == text
+    assert unescape(shown) == as_typed(shown) == text
 
 
 @given(st.binary())
@@ -193,6 +194,18 @@ def test_a_cut_text_fits(text: str, width: int) -> None:
         assert shown.startswith(short.removesuffix("…"))
         # What is left reads back: no escape was cut in two.
         assert text.startswith(unescape(short.removesuffix("…")))
+
+
+def test_what_looks_like_an_escape_and_is_none_stays() -> None:
+    for text in (r"\x1", r"\xG0", r"\u{}", r"\u{110000}", r"\u{1b", r"\q", "\\", "plain"):
+        assert as_typed(text) == text
+    assert as_typed(r"\x1b\\x1b\u{10ffff}\xff") == "\x1b\\x1b\U0010ffff\udcff"
+
+
+def test_errors_quote_in_few_cells() -> None:
+    assert brief("a\nb\\") == r"a\x0ab\\"
+    assert cells(brief("a" * 1_000_000)) == 100
+    assert 90 < cells(brief("\x1b" * 1_000_000)) <= 100
 
 
 def test_where_texts_are_cut() -> None:

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
 from sipstream.errors import FilterError
+from sipstream.escape import escape
 from sipstream.filters.term import Predicate, Scan, Shape, Term
 from sipstream.filters.values import (
     AddressSet,
@@ -31,7 +32,7 @@ from sipstream.sip.startline import KNOWN
 from sipstream.sip.uri import user_of
 
 if TYPE_CHECKING:
-    from sipstream.views import Message
+    from sipstream.views import Conversation, Message
 
 _TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
 _LONG_NAMES = {short: long for long, short in COMPACT.items()}
@@ -342,9 +343,14 @@ class CallId(Term):
     value_kind = "call-id"
 
     def predicate(self) -> Predicate:
-        """Compare the Call-ID, whose case counts (RFC 3261 20.8)."""
+        """Compare the Call-ID, whose case counts (RFC 3261 20.8), as it is and as it is shown."""
         holds = TextSet(self.values).holds
-        return lambda conversation: holds(conversation.call_id)
+
+        def found(conversation: Conversation) -> bool:
+            call_id = conversation.call_id
+            return holds(call_id) or ((shown := escape(call_id)) != call_id and holds(shown))
+
+        return found
 
 
 @_register

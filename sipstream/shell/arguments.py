@@ -6,7 +6,6 @@ from it, so they can't disagree. Nothing here knows a terminal.
 
 from __future__ import annotations
 
-import re
 import socket
 from collections.abc import Callable, Iterable, Iterator
 from difflib import get_close_matches
@@ -15,9 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from sipstream.errors import CommandError
-from sipstream.escape import escape
+from sipstream.escape import brief, cut, escape, unescape
 from sipstream.filters import TERMS, Suggestion, quote, suggest, unfinished
 from sipstream.render import lists, times
+from sipstream.shell.words import as_word, quoted, spaced, unquoted
 from sipstream.sip.uri import is_number
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ _SHORT = 3
 """Letters by which the word `messages` is known behind a filter."""
 _OFFERED = 200
 """Values offered at most: a menu of a hundred thousand Call-IDs helps nobody."""
+_NAME_CELLS = 64
+"""Cells of a Call-ID in the prompt."""
 
 
 class Offer(NamedTuple):
@@ -82,26 +84,28 @@ class ConversationRef(Argument):
         """
         found = find_call_id(session, text)
         if found is not None:
-            return cls(found, escape(text), by_index=False)
+            name = cut(escape(found.call_id), _NAME_CELLS)
+            return cls(found, name, by_index=False)
         if text.isascii() and text.isdigit():
             matching = session.matching()
             number = int(text[:18])
             if number < len(matching):
                 return cls(session.conversations[matching[number]], str(number), by_index=True)
             raise CommandError(_no_index(number, len(matching)))
-        raise CommandError(f"no conversation has the Call-ID {escape(text)}")
+        raise CommandError(f"no conversation has the Call-ID {brief(text)}")
 
     @classmethod
     def offers(cls, session: Session, typed: str, near: Conversation | None) -> Iterable[Offer]:
         """Return indexes and Call-IDs that begin as typed, each with its line of the list."""
         matching = session.matching()
+        begun = unquoted(typed)
         found = 0
         for place, number in enumerate(matching):
             conversation = session.conversations[number]
             call_id = escape(conversation.call_id)
             about = lists.summary(conversation)
-            if call_id.startswith(typed):
-                yield Offer(call_id, f"[{place}] {about}")
+            if call_id.startswith(begun):
+                yield Offer(as_word(conversation.call_id), f"[{place}] {about}")
             elif typed and str(place).startswith(typed):
                 yield Offer(str(place), about)
             else:
@@ -125,7 +129,7 @@ class MessageIndex(Argument):
         """
         if text.isascii() and text.isdigit():
             return int(text[:18])
-        raise CommandError(f"a message's index is a number from 0, not {escape(text)}")
+        raise CommandError(f"a message's index is a number from 0, not {brief(text)}")
 
     @classmethod
     def offers(cls, session: Session, typed: str, near: Conversation | None) -> Iterable[Offer]:
@@ -144,23 +148,25 @@ class FilePath(Argument):
 
     @classmethod
     def parse(cls, session: Session, text: str) -> Path:
-        """Return the path."""
-        return Path(text).expanduser()
+        """Return the path of what is shown so or, where there is no such file, is called so."""
+        shown = Path(unescape(text)).expanduser()
+        return shown if _is_there(shown) else Path(text).expanduser()
 
     @classmethod
     def offers(cls, session: Session, typed: str, near: Conversation | None) -> Iterable[Offer]:
-        """Return the files and folders whose names begin as typed."""
+        """Return the files and folders whose names, as they are shown, begin as typed."""
         folder, slash, begin = unquoted(typed).rpartition("/")
         head = folder + slash
-        where = Path(head or ".").expanduser()
         try:
-            entries = sorted(where.iterdir())
+            entries = sorted(cls.parse(session, head or ".").iterdir())
         except (OSError, ValueError):
             return
         for entry in entries:
-            if entry.name.startswith(begin) and (begin or not entry.name.startswith(".")):
-                path = head + entry.name + ("/" if entry.is_dir() else "")
-                word = _quoted(path) if typed.startswith('"') else _as_word(path)
+            # Never the name itself: a line feed in it would begin another command.
+            name = escape(entry.name)
+            if name.startswith(begin) and (begin or not name.startswith(".")):
+                path = head + name + ("/" if entry.is_dir() else "")
+                word = quoted(path) if typed.startswith('"') else spaced(path)
                 # The way into a folder goes on: its quote stays open.
                 opened = word.endswith('/"')
                 yield Offer(word[:-1] if opened else word)
@@ -259,7 +265,7 @@ class Followed(Expression):
         if len(last) >= _SHORT and cls.WHOLE.startswith(last):
             return terms.strip(), True
         if get_close_matches(last, [cls.WHOLE], 1, 0.8):
-            raise CommandError(f"unknown word {escape(last)}: did you mean {cls.WHOLE}?")
+            raise CommandError(f"unknown word {brief(last)}: did you mean {cls.WHOLE}?")
         return text.strip(), False
 
     @classmethod
@@ -275,9 +281,15 @@ class Watched(Argument):
     syntax = "<file>"
 
     @classmethod
+    def parse(cls, session: Session, text: str) -> str:
+        """Return its name, typed as it is or as it is shown."""
+        names = [one.name for one in session.sources.tails]
+        return text if text in names else unescape(text)
+
+    @classmethod
     def offers(cls, session: Session, typed: str, near: Conversation | None) -> Iterable[Offer]:
         """Return the files that are watched."""
-        return (Offer(_as_word(one.name)) for one in session.sources.tails)
+        return (Offer(as_word(one.name)) for one in session.sources.tails)
 
 
 class Captured(Argument):
@@ -305,7 +317,7 @@ class FollowNumber(Argument):
         """
         if text.isascii() and text.isdigit():
             return int(text[:18])
-        raise CommandError(f"a follow's number is expected, not {escape(text)}")
+        raise CommandError(f"a follow's number is expected, not {brief(text)}")
 
     @classmethod
     def offers(cls, session: Session, typed: str, near: Conversation | None) -> Iterable[Offer]:
@@ -313,31 +325,18 @@ class FollowNumber(Argument):
         return (Offer(str(one.number), escape(one.text)) for one in session.follows)
 
 
-def unquoted(text: str) -> str:
-    """Return a word without its quotes."""
-    if not text.startswith('"'):
-        return text
-    inner = text[1:-1] if len(text) > 1 and text.endswith('"') else text[1:]
-    return re.sub(r"\\(.)", r"\1", inner)
-
-
-def _quoted(text: str) -> str:
-    inner = re.sub(r'([\\"])', r"\\\1", text)
-    return f'"{inner}"'
-
-
-def _as_word(text: str) -> str:
-    """Return a name as it must be typed."""
-    return _quoted(text) if " " in text or '"' in text else escape(text)
+def _is_there(path: Path) -> bool:
+    try:
+        path.lstat()
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def find_call_id(session: Session, text: str) -> Conversation | None:
-    """Return the conversation of a Call-ID, typed as it is or as it is shown."""
-    found = session.conversations.by_call_id(text)
-    if found is None and "\\" in text:
-        shown = (one for one in session.conversations if escape(one.call_id) == text)
-        found = next(shown, None)
-    return found
+    """Return the conversation of a Call-ID, typed as it is shown or, where there is none, as it is."""
+    conversations = session.conversations
+    return conversations.by_call_id(unescape(text)) or conversations.by_call_id(text)
 
 
 def _no_index(number: int, count: int) -> str:
@@ -369,7 +368,7 @@ def _addresses(session: Session) -> Iterator[Offer]:
 def _call_ids(session: Session) -> Iterator[Offer]:
     for number in session.matching():
         conversation = session.conversations[number]
-        yield Offer(escape(quote(conversation.call_id)), lists.summary(conversation))
+        yield Offer(quote(escape(conversation.call_id)), lists.summary(conversation))
 
 
 _VALUES: dict[str, Callable[[Session], Iterator[Offer]]] = {

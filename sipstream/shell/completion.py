@@ -15,7 +15,7 @@ from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
 from sipstream.errors import CommandError
-from sipstream.escape import cut
+from sipstream.escape import cells, cut
 from sipstream.shell.arguments import (
     Captured,
     ConversationRef,
@@ -26,7 +26,6 @@ from sipstream.shell.arguments import (
     Offer,
     Topic,
     Watched,
-    unquoted,
 )
 from sipstream.shell.registry import (
     COMMANDS,
@@ -36,6 +35,7 @@ from sipstream.shell.registry import (
     Parameter,
     expected,
 )
+from sipstream.shell.words import unquoted
 
 if TYPE_CHECKING:
     from sipstream.session import Session
@@ -125,13 +125,17 @@ def listing(
     ]
     rows += [one for one in offers(session, line, context, chosen)[1] if one.text]
     shown = rows[:_LISTED]
-    column = min(max((len(row.text) for row in shown), default=0) + 2, 40)
-    lines = [cut(f"  {row.text:<{column - 2}}  {row.about}".rstrip(), width) for row in shown]
+    column = min(max((cells(row.text) for row in shown), default=0) + 2, 40)
+    lines = [cut(f"  {_padded(row.text, column)}{row.about}".rstrip(), width) for row in shown]
     if len(rows) > len(shown):
         lines.append(f"  ... and {len(rows) - len(shown)} more: Tab completes what is begun")
     if any(wanted.complete and not wanted.typed for wanted, _ in found):
         lines.append("  <Enter>")
     return lines
+
+
+def _padded(text: str, column: int) -> str:
+    return text + " " * max(column - cells(text), 2)
 
 
 def takes_word(line: str, context: str) -> bool:

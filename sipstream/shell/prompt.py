@@ -22,6 +22,7 @@ from prompt_toolkit.styles import DynamicStyle, Style
 
 from sipstream import config
 from sipstream.errors import CommandError
+from sipstream.escape import shield
 from sipstream.limits import FOLLOW_BATCH_SECONDS
 from sipstream.render import status
 from sipstream.shell.commands.general import say_loaded
@@ -42,10 +43,10 @@ _KEPT_LINES = 100_000
 
 
 class _History(FileHistory):
-    """A history file that keeps no line which begins with a blank."""
+    """A history file that keeps no line which begins with a blank or could act on a terminal."""
 
     def store_string(self, string: str) -> None:
-        if not string.startswith(" "):
+        if not string.startswith(" ") and shield(string) == string:
             super().store_string(string)
 
 
@@ -94,7 +95,7 @@ class Prompt:
                 console.leave()
                 continue
             # What was pasted may hold several lines.
-            for one in line.splitlines():
+            for one in line.split("\n"):
                 if not console.finished:
                     await self._execute(one)
 

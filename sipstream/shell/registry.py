@@ -16,8 +16,9 @@ from itertools import product
 from typing import Any, TypeAlias, get_type_hints
 
 from sipstream.errors import CommandError
-from sipstream.escape import escape
-from sipstream.shell.arguments import Argument, unquoted
+from sipstream.escape import brief
+from sipstream.shell.arguments import Argument
+from sipstream.shell.words import unquoted
 
 GENERAL, FILTER, CONVERSATION = "general", "filter", "conversation"
 
@@ -196,7 +197,7 @@ def _step(line: str, words: list[Word], place: int, word: Word, ways: list[_Way]
     wanted = {word.text} & literals or {one for one in literals if one.startswith(word.text)}
     shortest = min(wanted, key=len, default="")
     if any(not one.startswith(shortest) for one in wanted):
-        raise CommandError(f"{escape(word.text)} is short for {_listed(sorted(wanted))}")
+        raise CommandError(f"{brief(word.text)} is short for {_listed(sorted(wanted))}")
     if wanted:
         chosen = [way for way in fixed if way.part(place) in wanted]
         for way in chosen:
@@ -225,7 +226,7 @@ def read(line: str, context: str) -> Call:
     ways = follow_words(line, words, context)
     whole = [way for way in ways if way.rest >= 0 or len(way.variant) == len(words)]
     if not whole:
-        typed = " ".join(escape(word.text) for word in words)
+        typed = brief(" ".join(word.text for word in words))
         missing = _listed([_name(way.variant[len(words)]) for way in ways])
         topic = " ".join(ways[0].command.words[: len(words)])
         raise CommandError(f"missing argument: {typed} needs {missing}; see 'help {topic}'")
@@ -288,9 +289,9 @@ def _listed(names: list[str]) -> str:
 
 def _unknown(words: list[Word], place: int, literals: set[str], ways: list[_Way]) -> str:
     """Say that a word fits nothing, with the nearest known one."""
-    word = escape(words[place].text)
+    word = brief(words[place].text)
     if not literals and place and any(len(way.variant) == place for way in ways):
-        before = " ".join(escape(one.text) for one in words[:place])
+        before = brief(" ".join(one.text for one in words[:place]))
         return f"nothing more is expected behind {before}: {word}"
     elsewhere = {one.context for one in COMMANDS if place == 0 and one.words[0] == words[0].text}
     if elsewhere:

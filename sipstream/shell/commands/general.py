@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 from sipstream.errors import CommandError
-from sipstream.escape import escape
+from sipstream.escape import brief, escape
 from sipstream.figures import Loaded
 from sipstream.shell import help as help_texts
 from sipstream.shell.arguments import ConversationRef, FilePath, Topic, Watched
@@ -147,7 +147,7 @@ def show_help(console: Console, topic: Annotated[str, Topic] = "") -> None:
     """
     text = help_texts.of(topic, console.context)
     if text is None:
-        raise CommandError(f"no help on {escape(topic)}: 'help' lists the commands")
+        raise CommandError(f"no help on {brief(topic)}: 'help' lists the commands")
     console.out.line(text)
 
 
