@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from sipstream import pipeline, suspects
 from sipstream.conversations import Conversations
 from sipstream.errors import CommandError, SourceError
+from sipstream.escape import brief, escape
 from sipstream.figures import CaptureStatus, Loaded, Progress
 from sipstream.opening import Opened
 from sipstream.reasons import FAULT, IN_PART, NO_TEXT
@@ -101,7 +102,7 @@ class Sources:
         for source in captures:
             tally = source.tally
             self.notice(
-                f"{source.name}: {tally.packets} packets, {tally.messages} messages, "
+                f"{escape(source.name)}: {tally.packets} packets, {tally.messages} messages, "
                 f"{tally.drops} dropped by the kernel"
             )
         if self._written is not None:
@@ -172,12 +173,12 @@ class Sources:
         from sipstream.sources.tail import TailSource
 
         if any(one.name == str(path) for one in self.tails):
-            raise CommandError(f"{path} is watched already")
+            raise CommandError(f"{escape(str(path))} is watched already")
         what = None
         with suppress(OSError, ValueError):
             what = refusal(path.stat().st_mode)
         if what is not None:
-            raise SourceError(f"{path}: {what}")
+            raise SourceError(f"{escape(str(path))}: {what}")
         self._start(TailSource(path, from_start=from_start))
 
     @property
@@ -197,7 +198,9 @@ class Sources:
         """
         ending = [one for one in self.tails if name in (None, one.name)]
         if not ending:
-            raise CommandError("no file is watched" if name is None else f"{name} isn't watched")
+            raise CommandError(
+                "no file is watched" if name is None else f"{brief(name)} isn't watched"
+            )
         for source in ending:
             task = self._running[source].task
             task.cancel()
@@ -235,7 +238,7 @@ class Sources:
 
         interface = interface or self._interface or ANY
         if any(source.name == interface for source in self.captures):
-            raise CommandError(f"a capture on {interface} is running already")
+            raise CommandError(f"a capture on {escape(interface)} is running already")
         source = LiveSource(
             interface, bpf=bpf, cooked=cooked, write=self._written, sockets=self.opened.sockets
         )
@@ -253,7 +256,7 @@ class Sources:
         """
         ending = [one for one in self.captures if interface in (None, one.name)]
         if not ending:
-            where = f" on {interface}" if interface else ""
+            where = f" on {brief(interface)}" if interface else ""
             raise CommandError(f"no capture is running{where}")
         conversations = messages = 0
         for source in ending:
@@ -330,7 +333,7 @@ class Sources:
             await pipeline.run(intake, self._publish, between=between)
             if tell_end:
                 count = f"{intake.opened} conversations ({source.tally.messages} SIP messages)"
-                self.notice(f"{source.name} ended: {count} extracted")
+                self.notice(f"{escape(source.name)} ended: {count} extracted")
         except SourceError as error:
             self.failed = True
             self.complain(str(error))
@@ -348,25 +351,28 @@ class Sources:
         if (source, FAULT) not in self._advised:
             self._advised.add((source, FAULT))
             where = f", they are kept in {kept}" if kept else ""
-            self.complain(f"{source.name}: sipstream failed on some packets and goes on{where}")
+            name = escape(source.name)
+            self.complain(f"{name}: sipstream failed on some packets and goes on{where}")
 
     def _fault(self, source: Source, error: Exception) -> str:
         """Keep the traceback of a fault that ended a source, return what to say of it."""
         kept = suspects.keep_traceback(error)
         where = f"; what happened is in {kept}" if kept else ""
-        return f"{source.name}: a fault in sipstream ended it ({type(error).__name__}){where}"
+        return (
+            f"{escape(source.name)}: a fault in sipstream ended it ({type(error).__name__}){where}"
+        )
 
     def _say(self, source: Source) -> None:
         """Pass on what a source has to say."""
         if source.tally.suspects:
             self._keep_suspects(source)
+        name = escape(source.name)
         for note in source.notes:
-            self.notice(f"{source.name}: {note}")
+            self.notice(f"{name}: {note}")
         source.notes.clear()
         for reason, flags in _FULLER_FORMS.items():
             if source.tally.reasons[reason] and (source, reason) not in self._advised:
                 self._advised.add((source, reason))
                 self.notice(
-                    f"{source.name}: SIP {reason} can't be loaded: "
-                    f"let tcpdump print it with {flags}"
+                    f"{name}: SIP {reason} can't be loaded: let tcpdump print it with {flags}"
                 )

@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 from sipstream.errors import SourceError, words
+from sipstream.escape import escape
 from sipstream.limits import MAX_PACKET
 from sipstream.packets import Batch, Record
 
@@ -63,7 +64,7 @@ class FileStore(_Descriptor):
         try:
             self._fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError as error:
-            raise SourceError(f"{path}: {words(error)}") from error
+            raise SourceError(f"{escape(str(path))}: {words(error)}") from error
         self.path = path
 
     def size(self) -> int:
@@ -91,7 +92,7 @@ class Spool(_Descriptor):
             except OSError as error:
                 link = error.errno == errno.ELOOP
                 what = "is a symbolic link, which isn't written through" if link else words(error)
-                raise SourceError(f"{path}: {what}") from error
+                raise SourceError(f"{escape(str(path))}: {what}") from error
         self.path = path
         self.lost = 0
         self._fd = fd

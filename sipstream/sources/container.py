@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from sipstream.errors import SourceError
+from sipstream.escape import escape
 from sipstream.packets import Batch, Store
 from sipstream.sources import pcap, pcapng
 from sipstream.sources.pcap import PcapReader
@@ -158,9 +159,11 @@ class AnyReader:
             SourceError: a sentence that begins with `name`.
         """
         if self.kind is Kind.GZIP:
-            raise SourceError(f"{name}: holds a .gz inside the .gz; unpack the outer one first")
+            raise SourceError(
+                f"{escape(name)}: holds a .gz inside the .gz; unpack the outer one first"
+            )
         if self.unrecognised(0 if ended else TEXT_SEARCH):
-            raise SourceError(f"{name}: {UNKNOWN}")
+            raise SourceError(f"{escape(name)}: {UNKNOWN}")
 
     def _make(self, kind: Kind) -> Reader:
         if kind is not Kind.TEXT:

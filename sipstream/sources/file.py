@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sipstream import limits
 from sipstream.errors import SourceError, words
+from sipstream.escape import escape
 from sipstream.packets import Batch, Tally
 from sipstream.sources import container, unpack
 from sipstream.sources.container import AnyReader, Kind, sniff
@@ -130,16 +131,16 @@ def open_file(path: Path) -> FileStore:
         # Before it is opened: who writes to a pipe would notice.
         what = refusal(path.stat().st_mode)
     except OSError as error:
-        raise SourceError(f"{path}: {words(error)}") from error
+        raise SourceError(f"{escape(str(path))}: {words(error)}") from error
     except ValueError as error:
-        raise SourceError(f"{path}: is no possible file name") from error
+        raise SourceError(f"{escape(str(path))}: is no possible file name") from error
     if what is None:
         store = FileStore(path)
         what = refusal(os.fstat(store.fileno()).st_mode)
         if what is None:
             return store
         store.close()
-    raise SourceError(f"{path}: {what}")
+    raise SourceError(f"{escape(str(path))}: {what}")
 
 
 def refusal(mode: int) -> str | None:

@@ -19,6 +19,7 @@ from typing import Any, TypeAlias
 
 from sipstream import limits
 from sipstream.errors import SourceError, words
+from sipstream.escape import escape
 from sipstream.packets import Batch, Linktype, Tally
 from sipstream.sources import bpf as kernel_filter
 from sipstream.sources import packet_socket
@@ -116,13 +117,13 @@ class LiveSource:
                 self._spool = PcapSpool(linktype, path)
             elif self._spool.linktype != linktype:
                 raise SourceError(
-                    f"{self.name}: its link type isn't that of the file being written;"
+                    f"{escape(self.name)}: its link type isn't that of the file being written;"
                     " name all interfaces when sipstream starts"
                 )
             self._cooked = linktype == Linktype.LINUX_SLL2
         except OSError as error:
             self._sockets.give_back(sock, self._index)
-            raise SourceError(f"{self.name}: {words(error)}") from error
+            raise SourceError(f"{escape(self.name)}: {words(error)}") from error
         except SourceError:
             self._sockets.give_back(sock, self._index)
             raise
@@ -181,7 +182,7 @@ class LiveSource:
                 if packets := self._receive(sock):
                     yield await self._keep(packets)
                 if self._failure is not None:
-                    raise SourceError(f"{self.name}: {words(self._failure)}")
+                    raise SourceError(f"{escape(self.name)}: {words(self._failure)}")
             kernel_filter.attach(sock, kernel_filter.NOTHING)
             while packets := self._receive(sock):
                 yield await self._keep(packets)

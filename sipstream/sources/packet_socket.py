@@ -19,6 +19,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from sipstream.errors import CaptureDeniedError, SourceError, words
+from sipstream.escape import brief, escape
 from sipstream.packets import Linktype
 from sipstream.sources import bpf
 
@@ -90,7 +91,7 @@ class Sockets:
         names = [name for _, name in socket.if_nameindex()]
         if interface not in (*names, ANY):
             listed = textwrap.shorten(", ".join([*names, ANY]), 400, placeholder=" ...")
-            raise SourceError(f"no interface {interface!r}; there are {listed}")
+            raise SourceError(f"no interface '{brief(interface)}'; there are {listed}")
         try:
             if interface == ANY:
                 return self._bound(socket.SOCK_DGRAM, ANY), Linktype.LINUX_SLL2
@@ -110,7 +111,7 @@ class Sockets:
                 ) from error
             raise CaptureDeniedError(_ways_to_capture(interface)) from error
         except OSError as error:
-            raise SourceError(f"{interface}: {words(error)}") from error
+            raise SourceError(f"{escape(interface)}: {words(error)}") from error
 
     def give_back(self, sock: socket.socket, promiscuous: int = 0) -> None:
         """Close a socket, or keep a reserved one for the next capture, without any packet.
@@ -142,7 +143,8 @@ class Sockets:
             index = socket.if_nametoindex(interface)
             if not is_up(sock, interface):
                 raise SourceError(
-                    f"{interface} is down; bring it up first: ip link set {shlex.quote(interface)} up"
+                    f"{escape(interface)} is down; bring it up first: "
+                    f"ip link set {escape(shlex.quote(interface))} up"
                 )
             _bind(sock, index, _ETH_P_ALL)
         except (OSError, SourceError):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sipstream import limits
 from sipstream.errors import SourceError, words
+from sipstream.escape import escape
 from sipstream.packets import Batch, Tally
 from sipstream.sources.file import refusal
 from sipstream.sources.growing import GrowingFile
@@ -105,7 +106,7 @@ class TailSource:
             await self._queue[0].skip_to_end()
         if not self._queue and self._trouble != _ABSENT:
             self.notes.clear()
-            raise SourceError(f"{self.name}: {self._trouble}")
+            raise SourceError(f"{escape(self.name)}: {self._trouble}")
 
     async def _next(self) -> list[Batch]:
         """Return what came; when nothing did, wait for the next look."""
@@ -178,7 +179,7 @@ class TailSource:
         except SourceError as error:
             self._say(str(error))
         except ValueError as error:
-            raise SourceError(f"{self.name}: is no possible file name") from error
+            raise SourceError(f"{escape(self.name)}: is no possible file name") from error
         else:
             self._trouble = ""
 
