@@ -226,7 +226,11 @@ async def _given(lines: Sequence[str]) -> AsyncIterator[str]:
 
 
 async def _typed() -> AsyncIterator[str]:
-    """Yield the lines of standard input as they come; a file or a device is read at once."""
+    """Yield the lines of standard input as they come; a file or a device is read at once.
+
+    Raises:
+        SipstreamError: a line is too long to be a command.
+    """
     loop = asyncio.get_running_loop()
     reader = asyncio.StreamReader(limit=_LONGEST_LINE)
     mode = os.fstat(0).st_mode
@@ -236,8 +240,11 @@ async def _typed() -> AsyncIterator[str]:
                 yield line.decode("utf-8", "surrogateescape")
             return
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), file)
-        while line := await reader.readline():
-            yield line.decode("utf-8", "surrogateescape")
+        try:
+            while line := await reader.readline():
+                yield line.decode("utf-8", "surrogateescape")
+        except ValueError as error:
+            raise SipstreamError(f"a command has at most {_LONGEST_LINE} bytes") from error
 
 
 async def _shell(options: Options, console: Console) -> None:

@@ -279,7 +279,7 @@ def _several(text: str) -> list[Node]:
 def _merge(nodes: list[Node], new: Node) -> None:
     """Put a node to the others: values of a term that is there go to it."""
     if new in nodes:
-        raise FilterError(f"{text_of(new)} is there already")
+        raise FilterError(f"{shown(text_of(new))} is there already")
     for place, node in enumerate(nodes):
         if not isinstance(node, Term) or not isinstance(new, type(node)):
             continue
@@ -287,7 +287,7 @@ def _merge(nodes: list[Node], new: Node) -> None:
             continue
         fresh = tuple(value for value in new.values if value not in node.values)
         if not fresh:
-            raise FilterError(f"{text_of(new)} is there already")
+            raise FilterError(f"{shown(text_of(new))} is there already")
         nodes[place] = replace(node, values=node.values + fresh)
         return
     nodes.append(new)
@@ -313,4 +313,4 @@ def _take(nodes: list[Node], old: Node) -> None:
         else:
             del nodes[place]
         return
-    raise FilterError(f"nothing to remove: {text_of(old)} isn't set")
+    raise FilterError(f"nothing to remove: {shown(text_of(old))} isn't set")

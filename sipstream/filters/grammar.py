@@ -187,10 +187,11 @@ def _unexpected(tokens: list[Token], place: int, end: int) -> FilterTextError:
         term = incomplete
         message = f"missing argument: {term.name} needs {term.needs}, as in `{term.example}`"
         if here and here.kind not in ("OPEN", "CLOSE"):
-            message += f"; to mean the word, put '{here.text}' in quotes"
+            message += f"; to mean the word, put '{shown(here.text)}' in quotes"
     elif here and here.kind == "WORD" and before and before.term and before.kind == "NAME":
         name = before.term.name
-        message = f"`{name}` stands before each name: `{name} {before.text} {name} {here.text}`"
+        both = f"{name} {shown(before.text)} {name} {shown(here.text)}"
+        message = f"`{name}` stands before each name: `{both}`"
     elif here and here.kind == "WORD":
         meant = nearest(here.text.lower())
         known = f"did you mean {meant}?" if meant else f"the terms are {', '.join(TERMS)}"

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from sipstream.errors import FilterError
+from sipstream.escape import escape
 from sipstream.sip.uri import user_of
 
 _SEPARATORS = str.maketrans("", "", "-.() ")
@@ -185,9 +186,8 @@ def address_text(value: str) -> str:
         return str(network.network_address if single else network)
     with_port = _PORT.fullmatch(value)
     if with_port and _network(with_port[1] or with_port[2]) is not None:
-        raise FilterError(
-            f"'{value}' has a port: write the address alone, {with_port[1] or with_port[2]}"
-        )
+        alone = shown(with_port[1] or with_port[2])
+        raise FilterError(f"'{shown(value)}' has a port: write the address alone, {alone}")
     host = _host(value)
     labels = host.split(".")
     # A last label of digits only makes a misspelt IPv4 address, never a host name (RFC 1123 2.1).
@@ -259,5 +259,5 @@ def has_privacy_parameter(value: str) -> bool:
 
 
 def shown(text: str) -> str:
-    """Return a value as error messages quote it: a long one is cut."""
-    return text if len(text) <= 40 else text[:37] + "..."
+    """Return a value as error messages quote it: escaped, a long one cut."""
+    return escape(text if len(text) <= 40 else text[:37] + "...")
