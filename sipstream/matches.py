@@ -34,13 +34,15 @@ class Matches:
         return after
 
     def judge_all(self, conversations: Conversations) -> Iterator[None]:
-        """Judge all conversations, giving control back after every piece."""
-        number = 0
-        while number < conversations.places:
-            for _ in range(min(_PIECE, conversations.places - number)):
+        """Judge all conversations there are now, giving control back after every piece.
+
+        Who feeds in more meanwhile judges those: in a flood one would never be done with them here.
+        """
+        places = conversations.places
+        for begin in range(0, places, _PIECE):
+            for number in range(begin, min(begin + _PIECE, places)):
                 if conversations.has(number):
                     self.judge(conversations, number)
-                number += 1
             yield
 
     def forget(self, number: int) -> None:
