@@ -147,6 +147,8 @@ async def _work(options: Options, console: Console) -> int:
     """Set up filter and sources, then run commands, the follow, or the shell."""
     session = console.session
     try:
+        if options.keylog is not None:
+            session.sources.keylog(options.keylog)
         if options.filter is not None:
             text = options.filter
             await session.change_filter(lambda filters: filters.add(text))

@@ -17,6 +17,7 @@ from support import CAPTURES, MemoryStore, batch, ipv4, sip, udp
 
 from sipstream.conversations import Conversations
 from sipstream.decode.decoder import Decoder
+from sipstream.decode.keylog import Secrets
 from sipstream.errors import FilterError
 from sipstream.escape import shield
 from sipstream.filters import Filter, suggest, unfinished
@@ -59,11 +60,11 @@ class Outcome(NamedTuple):
 class Stages:
     """All stages behind a source, which keep what went through; nothing may fail or get lost."""
 
-    def __init__(self) -> None:
+    def __init__(self, secrets: Secrets | None = None) -> None:
         self.tally = StrictTally("hostile")
         self.conversations = Conversations()
         self.notes: list[str] = []
-        self._decoder = Decoder(self.tally, self.conversations.index.endpoints)
+        self._decoder = Decoder(self.tally, self.conversations.index.endpoints, secrets)
         self._scanner = Scanner(self.tally)
         self._packets: list[tuple[int, int, str, int, bytes]] = []
         self._messages: list[tuple[int, int, bytes, bytes]] = []
@@ -102,16 +103,19 @@ class Stages:
         self.conversations.feed(found, given.store, given.tap)
 
 
-def through(batches: Iterator[Batch] | Sequence[Batch]) -> Stages:
+def through(batches: Iterator[Batch] | Sequence[Batch], secrets: Secrets | None = None) -> Stages:
     """The stages after all of the batches."""
-    stages = Stages()
+    stages = Stages(secrets)
     for one in batches:
         stages.feed(one)
     return stages
 
 
 def outcome_of(
-    packets: Sequence[bytes], linktype: int = Linktype.RAW, sizes: Sequence[int] = ()
+    packets: Sequence[bytes],
+    linktype: int = Linktype.RAW,
+    sizes: Sequence[int] = (),
+    secrets: Secrets | None = None,
 ) -> Outcome:
     """What comes of packets, a millisecond apart, in batches of these sizes and a rest."""
     times = [10**9 + number * 10**6 for number in range(len(packets))]
@@ -120,7 +124,7 @@ def outcome_of(
         part = list(packets[place : place + size])
         batches.append(batch(part, linktype, times=times[place : place + size]))
         place += size
-    return through(batches).finish()
+    return through(batches, secrets).finish()
 
 
 def read(data: bytes, sizes: Sequence[int] = ()) -> Outcome:
