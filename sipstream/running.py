@@ -19,6 +19,7 @@ from sipstream.conversations import Conversations
 from sipstream.decode.keylog import Secrets
 from sipstream.errors import CommandError, SourceError
 from sipstream.figures import CaptureStatus, Loaded, Progress
+from sipstream.limits import TLS_SECRETS
 from sipstream.opening import Opened
 from sipstream.reasons import FAULT, IN_PART, NO_TEXT, TLS
 from sipstream.sources import Source
@@ -37,6 +38,7 @@ _ADVICE = {
     TLS: f"{TLS} can't be read: --keylog FILE opens connections of which it has the secrets",
 }
 """Why packets gave no message, and what would help."""
+_FORGOTTEN = f"key logs hold more than {TLS_SECRETS} secrets of TLS: the oldest are forgotten"
 
 Notice = Callable[[str], None]
 
@@ -381,6 +383,9 @@ class Sources:
         for note in source.notes:
             self.notice(f"{source.name}: {note}")
         source.notes.clear()
+        if self.secrets.forgotten and (source, _FORGOTTEN) not in self._advised:
+            self._advised.add((source, _FORGOTTEN))
+            self.notice(f"{source.name}: {_FORGOTTEN}")
         for reason, advice in _ADVICE.items():
             if reason == TLS and self.secrets:
                 continue

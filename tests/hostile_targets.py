@@ -13,7 +13,9 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import hostile_inputs as inputs
+import hostile_tls
 from support import CAPTURES, MemoryStore, batch, ipv4, sip, udp
+from tls_made import AES_128_OF_12, TLS12, Made
 
 from sipstream.conversations import Conversations
 from sipstream.decode.decoder import Decoder
@@ -22,6 +24,7 @@ from sipstream.errors import FilterError
 from sipstream.escape import shield
 from sipstream.filters import Filter, suggest, unfinished
 from sipstream.packets import Batch, Linktype, Tally
+from sipstream.reasons import TLS_CIPHER
 from sipstream.render import lists, objects, overview
 from sipstream.render import message as rendered
 from sipstream.sip.framing import Framer
@@ -259,6 +262,34 @@ def check_hep(data: bytes, chance: random.Random) -> None:
     outcome_of([inputs.outer(udp(data[:65_000], 51_000, 40_000))], Linktype.ETHERNET)
 
 
+def check_tls(data: bytes, chance: random.Random) -> None:
+    """Packets of TLS connections with known secrets give the same in one batch and in several."""
+    linktype, frames = unpacked(data)
+    whole = outcome_of(frames, linktype, secrets=hostile_tls.secrets())
+    sizes = [chance.randint(1, 3) for _ in frames]
+    assert outcome_of(frames, linktype, sizes, hostile_tls.secrets()) == whole
+    assert outcome_of(frames, linktype).packets == whole.packets
+
+
+def check_sealed(data: bytes, chance: random.Random) -> None:
+    """What is within TLS may be damaged too: the records are authentic, whatever they hold."""
+    frames = hostile_tls.connection_of(data)
+    whole = outcome_of(frames, secrets=hostile_tls.secrets())
+    assert not any(reason.startswith(TLS_CIPHER) for reason in whole.reasons)
+    del frames[chance.randrange(len(frames))]
+    chance.shuffle(frames)
+    outcome_of(frames, secrets=hostile_tls.secrets())
+
+
+def check_keylog(data: bytes, chance: random.Random) -> None:
+    """A key log gives the secrets of its whole lines, whatever else is in it."""
+    count = Secrets().add(data)
+    added = Secrets()
+    assert added.add(data + b"\n" + _LOG) == count + 5
+    for name, secret in Made().secrets.items():
+        assert added.find(name, Made().client_random) == secret
+
+
 def check_filter(data: bytes, chance: random.Random) -> None:
     """A filter's text is understood or refused; what was understood reads back as the same."""
     text = data.decode("utf-8", "surrogateescape")
@@ -333,6 +364,8 @@ _STREAM = b"".join(
     sip(call_id=f"call-{number}", body="v=0\r\n\r\n" * number) for number in range(3)
 )
 
+_LOG = Made().keylog() + Made(TLS12, AES_128_OF_12, 2).keylog()
+
 TARGETS: dict[str, Target] = {
     "SIP over UDP": Target(check_datagram, list(inputs.MESSAGES)),
     "SIP over TCP": Target(check_stream, [_STREAM, inputs.INVITE + b"\r\n\r\n" + inputs.RESPONSE]),
@@ -353,6 +386,9 @@ TARGETS: dict[str, Target] = {
     "text of -v": Target(check_file, _text_seeds("-v")),
     "text of -A": Target(check_file, [*_text_seeds("-A"), _beginning("timeout.txt")]),
     "text of -X": Target(check_file, _text_seeds("-X")),
+    "TLS": Target(check_tls, [packed(Linktype.RAW, one) for one in hostile_tls.connections()]),
+    "sealed in TLS": Target(check_sealed, hostile_tls.SCRIPTS),
+    "key log": Target(check_keylog, [_LOG]),
     "filter": Target(
         check_filter,
         [

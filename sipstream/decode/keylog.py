@@ -29,7 +29,7 @@ class Secrets:
 
     def __init__(self, around: Secrets | None = None) -> None:
         self.forgotten = 0
-        """Secrets that had to make room for later ones."""
+        """Secrets that had to make room for later ones, here and in tables around which this one is."""
         self.more: list[Callable[[], bytes]] = []
         """Asked for text that came since, when a secret is missing."""
         self._around = around
@@ -55,7 +55,7 @@ class Secrets:
             count += 1
             if len(self._secrets) > TLS_SECRETS:
                 self._secrets.popitem(last=False)
-                self.forgotten += 1
+                (self if self._around is None else self._around).forgotten += 1
         return count
 
     def find(self, name: str, random: bytes) -> bytes | None:
