@@ -140,19 +140,24 @@ class Made:
 
     def hello(self, retry: bool = False) -> Made:
         """Both hello messages."""
-        body = struct.pack("!H32sB", TLS12, self.client_random, 0) + b"\0\2\x13\1\1\0\0\0"
-        self.send(True, plain(1, body))
+        hello = record(HANDSHAKE, self.client_hello())
+        change = record(CHANGE_CIPHER, b"\1")
+        self.send(True, hello)
         if retry:
-            self.send(False, plain(2, self._server_hello(RETRY)) + record(CHANGE_CIPHER, b"\1"))
-            self.send(True, record(CHANGE_CIPHER, b"\1") + plain(1, body))
-        self.send(False, plain(2, self._server_hello(self.server_random)))
+            self.send(False, record(HANDSHAKE, self.server_hello(RETRY)) + change)
+            self.send(True, change + hello)
+        self.send(False, record(HANDSHAKE, self.server_hello(self.server_random)))
         return self
 
-    def _server_hello(self, random: bytes) -> bytes:
+    def client_hello(self) -> bytes:
+        body = struct.pack("!H32sB", TLS12, self.client_random, 0) + b"\0\2\x13\1\1\0\0\0"
+        return handshake(1, body)
+
+    def server_hello(self, random: bytes) -> bytes:
         body = struct.pack("!H32sBHB", TLS12, random, 0, self.suite, 0)
         other = struct.pack("!HH4s", 51, 4, b"key.")
         version = struct.pack("!HHH", 43, 2, TLS13) if self.version == TLS13 else b""
-        return body + struct.pack("!H", len(other + version)) + other + version
+        return handshake(2, body + struct.pack("!H", len(other + version)) + other + version)
 
     def finish(self) -> Made:
         """The rest of the handshake, up to where application data begins."""
@@ -228,11 +233,17 @@ def packets(parts: Iterable[Part], size: int = 1400, port: int = 50_000) -> list
 
 
 def segment(
-    client: bool, sequence: int, data: bytes, port: int = 50_000, flags: int = 0x18
+    client: bool,
+    sequence: int,
+    data: bytes,
+    port: int = 50_000,
+    *,
+    flags: int = 0x18,
+    acknowledged: int = 0,
 ) -> bytes:
     """One TCP segment, from the client's port to 5061 or back."""
     ports = (port, 5061) if client else (5061, port)
-    packet = tcp(data, sequence, 0, source_port=ports[0], destination_port=ports[1], flags=flags)
+    packet = tcp(data, sequence, acknowledged, flags, *ports)
     return ipv4(packet, 6, *((A, B) if client else (B, A)))
 
 

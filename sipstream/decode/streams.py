@@ -191,7 +191,7 @@ class Streams:
         # So it is known as a stream's, and kept as long.
         self._within(flow).stream = flow.stream
         other = self._flows.reverse(flow).tls
-        joins = other and other is not True and len(other.connection.directions) == 1
+        joins = other and other is not True and not other.connection.complete
         connection: Connection = other.connection if joins else Connection(self._secrets)
         return connection.direction(flow)
 
@@ -225,15 +225,14 @@ class Streams:
             else:
                 self._take_websocket(datagrams, time, inner, data, packets)
         for direction in connection.directions:
-            # Another connection may have begun on its ports.
-            if direction.flow.tls is direction:
-                self._held_tls.note(direction.flow, direction.held)
+            self._held_tls.note(direction.flow, direction.held)
 
     def _end_tls(self, datagrams: list[Datagram], flow: Flow) -> None:
         """The connection is over: append what waiting records carry after all."""
         direction = flow.tls
         if direction and direction is not True:
             self._opened(datagrams, direction.connection, direction.connection.release())
+            direction.connection.directions.remove(direction)
             self._held_tls.note(flow, 0)
             inner = self._within(flow)
             inner.websocket = None

@@ -32,8 +32,6 @@ from sipstream.limits import TLS_RECORD_COST, TLS_SKIPPED, TLS_TRIES, TLS_WAITIN
 if TYPE_CHECKING:
     from sipstream.decode.endpoints import Flow
 
-_RETRY = bytes.fromhex("cf21ad74e59a6111be1d8c021e65b891c2a211167abb8c5e079e09e2c8a8339c")
-"""A HelloRetryRequest is a ServerHello with this random (RFC 8446 section 4.1.3)."""
 LOST = b""
 """Stands for bytes that are missing, among the bytes that a direction carries."""
 
@@ -73,6 +71,9 @@ class Connection:
 
     def __init__(self, secrets: Secrets) -> None:
         self.directions: list[Direction] = []
+        """Those that haven't ended."""
+        self.complete = False
+        """Both directions have begun."""
         self.client_random: bytes = b""
         self.server_random = b""
         self.version = 0
@@ -83,6 +84,7 @@ class Connection:
     def direction(self, flow: Flow) -> Direction:
         """Return a new direction of it; what is carried goes out as of `flow`."""
         made = Direction(self, flow)
+        self.complete = bool(self.directions)
         self.directions.append(made)
         return made
 
@@ -95,9 +97,8 @@ class Connection:
         """Take note of what the server chose."""
         hello = tls_records.server_hello(body)
         if hello is not None:
-            self.version, self._suite = hello.version, hello.suite
-            if hello.random != _RETRY:
-                self.server_random = hello.random
+            # A HelloRetryRequest has the suite as well, and its random isn't used in TLS 1.3.
+            self.server_random, self.version, self._suite = hello
 
     def secret(self, name: str) -> bytes | None:
         """Return one of its secrets, None where there is none (yet)."""
@@ -280,9 +281,11 @@ class Direction:
         if plain is None and self.connection.version == TLS13:
             plain = self._open_with_next(record)
         if plain is None:
-            # Without the handshake's secret its records look like this.
-            in_handshake = self._secret and not self._finished
-            return reasons.TLS_CONTROL if in_handshake else reasons.TLS_FAILED
+            if self._secret and not self._finished:
+                # Without the handshake's secret its records look like this.
+                return reasons.TLS_CONTROL
+            self._lost = True
+            return reasons.TLS_FAILED
         self._lost = False
         self._finished = self._finished or bool(self._secret)
         self._sealed = self.connection.version != TLS13

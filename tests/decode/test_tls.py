@@ -7,12 +7,14 @@ from pathlib import Path
 
 import pytest
 import tls_made
+from hostile_costs import allocating_at_most, passing
 from hostile_inputs import block, enhanced, interface, section, websocket_frame
 from hostile_targets import Outcome, Stages, outcome_of, read, through
 from support import batch, needs, sip
 from tls_made import AES_128, ALL, HANDSHAKE, TLS12, TLS13, Made, Part, made, packets, segment
 
 from sipstream import reasons
+from sipstream.decode import streams
 from sipstream.decode.keylog import Secrets
 from sipstream.limits import TLS_SKIPPED, TLS_WAITING
 from sipstream.packets import Linktype
@@ -153,6 +155,22 @@ def test_secrets_of_one_side() -> None:
     assert outcome.reasons[reasons.TLS] == 4
 
 
+@pytest.mark.parametrize("suite", [suite for version, suite in ALL if version == TLS12])
+def test_another_handshake_within(suite: int) -> None:
+    """TLS 1.2 may make new keys; they come under the new client random."""
+    connection, other = made(TLS12, suite, TALK[:2]), made(TLS12, suite, number=2)
+    connection.sealed(CLIENT, other.client_hello(), HANDSHAKE)
+    connection.sealed(SERVER, other.server_hello(other.server_random), HANDSHAKE)
+    for client in (CLIENT, SERVER):
+        connection.sealed(client, b"\1", tls_made.CHANGE_CIPHER)
+        other.sealers[client].sequence = 0
+    connection.sealers = other.sealers
+    for client, message in TALK[1:]:
+        connection.sealed(client, message)
+    outcome = opened(packets(connection.parts), connection.keylog(), other.keylog())
+    assert texts(outcome) == [ONE, OK, OK, TWO, THREE]
+
+
 # Without keys, late keys, wrong keys
 
 
@@ -204,6 +222,48 @@ def test_keys_in_part_at_first() -> None:
     assert sorted(texts(stages.finish())) == sorted(MESSAGES)
 
 
+def test_keys_that_come_behind_a_hole() -> None:
+    connection = made(messages=TALK)
+    some = packets(connection.parts)
+    secrets = secrets_of(made(number=9).keylog())
+    sent = sum(len(part) for client, part in connection.parts if client)
+    # TWO is missing; that the server has it gives up the hole.
+    acknowledgement = segment(SERVER, 5, b"", acknowledged=1000 + sent)
+    stages = through([batch([*some[:-2], some[-1], acknowledgement], Linktype.RAW)], secrets)
+    secrets.add(connection.keylog())
+    assert texts(stages.finish()) == [ONE, OK, THREE]
+
+
+def test_what_waits_in_all_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection that has waited longest is given up for the other two."""
+    monkeypatch.setattr(streams, "TLS_HELD", 20_000)
+    connections = [made(messages=[(CLIENT, ONE)] * 20, number=number) for number in range(3)]
+    secrets = secrets_of(made(number=9).keylog())
+    some = [
+        packet
+        for number, connection in enumerate(connections)
+        for packet in packets(connection.parts, port=40_000 + number)
+    ]
+    stages = through([batch(some, Linktype.RAW)], secrets)
+    secrets.add(b"".join(connection.keylog() for connection in connections))
+    assert texts(stages.finish()) == [ONE] * 40
+
+
+def test_from_the_middle_nothing_is_kept() -> None:
+    connection = made(messages=[(CLIENT, ONE)] * 100)
+    later = [
+        packet
+        for port in range(100)
+        for packet in packets(connection.parts[-99:], port=40_000 + port)
+    ]
+    secrets = secrets_of(connection.keylog())
+    given = passing(later)
+    with allocating_at_most(2 << 20):
+        stages = Stages(secrets)
+        stages._decoder.feed(given)
+    assert stages.tally.reasons == {reasons.TLS: len(later)}
+
+
 def test_what_waits_for_keys_is_bounded() -> None:
     connection = made(messages=[(CLIENT, ONE)] * (TLS_WAITING // len(ONE) + 1))
     some = packets(connection.parts)
@@ -225,14 +285,18 @@ def test_wrong_keys(version: int, suite: int) -> None:
     assert outcome.reasons[reasons.TLS_FAILED] >= len(TALK)
 
 
-def test_changed_record() -> None:
-    connection = made(messages=TALK)
+@pytest.mark.parametrize("version", [TLS12, TLS13])
+def test_changed_record(version: int) -> None:
+    """It is counted by its own reason, and no message goes on behind it."""
+    suite = next(suite for one, suite in ALL if one == version)
+    connection = made(version, suite, [(CLIENT, ONE[:-4])])
+    connection.sealed(CLIENT, ONE[-4:])
+    connection.sealed(CLIENT, TWO)
     some = packets(connection.parts)
-    some[-2] = some[-2][:-30] + bytes(30)
+    some[-2] = some[-2][:-1] + bytes([some[-2][-1] ^ 1])
     outcome = opened(some, connection.keylog())
-    assert texts(outcome) == [ONE, OK]
-    # TLS ends here; it doesn't for who reads along, but what follows has another number.
-    assert outcome.reasons[reasons.TLS_FAILED] == 2
+    assert texts(outcome) == [ONE[:-4], TWO]
+    assert outcome.reasons[reasons.TLS_FAILED] == 1
 
 
 @pytest.mark.parametrize(
@@ -308,6 +372,17 @@ def test_a_hole_in_the_handshake() -> None:
     assert sorted(texts(outcome)) == sorted(MESSAGES)
 
 
+def test_a_hole_where_encryption_begins() -> None:
+    connection = made(TLS12, 0xC02F, [(CLIENT, ONE)])
+    connection.sealed(CLIENT, b"\1\0", tls_made.ALERT)
+    connection.sealed(CLIENT, TWO)
+    some = packets(connection.parts)
+    # The client's change of ciphers and Finished.
+    outcome = opened(some[:3] + some[4:], connection.keylog())
+    assert texts(outcome) == [ONE, TWO]
+    assert reasons.TLS_FAILED not in outcome.reasons
+
+
 def test_a_cut_message_before_a_hole_is_shown_as_it_is() -> None:
     connection = made()
     connection.sealed(CLIENT, ONE[:-4])
@@ -316,6 +391,14 @@ def test_a_cut_message_before_a_hole_is_shown_as_it_is() -> None:
     some = packets(connection.parts)
     outcome = opened(some[:-2] + some[-1:], connection.keylog())
     assert texts(outcome) == [ONE[:-4], TWO]
+
+
+def test_a_false_header_behind_a_hole() -> None:
+    connection = made(messages=[(CLIENT, ONE), (CLIENT, TWO)])
+    connection.send(CLIENT, b"the rest \x17\x03\x03\0\x40 of a record")
+    connection.sealed(CLIENT, THREE)
+    some = packets(connection.parts)
+    assert texts(opened(some[:-3] + some[-2:], connection.keylog())) == [ONE, THREE]
 
 
 def test_damage_between_records() -> None:
@@ -347,6 +430,14 @@ def test_websocket_within() -> None:
     assert outcome.reasons[reasons.WEBSOCKET] == 2
 
 
+def test_damage_within_websocket() -> None:
+    head = b"GET / HTTP/1.1\r\nUpgrade: websocket\r\n\r\n"
+    connection = made(messages=[(CLIENT, head), (CLIENT, websocket_frame(ONE)), (CLIENT, TWO)])
+    some = packets(connection.parts)
+    some[-2] = some[-2][:-1] + bytes([some[-2][-1] ^ 1])
+    assert texts(opened(some, connection.keylog())) == [TWO]
+
+
 def test_the_same_ports_again() -> None:
     """Another connection on the ports of one before, in whatever way that one ended."""
     first, second = made(messages=[(CLIENT, ONE)]), made(TLS12, 0xC02F, [(CLIENT, TWO)], number=2)
@@ -358,6 +449,15 @@ def test_the_same_ports_again() -> None:
     for end in (None, -1, -2):
         some = [*packets(first.parts)[:end], *again, *packets(second.parts)]
         assert texts(outcome_of(some, secrets=secrets))[-1] == TWO
+
+
+def test_what_has_ended_holds_nothing() -> None:
+    connection = made(messages=TALK)
+    some = packets(connection.parts)
+    secrets = secrets_of(made(number=9).keylog())
+    begin = segment(CLIENT, 5_000_000, b"", flags=2)
+    stages = through([batch([*some[:-3], *some[-2:], begin, some[-3]], Linktype.RAW)], secrets)
+    assert len(stages._decoder._streams._held_tls) == 1
 
 
 def test_plain_sip_behind_tls_on_the_same_ports() -> None:
