@@ -356,7 +356,7 @@ class Direction:
 
     def _open_with_next(self, record: Record) -> bytes | None:
         """Return the content of TLS 1.3's record when what changed the key wasn't seen."""
-        if self._suite is None:
+        if self._suite is None or not self._tries:
             return None
         secret: bytes | None = None
         if not self._secret:
