@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from tls_made import certificate
 
 import sipstream
 
-pytestmark = needs("openssl", "tcpdump", "tshark", root=True)
+pytestmark = needs("openssl", "tcpdump", "tshark", "editcap", root=True)
 
 HOST = "127.0.0.1"
 BODY = "v=0\r\n" + "a=sendrecv\r\n" * 2000 + "a=the last line of it\r\n"
@@ -71,29 +72,30 @@ def say(one: subprocess.Popen[bytes], other: subprocess.Popen[bytes], message: b
     wait_for(other.stdout, message[-60:])
 
 
-def converse(folder: Path, options: list[str], port: int) -> Path:
-    """Capture a connection that carries the messages both ways; keys.log is beside it."""
+@contextmanager
+def talking(
+    folder: Path, options: list[str], port: int
+) -> Iterator[tuple[subprocess.Popen[bytes], subprocess.Popen[bytes]]]:
+    """A client and a server that have a connection; the secrets go to keys.log."""
     cert, key = certificate(folder)
-    path = folder / "tls.pcap"
     server_words = [
         "openssl", "s_server", "-accept", f"{HOST}:{port}", "-quiet", "-cert", str(cert),
         "-key", str(key), "-keylogfile", str(folder / "keys.log"), *options,
     ]  # fmt: skip
     client_words = ["openssl", "s_client", "-connect", f"{HOST}:{port}", "-quiet", *options]
-    sniffer_words = [
-        "tcpdump",
-        "-i",
-        "lo",
-        "--immediate-mode",
-        "-U",
-        "-w",
-        str(path),
-        f"tcp port {port}",
-    ]
-    with program(*sniffer_words) as sniffer, program(*server_words) as server:
-        wait_for(sniffer.stderr, b"listening on")
+    with program(*server_words) as server:
         wait_until_listening(port)
         with program(*client_words) as client:
+            yield client, server
+
+
+def converse(folder: Path, options: list[str], port: int) -> Path:
+    """Capture a connection that carries the messages both ways; keys.log is beside it."""
+    path = folder / "tls.pcap"
+    words = ["tcpdump", "-i", "lo", "--immediate-mode", "-U", "-w", str(path), f"tcp port {port}"]
+    with program(*words) as sniffer:
+        wait_for(sniffer.stderr, b"listening on")
+        with talking(folder, options, port) as (client, server):
             for there, back in zip(FORWARD, BACK, strict=True):
                 say(client, server, there)
                 say(server, client, back)
@@ -132,3 +134,26 @@ def test_openssl_and_tshark(options: str, tmp_path: Path) -> None:
     assert ours.messages == theirs.messages
     assert ours.messages.total() == len(FORWARD + BACK)
     assert by_sipstream(path).messages.total() == 0
+    with_secrets = tmp_path / "with-secrets.pcapng"
+    inject = ["editcap", "--inject-secrets", f"tls,{keylog}", str(path), str(with_secrets)]
+    subprocess.run(inject, check=True, capture_output=True)
+    assert by_sipstream(with_secrets).messages == ours.messages
+
+
+def test_live_with_a_key_log_that_is_being_written(tmp_path: Path) -> None:
+    """Messages are shown as they come, of a connection that began after the capture."""
+    port = free_port()
+    keylog = tmp_path / "keys.log"
+    keylog.touch()
+    words = [
+        sys.executable, "-m", "sipstream", "--live", "lo", "--bpf", f"tcp port {port}", "--keylog",
+        str(keylog), "--follow", "callid *", "--json",
+    ]  # fmt: skip
+    with program(*words) as sipstream_live:
+        wait_for(sipstream_live.stderr, b"Starting packet capture")
+        with talking(tmp_path, OF_13.split()[:1], port) as (client, server):
+            for there, back in zip(FORWARD[:2], BACK[:2], strict=True):
+                say(client, server, there)
+                wait_for(sipstream_live.stdout, b'"transport": "TLS"')
+                say(server, client, back)
+                wait_for(sipstream_live.stdout, b'"transport": "TLS"')
