@@ -135,10 +135,7 @@ class Sources:
         """
         from sipstream.sources.file import FileSource
 
-        opened = self.opened.files.pop(str(path), None)
-        if isinstance(opened, SourceError):
-            raise opened
-        source = FileSource(path, opened)
+        source = FileSource(path, self.opened.take(path))
         intake = self._intake(source)
         begun = self._clock()
         self._stop_load = asyncio.Event()
@@ -179,7 +176,7 @@ class Sources:
         """
         from sipstream.sources.keylog import KeyLogFile
 
-        return KeyLogFile(path).read_into(self.secrets)
+        return KeyLogFile(path, self.opened.take(path)).read_into(self.secrets)
 
     def tail(self, path: Path, *, from_start: bool = True) -> None:
         """Watch a file that grows, or that will be there later.

@@ -18,6 +18,7 @@ import sipstream
 import sipstream.shell.commands  # noqa: F401 - registers the commands
 from sipstream import running
 from sipstream.packets import Linktype
+from sipstream.privileges import VARIABLE
 from sipstream.session import Session
 from sipstream.shell.completion import offers
 from sipstream.shell.registry import GENERAL
@@ -40,12 +41,14 @@ def capture(tmp_path: Path) -> Path:
     return path
 
 
-def run(capture: Path, *arguments: str, typed: str = "") -> subprocess.CompletedProcess[str]:
+def run(
+    capture: Path, *arguments: str, typed: str = "", user: str = ""
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "sipstream", *arguments],
         input=typed,
         cwd=capture.parent,
-        env={**os.environ, "TZ": "UTC"},
+        env={**os.environ, "TZ": "UTC", **({VARIABLE: user} if user else {})},
         capture_output=True,
         text=True,
         timeout=60,
@@ -161,6 +164,34 @@ def add(path: Path, capture: bytes) -> None:
     """Append a capture's packets to another one."""
     with path.open("ab") as file:
         file.write(capture[24:])
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_a_key_log_that_only_root_may_read(capture: Path) -> None:
+    """It is opened before root's rights are given up, and grows on behind that."""
+    capture.parent.chmod(0o700)
+    keylog = capture.parent / "keys.log"
+    keylog.chmod(0o600)
+    done = run(capture, "call.pcap", "--keylog", "keys.log", "-c", "show sources", user="nobody")
+    assert "3 messages" in done.stdout
+    assert done.stderr == ""
+    secrets = keylog.read_bytes()
+    keylog.write_bytes(b"")
+    words = [
+        sys.executable, "-m", "sipstream", "--keylog", "keys.log", "-", "--follow", "callid *",
+    ]  # fmt: skip
+    program = subprocess.Popen(
+        words, cwd=capture.parent, env={**os.environ, VARIABLE: "nobody"},
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    assert program.stdin is not None
+    program.stdin.write(capture.read_bytes())
+    program.stdin.flush()
+    time.sleep(0.3)
+    with keylog.open("ab") as file:
+        file.write(secrets)
+    output, _ = program.communicate(timeout=30)
+    assert len(output.splitlines()) == 3
 
 
 def test_start_up_brings_no_ciphers(capture: Path) -> None:

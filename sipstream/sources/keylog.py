@@ -18,16 +18,19 @@ from sipstream.spool import FileStore
 
 
 class KeyLogFile:
-    """A key log that a program writes for its user, as SSLKEYLOGFILE asks for."""
+    """A key log that a program writes for its user, as SSLKEYLOGFILE asks for.
 
-    def __init__(self, path: Path) -> None:
+    `file` is the file opened before, with rights that are gone.
+    """
+
+    def __init__(self, path: Path, file: FileStore | None = None) -> None:
         """Open it.
 
         Raises:
             SourceError: it isn't there, may not be read, or is no file.
         """
         self._path = path
-        self._file: FileStore = open_file(path)
+        self._file = file or open_file(path)
         self._position = 0
         """Where the first line begins that wasn't whole when it was read."""
         self._end = 0
