@@ -40,17 +40,12 @@ class Secrets:
         """Tell whether a secret may be found at all."""
         return bool(self._secrets or self.more or self._around)
 
-    @property
-    def connections(self) -> int:
-        """How many connections there are secrets of."""
-        return len({random for _, random in self._secrets})
-
     def add(self, text: bytes) -> int:
         """Take lines of a key log, return how many of them hold a secret; others are passed over."""
         count = 0
-        for name, random, secret in re.findall(_LINE, text):
-            key = (name.decode(), bytes.fromhex(random.decode()))
-            self._secrets[key] = bytes.fromhex(secret.decode())
+        for line in re.finditer(_LINE, text):
+            key = (line[1].decode(), bytes.fromhex(line[2].decode()))
+            self._secrets[key] = bytes.fromhex(line[3].decode())
             self._secrets.move_to_end(key)
             count += 1
             if len(self._secrets) > TLS_SECRETS:
