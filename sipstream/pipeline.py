@@ -37,7 +37,8 @@ class Intake:
 
     def feed(self, batch: Batch) -> list[int]:
         """Take a batch through all stages, return the numbers of the messages that came of it."""
-        self._store, self._tap = batch.store, batch.tap
+        if batch.records:
+            self._store, self._tap = batch.store, batch.tap
         return self._group(self._decoder.feed(batch), batch.store, batch.tap)
 
     def finish(self) -> list[int]:

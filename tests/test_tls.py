@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 
 import pytest
-from hostile_inputs import pcap
+from hostile_inputs import enhanced, interface, option, pcap, section
 from support import sip
-from tls_made import TLS13, Made, Part, made, packets
+from tls_made import TLS13, Made, Part, dsb, made, packets
 
 import sipstream
 import sipstream.shell.commands  # noqa: F401 - registers the commands
@@ -219,3 +219,15 @@ async def test_forgotten_secrets_are_told(capture: Path, monkeypatch: pytest.Mon
         await session.sources.load(capture)
         await session.sources.load(capture)
     assert [one for one in words if running._FORGOTTEN in one]
+
+
+def test_secrets_at_a_captures_end(tmp_path: Path) -> None:
+    """What the end of a capture opens is of the capture point that the packets came from."""
+    connection = made(messages=CALL)
+    first, second = (dsb(one.keylog()) for one in (made(number=5), connection))
+    frames = b"".join(enhanced(one) for one in packets(connection.parts))
+    path = tmp_path / "call.pcapng"
+    head = section() + interface(Linktype.RAW, option(2, b"eth7"))
+    path.write_bytes(head + first + frames + second)
+    conversations = sipstream.load(path)
+    assert {message.tap for one in conversations for message in one.messages} == {"eth7"}

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from cryptography.hazmat.primitives.hashes import SHA256, SHA384
 from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
+from hostile_inputs import block
 from support import A, B, ipv4, tcp
 
 TLS12, TLS13 = 0x0303, 0x0304
@@ -245,6 +246,11 @@ def segment(
     ports = (port, 5061) if client else (5061, port)
     packet = tcp(data, sequence, acknowledged, flags, *ports)
     return ipv4(packet, 6, *((A, B) if client else (B, A)))
+
+
+def dsb(log: bytes, order: str = "<", kind: int = 0x544C534B) -> bytes:
+    """A decryption secrets block of a pcapng."""
+    return block(10, struct.pack(order + "II", kind, len(log)) + log, order)
 
 
 # Python's own
