@@ -9,41 +9,46 @@ from pathlib import Path
 
 from sipstream import pipeline
 from sipstream.conversations import Conversations
+from sipstream.decode.keylog import Secrets
 from sipstream.filters import Filter
 from sipstream.sources import Source
 from sipstream.sources.file import FileSource
 from sipstream.views import Message
 
 
-def load(path: str | Path) -> Conversations:
+def load(path: str | Path, keylog: str | Path | None = None) -> Conversations:
     """Load a capture: pcap, pcapng, a .gz of these, or what tcpdump printed.
 
-    Runs an event loop of its own; inside one, use `stream`.
+    TLS is read with the secrets of `keylog`. Runs an event loop of its own; inside one, use `stream`.
 
     Raises:
-        SourceError: the file can't be read, or is of no known kind.
+        SourceError: a file can't be read, or is of no known kind.
     """
     conversations = Conversations()
-    intake = pipeline.Intake(FileSource(Path(path)), conversations)
+    intake = pipeline.Intake(FileSource(Path(path)), conversations, _secrets(keylog))
     asyncio.run(pipeline.run(intake, lambda added: None))
     return conversations
 
 
-async def stream(source: Source | str | Path, filter: str = "") -> AsyncIterator[Message]:  # noqa: A002
+async def stream(
+    source: Source | str | Path,
+    filter: str = "",  # noqa: A002
+    keylog: str | Path | None = None,
+) -> AsyncIterator[Message]:
     """Yield a source's messages as they come, those of conversations that match the filter.
 
-    `source` is a path, or a source of `sipstream.sources`. A message that comes before its
-    conversation matches isn't yielded.
+    `source` is a path, or a source of `sipstream.sources`; TLS is read with the secrets of `keylog`,
+    which may grow. A message that comes before its conversation matches isn't yielded.
 
     Raises:
-        SourceError: the source can't be read.
+        SourceError: the source or the key log can't be read.
         FilterError: the filter can't be understood.
     """
     wanted = Filter.parse(filter) if filter else None
     if isinstance(source, str | Path):
         source = FileSource(Path(source))
     conversations = Conversations()
-    intake = pipeline.Intake(source, conversations)
+    intake = pipeline.Intake(source, conversations, _secrets(keylog))
     async with aclosing(source.batches()) as batches:
         async for batch in batches:
             for number in intake.feed(batch):
@@ -55,3 +60,14 @@ async def stream(source: Source | str | Path, filter: str = "") -> AsyncIterator
         message = conversations.message(number)
         if wanted is None or wanted.matches(conversations[message.conversation]):
             yield message
+
+
+def _secrets(keylog: str | Path | None) -> Secrets | None:
+    """Return the secrets of a key log, None where none was given."""
+    if keylog is None:
+        return None
+    from sipstream.sources.keylog import KeyLogFile
+
+    secrets = Secrets()
+    KeyLogFile(Path(keylog)).read_into(secrets)
+    return secrets

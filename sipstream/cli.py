@@ -66,6 +66,8 @@ def _open_and_drop(options: Options) -> Opened:
     from sipstream.opening import open_and_drop
 
     files = [name for name in options.files if name != STDIN]
+    if options.keylog is not None:
+        files.append(str(options.keylog))
     may_start = options.follow is None and (
         not options.commands or any(line.lstrip().startswith("ca") for line in options.commands)
     )
@@ -147,6 +149,8 @@ async def _work(options: Options, console: Console) -> int:
     """Set up filter and sources, then run commands, the follow, or the shell."""
     session = console.session
     try:
+        if options.keylog is not None:
+            session.sources.keylog(options.keylog)
         if options.filter is not None:
             text = options.filter
             await session.change_filter(lambda filters: filters.add(text))

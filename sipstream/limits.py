@@ -65,6 +65,34 @@ time so that the work is spread. Only what never ends has more, as registrations
 KEPT_FIRST = 100
 """Messages that a conversation begins with and keeps in any case."""
 
+TLS_RECORD = (1 << 14) + 2048
+"""Longest TLS record believed (RFC 5246 section 6.2.3), and longest hello message looked into."""
+
+TLS_WAITING = 1 << 16
+"""Bytes held per direction of a TLS connection until its keys are known: programs log them before
+they use them, but a log is read a little later than packets come."""
+
+TLS_HELD = 16 << 20
+"""Bytes of TLS records held in all, waiting for keys or not yet whole; the longest waiting
+connection is given up first."""
+
+TLS_RECORD_COST = 200
+"""Bytes that holding one record takes beside its own: tiny ones count for what they cost."""
+
+TLS_SKIPPED = 64
+"""Record sequence numbers tried where records are missing: a burst of loss takes so many records of
+a message's size, not what a capture goes on losing."""
+
+TLS_TRIES = 1024
+"""Such tries a direction has in all; every record that opens gives one back, so that damage costs
+no more work than good records do."""
+
+TLS_SECRETS = 1 << 18
+"""Secrets of a key log kept, about 60 MiB: four a connection of TLS 1.3; the oldest goes first."""
+
+TLS_LOG_LINE = 4096
+"""Longest line of a key log waited for; a secret's has 250 bytes at most."""
+
 MAX_USER = 256
 """Characters of a From or To user part kept for lists and filters."""
 

@@ -44,6 +44,17 @@ class Opened:
     sockets: Sockets | None = None
     files: dict[str, FileStore | SourceError] = field(default_factory=dict)
 
+    def take(self, path: Path) -> FileStore | None:
+        """Return a file, for whom it is from now on; None where it wasn't opened.
+
+        Raises:
+            SourceError: it couldn't be opened.
+        """
+        opened = self.files.pop(str(path), None)
+        if isinstance(opened, SourceError):
+            raise opened
+        return opened
+
 
 def open_and_drop(files: Sequence[str], captures: int, may_start: bool, user: str | None) -> Opened:
     """Open files and sockets for captures, then give up root's rights for good.

@@ -32,6 +32,7 @@ class Options:
     bpf: str | None = None
     write: Path | None = None
     user: str | None = None
+    keylog: Path | None = None
     memory: int = MEMORY
     filter: str | None = None
     follow: str | None = None
@@ -88,6 +89,7 @@ def parser() -> argparse.ArgumentParser:
         help="for conversations (default: 256M); beyond, what is over and idle is given up",
     )
     add("--user", metavar="NAME", help="started by root: become this user (default: nobody)")
+    add("--keylog", type=Path, metavar="FILE", help="read TLS with this key log (SSLKEYLOGFILE)")
     add("--filter", metavar="EXPR", help="the active filter, such as 'dstnum 5660066'")
     add("--follow", metavar="EXPR", help="print matching messages until the sources end")
     add("--messages", action="store_true", help="with --follow: whole messages")

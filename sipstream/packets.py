@@ -46,6 +46,8 @@ class Batch:
     linktype: int
     records: list[Record]
     tap: str = ""
+    secrets: Octets = b""
+    """Lines of a TLS key log that stood before the packets."""
 
 
 class Suspect(NamedTuple):

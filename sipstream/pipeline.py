@@ -13,6 +13,7 @@ from contextlib import aclosing
 
 from sipstream.conversations import Conversations
 from sipstream.decode.decoder import Decoder
+from sipstream.decode.keylog import Secrets
 from sipstream.decode.streams import Datagram
 from sipstream.packets import Batch, Store
 from sipstream.sip.scan import Scanner
@@ -22,19 +23,22 @@ from sipstream.sources import Source
 class Intake:
     """One source's way through the stages, and what came of it."""
 
-    def __init__(self, source: Source, conversations: Conversations) -> None:
+    def __init__(
+        self, source: Source, conversations: Conversations, secrets: Secrets | None = None
+    ) -> None:
         self.source = source
         self.opened = 0
         """Conversations that began with a message of this source."""
         self._store: Store | None = None
         self._tap = ""
         self._conversations = conversations
-        self._decoder = Decoder(source.tally, conversations.index.endpoints)
+        self._decoder = Decoder(source.tally, conversations.index.endpoints, secrets)
         self._scanner = Scanner(source.tally)
 
     def feed(self, batch: Batch) -> list[int]:
         """Take a batch through all stages, return the numbers of the messages that came of it."""
-        self._store, self._tap = batch.store, batch.tap
+        if batch.records:
+            self._store, self._tap = batch.store, batch.tap
         return self._group(self._decoder.feed(batch), batch.store, batch.tap)
 
     def finish(self) -> list[int]:

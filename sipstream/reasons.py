@@ -33,4 +33,12 @@ NOT_SIP = "not SIP"
 KEEP_ALIVE = "keep-alive"
 EMPTY = "empty datagram"
 NO_CALL_ID = "SIP without Call-ID"
+
+# In TLS.
 TLS = "TLS without keys"
+TLS_CONTROL = "TLS handshake and control"
+TLS_FAILED = "TLS that its key doesn't open"
+"""The record was changed, is another connection's, or too many before it are missing."""
+TLS_DAMAGED = "damaged TLS"
+TLS_CIPHER = "TLS with a cipher that can't be decrypted"
+"""Which one stands behind it."""

@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING
 
 from sipstream import pipeline, suspects
 from sipstream.conversations import Conversations
+from sipstream.decode.keylog import Secrets
 from sipstream.errors import CommandError, SourceError
 from sipstream.escape import brief, escape
 from sipstream.figures import CaptureStatus, Loaded, Progress
+from sipstream.limits import TLS_SECRETS
 from sipstream.opening import Opened
-from sipstream.reasons import FAULT, IN_PART, NO_TEXT
+from sipstream.reasons import FAULT, IN_PART, NO_TEXT, TLS
 from sipstream.sources import Source
 from sipstream.spool import PcapSpool
 
@@ -30,8 +32,14 @@ if TYPE_CHECKING:
 
 _NOTE_SECONDS = 0.2
 """How often sources are asked whether they have something to say."""
-_FULLER_FORMS = {NO_TEXT: "-v, -A or -X", IN_PART: "-A or -X"}
-"""Why tcpdump's text doesn't do, and the flags with which it would."""
+_PRINTED = "SIP {} can't be loaded: let tcpdump print it with"
+_ADVICE = {
+    NO_TEXT: f"{_PRINTED.format(NO_TEXT)} -v, -A or -X",
+    IN_PART: f"{_PRINTED.format(IN_PART)} -A or -X",
+    TLS: f"{TLS} can't be read: --keylog FILE opens connections of which it has the secrets",
+}
+"""Why packets gave no message, and what would help."""
+_FORGOTTEN = f"key logs hold more than {TLS_SECRETS} secrets of TLS: the oldest are forgotten"
 
 Notice = Callable[[str], None]
 
@@ -68,6 +76,8 @@ class Sources:
         """Where live captures are kept (`--write`)."""
         self.opened = Opened()
         """What was opened before, with rights that are gone."""
+        self.secrets = Secrets()
+        """Of TLS connections, from key logs."""
         self.notice: Notice = lambda text: None
         """Called with what sources have to say, a sentence at a time."""
         self.complain: Notice = lambda text: None
@@ -83,7 +93,7 @@ class Sources:
         """What was captured last."""
         self._written: PcapSpool | None = None
         self._advised: set[tuple[Source, str]] = set()
-        """Sources of which the user was told how to print them, and why."""
+        """Sources of which the user was told what would help, and why."""
 
     async def __aenter__(self) -> Sources:
         await self._tasks.__aenter__()
@@ -126,10 +136,7 @@ class Sources:
         """
         from sipstream.sources.file import FileSource
 
-        opened = self.opened.files.pop(str(path), None)
-        if isinstance(opened, SourceError):
-            raise opened
-        source = FileSource(path, opened)
+        source = FileSource(path, self.opened.take(path))
         intake = self._intake(source)
         begun = self._clock()
         self._stop_load = asyncio.Event()
@@ -161,6 +168,16 @@ class Sources:
             return False
         self._stop_load.set()
         return True
+
+    def keylog(self, path: Path) -> int:
+        """Read the secrets of TLS connections from a key log, now and as it grows; return how many.
+
+        Raises:
+            SourceError: it can't be read, or is none.
+        """
+        from sipstream.sources.keylog import KeyLogFile
+
+        return KeyLogFile(path, self.opened.take(path)).read_into(self.secrets)
 
     def tail(self, path: Path, *, from_start: bool = True) -> None:
         """Watch a file that grows, or that will be there later.
@@ -306,7 +323,7 @@ class Sources:
 
     def _intake(self, source: Source) -> pipeline.Intake:
         self.all.append(source)
-        return pipeline.Intake(source, self._conversations())
+        return pipeline.Intake(source, self._conversations(), self.secrets)
 
     def _start(self, source: Source, *, tell_end: bool = False) -> Source:
         intake = self._intake(source)
@@ -370,9 +387,12 @@ class Sources:
         for note in source.notes:
             self.notice(f"{name}: {note}")
         source.notes.clear()
-        for reason, flags in _FULLER_FORMS.items():
+        if self.secrets.forgotten and (source, _FORGOTTEN) not in self._advised:
+            self._advised.add((source, _FORGOTTEN))
+            self.notice(f"{name}: {_FORGOTTEN}")
+        for reason, advice in _ADVICE.items():
+            if reason == TLS and self.secrets:
+                continue
             if source.tally.reasons[reason] and (source, reason) not in self._advised:
                 self._advised.add((source, reason))
-                self.notice(
-                    f"{name}: SIP {reason} can't be loaded: let tcpdump print it with {flags}"
-                )
+                self.notice(f"{name}: {advice}")

@@ -20,7 +20,7 @@ from sipstream.sip.uri import is_number, user_of
 if TYPE_CHECKING:
     from sipstream.index import Index
 
-TRANSPORTS = ("UDP", "TCP", "WS", "SCTP", "TLS")
+TRANSPORTS = ("UDP", "TCP", "WS", "SCTP", "TLS", "WSS")
 """What the index numbers transports by."""
 _LENGTH = re.compile(r"\d{1,10}")
 _COPY_REACH = 64
@@ -86,7 +86,7 @@ class Message:
 
     @property
     def transport(self) -> str:
-        """UDP, TCP, WS, SCTP or TLS."""
+        """UDP, TCP, WS, SCTP, TLS or WSS."""
         return TRANSPORTS[self._index.m_transport[self.id]]
 
     @property

@@ -13,10 +13,13 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import hostile_inputs as inputs
+import hostile_tls
 from support import CAPTURES, MemoryStore, batch, ipv4, sip, udp
+from tls_made import AES_128_OF_12, TLS12, Made
 
 from sipstream.conversations import Conversations
 from sipstream.decode.decoder import Decoder
+from sipstream.decode.keylog import Secrets
 from sipstream.errors import FilterError
 from sipstream.escape import shield
 from sipstream.filters import Filter, suggest, unfinished
@@ -59,11 +62,11 @@ class Outcome(NamedTuple):
 class Stages:
     """All stages behind a source, which keep what went through; nothing may fail or get lost."""
 
-    def __init__(self) -> None:
+    def __init__(self, secrets: Secrets | None = None) -> None:
         self.tally = StrictTally("hostile")
         self.conversations = Conversations()
         self.notes: list[str] = []
-        self._decoder = Decoder(self.tally, self.conversations.index.endpoints)
+        self._decoder = Decoder(self.tally, self.conversations.index.endpoints, secrets)
         self._scanner = Scanner(self.tally)
         self._packets: list[tuple[int, int, str, int, bytes]] = []
         self._messages: list[tuple[int, int, bytes, bytes]] = []
@@ -102,16 +105,19 @@ class Stages:
         self.conversations.feed(found, given.store, given.tap)
 
 
-def through(batches: Iterator[Batch] | Sequence[Batch]) -> Stages:
+def through(batches: Iterator[Batch] | Sequence[Batch], secrets: Secrets | None = None) -> Stages:
     """The stages after all of the batches."""
-    stages = Stages()
+    stages = Stages(secrets)
     for one in batches:
         stages.feed(one)
     return stages
 
 
 def outcome_of(
-    packets: Sequence[bytes], linktype: int = Linktype.RAW, sizes: Sequence[int] = ()
+    packets: Sequence[bytes],
+    linktype: int = Linktype.RAW,
+    sizes: Sequence[int] = (),
+    secrets: Secrets | None = None,
 ) -> Outcome:
     """What comes of packets, a millisecond apart, in batches of these sizes and a rest."""
     times = [10**9 + number * 10**6 for number in range(len(packets))]
@@ -120,7 +126,7 @@ def outcome_of(
         part = list(packets[place : place + size])
         batches.append(batch(part, linktype, times=times[place : place + size]))
         place += size
-    return through(batches).finish()
+    return through(batches, secrets).finish()
 
 
 def read(data: bytes, sizes: Sequence[int] = ()) -> Outcome:
@@ -255,6 +261,33 @@ def check_hep(data: bytes, chance: random.Random) -> None:
     outcome_of([inputs.outer(udp(data[:65_000], 51_000, 40_000))], Linktype.ETHERNET)
 
 
+def check_tls(data: bytes, chance: random.Random) -> None:
+    """Packets of TLS connections with known secrets give the same in one batch and in several."""
+    linktype, frames = unpacked(data)
+    whole = outcome_of(frames, linktype, secrets=hostile_tls.secrets())
+    sizes = [chance.randint(1, 3) for _ in frames]
+    assert outcome_of(frames, linktype, sizes, hostile_tls.secrets()) == whole
+    assert outcome_of(frames, linktype).packets == whole.packets
+
+
+def check_sealed(data: bytes, chance: random.Random) -> None:
+    """What is within TLS may be damaged too: the records are authentic, whatever they hold."""
+    frames = hostile_tls.connection_of(data)
+    outcome_of(frames, secrets=hostile_tls.secrets())
+    del frames[chance.randrange(len(frames))]
+    chance.shuffle(frames)
+    outcome_of(frames, secrets=hostile_tls.secrets())
+
+
+def check_keylog(data: bytes, chance: random.Random) -> None:
+    """A key log gives the secrets of its whole lines, whatever else is in it."""
+    count = Secrets().add(data)
+    added = Secrets()
+    assert added.add(data + b"\n" + _LOG) == count + 5
+    for name, secret in Made().secrets.items():
+        assert added.find(name, Made().client_random) == secret
+
+
 def check_filter(data: bytes, chance: random.Random) -> None:
     """A filter's text is understood or refused; what was understood reads back as the same."""
     text = data.decode("utf-8", "surrogateescape")
@@ -329,6 +362,8 @@ _STREAM = b"".join(
     sip(call_id=f"call-{number}", body="v=0\r\n\r\n" * number) for number in range(3)
 )
 
+_LOG = Made().keylog() + Made(TLS12, AES_128_OF_12, 2).keylog()
+
 TARGETS: dict[str, Target] = {
     "SIP over UDP": Target(check_datagram, list(inputs.MESSAGES)),
     "SIP over TCP": Target(check_stream, [_STREAM, inputs.INVITE + b"\r\n\r\n" + inputs.RESPONSE]),
@@ -349,6 +384,9 @@ TARGETS: dict[str, Target] = {
     "text of -v": Target(check_file, _text_seeds("-v")),
     "text of -A": Target(check_file, [*_text_seeds("-A"), _beginning("timeout.txt")]),
     "text of -X": Target(check_file, _text_seeds("-X")),
+    "TLS": Target(check_tls, [packed(Linktype.RAW, one) for one in hostile_tls.connections()]),
+    "sealed in TLS": Target(check_sealed, hostile_tls.SCRIPTS),
+    "key log": Target(check_keylog, [_LOG]),
     "filter": Target(
         check_filter,
         [

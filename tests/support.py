@@ -11,6 +11,7 @@ import pytest
 
 from sipstream.conversations import Conversations
 from sipstream.decode.decoder import Decoder
+from sipstream.decode.keylog import Secrets
 from sipstream.packets import Batch, Linktype, Record, Tally
 from sipstream.sip.scan import Scanner
 
@@ -152,10 +153,10 @@ def batch(
 class Chain:
     """Decoder, scanner and conversations in a row, as the pipeline has them."""
 
-    def __init__(self) -> None:
+    def __init__(self, secrets: Secrets | None = None) -> None:
         self.tally = Tally("test")
         self.conversations = Conversations()
-        self.decoder = Decoder(self.tally, self.conversations.index.endpoints)
+        self.decoder = Decoder(self.tally, self.conversations.index.endpoints, secrets)
         self.scanner = Scanner(self.tally)
 
     def feed(self, given: Batch) -> list[int]:

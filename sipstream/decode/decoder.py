@@ -12,6 +12,7 @@ from typing import NamedTuple
 from sipstream import reasons
 from sipstream.decode import hep, ip, link, sctp, tunnels
 from sipstream.decode.endpoints import Endpoints, Flow, Flows, key_of
+from sipstream.decode.keylog import Secrets
 from sipstream.decode.printed import Printed, PrintedFlows, parse_printed
 from sipstream.decode.streams import Datagram, Streams
 from sipstream.limits import MAX_LAYERS
@@ -43,20 +44,27 @@ class _Span(NamedTuple):
 
 
 class Decoder:
-    """Decodes one source's packets; reasons and packets go into its tally."""
+    """Decodes one source's packets; reasons and packets go into its tally.
 
-    def __init__(self, tally: Tally, endpoints: Endpoints) -> None:
+    `secrets` are those of TLS that the user gave; what the source brings along is added to a table of
+    its own.
+    """
+
+    def __init__(self, tally: Tally, endpoints: Endpoints, secrets: Secrets | None = None) -> None:
         self._tally = tally
+        self._secrets = Secrets(around=secrets)
         self._flows = Flows(endpoints)
         self._printed_flows = PrintedFlows(self._flows)
         self._fragments = ip.Fragments()
         self._user_messages = sctp.UserMessages()
-        self._streams = Streams(self._flows, tally.reasons)
+        self._streams = Streams(self._flows, tally.reasons, self._secrets)
 
     def feed(self, batch: Batch) -> list[Datagram]:
         """Return the datagrams of a batch in the order they became whole."""
         self._tally.packets += len(batch.records)
         datagrams: list[Datagram] = []
+        if batch.secrets:
+            self._secrets.add(batch.secrets)
         if batch.linktype == Linktype.TCPDUMP_TEXT:
             for time, start, end, _ in batch.records:
                 self._printed(datagrams, time, batch.data, start, end, batch.base)

@@ -177,6 +177,7 @@ class Flow:
         "source",
         "source_key",
         "stream",
+        "tls",
         "transport",
         "websocket",
     )
@@ -192,6 +193,9 @@ class Flow:
         self.outer = outer
         self.stream: Stream | None = None
         """The TCP direction's state; kept by `decode.streams`."""
+        self.tls: Any = None
+        """What reads a TLS direction, False when it is none, None until its first bytes have come;
+        kept by `decode.streams`."""
         self.websocket: Any = None
         """The deframer once the direction has switched to WebSocket; kept by `decode.streams`."""
         self.framer: Any = None

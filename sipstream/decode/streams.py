@@ -1,19 +1,23 @@
-"""TCP segments on their way to datagrams: streams in order, WebSocket taken off, memory bounded.
+"""TCP segments on their way to datagrams: streams in order, TLS and WebSocket taken off, memory bounded.
 
-Sans-IO. Knows flows and what hangs on them (`tcp.Stream`, `websocket.Deframer`); knows nothing of
-frames and IP headers.
+Sans-IO. Knows flows and what hangs on them (`tcp.Stream`, `tls.Direction`, `websocket.Deframer`);
+knows nothing of frames and IP headers.
 """
 
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from sipstream.decode import tcp, websocket
 from sipstream.decode.endpoints import Flow, Flows
 from sipstream.decode.held import Held
-from sipstream.limits import MAX_STREAMS, STREAMS_PENDING
-from sipstream.reasons import NO_DATA, NOT_SIP, PART, RETRANSMISSION, WEBSOCKET
+from sipstream.decode.keylog import Secrets
+from sipstream.limits import MAX_STREAMS, STREAMS_PENDING, TLS_HELD
+from sipstream.reasons import NO_DATA, NOT_SIP, PART, RETRANSMISSION, TLS, WEBSOCKET
+
+if TYPE_CHECKING:
+    from sipstream.decode.tls import Connection, Direction, Outcome
 
 Datagram: TypeAlias = tuple[int, Flow, bytes, int, int, int, int]
 """Time (ns), flow, data, start and end of the payload there, place of its first byte in the batch's
@@ -24,13 +28,16 @@ does). Of a stream, start == end says that bytes are missing before what comes n
 class Streams:
     """The TCP directions of one source; packets that give no datagram are counted in `reasons`."""
 
-    def __init__(self, flows: Flows, reasons: Counter[str]) -> None:
+    def __init__(self, flows: Flows, reasons: Counter[str], secrets: Secrets) -> None:
         self._flows = flows
         self._reasons = reasons
+        self._secrets = secrets
         self._known: OrderedDict[Flow, None] = OrderedDict()
         """Flows with a stream, the longest idle one first."""
         self._held = Held()
         """Of flows that wait behind a hole."""
+        self._held_tls = Held()
+        """Of flows whose TLS records aren't whole or wait for keys."""
 
     def segment(
         self,
@@ -62,6 +69,7 @@ class Streams:
         self._remember(datagrams, flow)
         if stream.begins_anew(sequence, flags):
             self._give_up_all(datagrams, flow)
+            self._end_tls(datagrams, flow)
         piece = stream.feed(time, sequence, flags, data, start, end, offset)
         if not self._emit(datagrams, time, flow, piece, 1):
             late = RETRANSMISSION if stream.retransmitted else PART
@@ -92,6 +100,7 @@ class Streams:
         self._give_up_all(datagrams, flow)
         if flow.stream is not None:
             datagrams.append((flow.stream.time, flow, b"", 0, 0, -1, 0))
+        self._end_tls(datagrams, flow)
 
     def _account(self, flow: Flow) -> None:
         """Take note of how much a stream holds now."""
@@ -103,8 +112,10 @@ class Streams:
         self._known.move_to_end(flow)
         if len(self._known) > MAX_STREAMS:
             oldest, _ = self._known.popitem(last=False)
+            inner = self._within(oldest) if oldest.tls else oldest
             self._end(datagrams, oldest)
-            oldest.stream = oldest.websocket = None
+            for one in (oldest, inner):
+                one.stream = one.websocket = None
 
     def _emit(
         self,
@@ -119,19 +130,115 @@ class Streams:
             return False
         data, start, end, offset, gap = piece
         if gap:
-            flow.websocket = None
-            datagrams.append((time, flow, b"", 0, 0, -1, 0))
+            self._lost(datagrams, time, flow)
         if start == end:
             return False
+        if flow.tls is None:
+            flow.tls = self._look_for_tls(flow, data, start, end)
+        if flow.tls:
+            self._take_tls(datagrams, time, flow, data[start:end], packets)
+        elif flow.websocket is None and not websocket.may_begin(data, start, end):
+            datagrams.append((time, flow, data, start, end, offset, packets))
+        else:
+            self._take_websocket(datagrams, time, flow, data[start:end], packets)
+        return True
+
+    def _lost(self, datagrams: list[Datagram], time: int, flow: Flow) -> None:
+        """Bytes of a stream are missing here, or another connection begins."""
+        if not flow.tls:
+            flow.tls = None
+        elif flow.tls is not True:
+            flow.tls.lost(time)
+            flow = self._within(flow)
+        flow.websocket = None
+        datagrams.append((time, flow, b"", 0, 0, -1, 0))
+
+    def _take_websocket(
+        self, datagrams: list[Datagram], time: int, flow: Flow, data: bytes, packets: int
+    ) -> None:
+        """Append the messages that WebSocket carries."""
         if flow.websocket is None:
-            if not websocket.may_begin(data, start, end):
-                datagrams.append((time, flow, data, start, end, offset, packets))
-                return True
             flow.websocket = websocket.Deframer()
-        inner = self._flows.between(flow.source_key, flow.destination_key, "WS", flow.outer)
-        for message in flow.websocket.feed(data[start:end]):
+        transport = "WS" if flow.transport == "TCP" else "WSS"
+        inner = self._flows.between(flow.source_key, flow.destination_key, transport, flow.outer)
+        for message in flow.websocket.feed(data):
             datagrams.append((time, inner, message, 0, len(message), -1, packets))
             packets = 0
         if packets:
-            self._reasons[NOT_SIP if flow.websocket.is_http else WEBSOCKET] += 1
-        return True
+            self._reasons[NOT_SIP if flow.websocket.is_http else WEBSOCKET] += packets
+
+    # TLS
+
+    def _look_for_tls(
+        self, flow: Flow, data: bytes, start: int, end: int
+    ) -> Direction | bool | None:
+        """Return what reads a stream that begins as TLS does; True where there are no secrets.
+
+        False where it begins with text; None where nothing can be said: the capture may have begun in
+        the middle of a record.
+        """
+        if 32 <= data[start] < 127 or data[start] in b"\r\n":
+            return False
+        # Here and below: what most streams don't need isn't loaded for them.
+        from sipstream.decode import tls_records
+
+        if not tls_records.may_begin(data, start, end):
+            return None
+        if not self._secrets:
+            return True
+        from sipstream.decode.tls import Connection
+
+        # So it is known as a stream's, and kept as long.
+        self._within(flow).stream = flow.stream
+        other = self._flows.reverse(flow).tls
+        joins = other and other is not True and not other.connection.complete
+        connection: Connection = other.connection if joins else Connection(self._secrets)
+        return connection.direction(flow)
+
+    def _take_tls(
+        self, datagrams: list[Datagram], time: int, flow: Flow, data: bytes, packets: int
+    ) -> None:
+        """Append what TLS carries."""
+        direction = flow.tls
+        if direction is True:
+            self._reasons[TLS] += packets
+            return
+        self._opened(datagrams, direction.connection, direction.feed(time, data, packets))
+        while self._held_tls.total > TLS_HELD:
+            waiting: Connection = self._held_tls.longest.tls.connection
+            waiting.give_up(TLS)
+            self._opened(datagrams, waiting, [])
+
+    def _opened(
+        self, datagrams: list[Datagram], connection: Connection, outcomes: list[Outcome]
+    ) -> None:
+        """Append what records carried, count those that carried nothing."""
+        for flow, time, packets, data, reason in outcomes:
+            inner = self._within(flow)
+            if data is None:
+                self._reasons[reason] += packets
+            elif not data:
+                inner.websocket = None
+                datagrams.append((time, inner, b"", 0, 0, -1, 0))
+            elif inner.websocket is None and not websocket.may_begin(data, 0, len(data)):
+                datagrams.append((time, inner, data, 0, len(data), -1, packets))
+            else:
+                self._take_websocket(datagrams, time, inner, data, packets)
+        for direction in connection.directions:
+            self._held_tls.note(direction.flow, direction.held)
+
+    def _end_tls(self, datagrams: list[Datagram], flow: Flow) -> None:
+        """The connection is over: append what waiting records carry after all."""
+        direction = flow.tls
+        if direction and direction is not True:
+            self._opened(datagrams, direction.connection, direction.connection.release())
+            direction.connection.directions.remove(direction)
+            self._held_tls.note(flow, 0)
+            inner = self._within(flow)
+            inner.websocket = None
+            datagrams.append((flow.stream.time if flow.stream else 0, inner, b"", 0, 0, -1, 0))
+        flow.tls = None
+
+    def _within(self, flow: Flow) -> Flow:
+        """Return the flow of what a flow's TLS carries."""
+        return self._flows.between(flow.source_key, flow.destination_key, "TLS", flow.outer)

@@ -1,4 +1,4 @@
-"""pcapng files: sections, interfaces, packet blocks (draft-ietf-opsawg-pcapng).
+"""pcapng files: sections, interfaces, packet blocks, TLS secrets (draft-ietf-opsawg-pcapng).
 
 Sans-IO like `pcap`: bytes in any cut, batches out. A batch holds packets of one interface; a new one
 begins where the interface changes, because link type and capture point belong to the interface.
@@ -20,11 +20,19 @@ _INTERFACE = 1
 _OLD_PACKET = 2
 _SIMPLE_PACKET = 3
 _ENHANCED_PACKET = 6
+_DECRYPTION_SECRETS = 10
+_TLS_KEY_LOG = 0x544C534B
 _MAX_BLOCK = 16 << 20
 """Longest block believed; blocks of other kinds may be larger than a packet."""
 _MAX_INTERFACES = 65_536
 _SKIPS_TOLD = 3
-_SHORTEST = {_INTERFACE: 20, _OLD_PACKET: 32, _SIMPLE_PACKET: 16, _ENHANCED_PACKET: 32}
+_SHORTEST = {
+    _INTERFACE: 20,
+    _OLD_PACKET: 32,
+    _SIMPLE_PACKET: 16,
+    _ENHANCED_PACKET: 32,
+    _DECRYPTION_SECRETS: 20,
+}
 """Bytes of a block's fixed part, its head and end included."""
 _NS = 1_000_000_000
 
@@ -110,6 +118,11 @@ class PcapngReader(RecordReader):
             self._add(
                 batches, data, position, length - 16, _Packet(0, 0, position + 12, size, wire)
             )
+        elif kind == _DECRYPTION_SECRETS:
+            what, size = struct.unpack_from(self._order + "II", data, position + 8)
+            if what == _TLS_KEY_LOG:
+                secrets = data[position + 16 : position + 16 + min(size, length - 20)]
+                batches.append(Batch(self._store, self._base, data, 0, [], secrets=secrets))
         elif kind == _OLD_PACKET:
             number, _, high, low, size, wire = struct.unpack_from(
                 self._order + "HH4I", data, position + 8

@@ -141,10 +141,10 @@ KNOWN = (
 """Nothing is known that would explain a message which only sipstream has."""
 
 
-def by_sipstream(path: Path) -> Reading:
+def by_sipstream(path: Path, keylog: Path | None = None) -> Reading:
     """Return what sipstream finds; a file that it refuses holds nothing."""
     try:
-        conversations = sipstream.load(path)
+        conversations = sipstream.load(path, keylog)
     except sipstream.SourceError as error:
         return Reading(Counter(), f"sipstream: {error}")
     found = Counter(
@@ -162,9 +162,10 @@ def by_sipstream(path: Path) -> Reading:
     return Reading(found, left_out=conversations.duplicates)
 
 
-def by_tshark(path: Path) -> Reading:
-    """Return what tshark finds."""
+def by_tshark(path: Path, *more: str) -> Reading:
+    """Return what tshark finds; `more` are further options."""
     options = [word for told in told_of(path.name) for word in told.options.split()]
+    options += more
     command = ["tshark", "-n", "-r", str(path), "-Y", WANTED, "-T", "pdml", "-J", LAYERS, *options]
     done = subprocess.run(command, capture_output=True, check=False)
     found = Counter(message for packet in packets(done.stdout) for message in messages_of(packet))

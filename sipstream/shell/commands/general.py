@@ -77,6 +77,22 @@ async def untail(console: Console, file: Annotated[str | None, Watched] = None) 
         console.out.line(f"{escape(name)} is no longer watched")
 
 
+@command("keylog {file}")
+def keylog(console: Console, file: Annotated[Path, FilePath]) -> None:
+    """Read TLS with the secrets of a key log
+
+    A file as programs write it for SSLKEYLOGFILE; it may grow. TLS 1.2 and 1.3 with AES-GCM or
+    ChaCha20-Poly1305 are read, of connections seen from their beginning. Give it before load;
+    what is loaded already can be loaded again.
+
+    Examples:
+
+    sipstream: keylog keys.log
+    12 secrets of TLS read
+    """
+    console.out.line(f"{console.session.sources.keylog(file)} secrets of TLS read")
+
+
 @command("clear")
 def clear(console: Console) -> None:
     """Clear the SIP conversation data
