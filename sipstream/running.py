@@ -20,7 +20,7 @@ from sipstream.errors import CommandError, SourceError
 from sipstream.figures import CaptureStatus, Loaded, Progress
 from sipstream.opening import Opened
 from sipstream.reasons import FAULT, IN_PART, NO_TEXT
-from sipstream.sources import Source
+from sipstream.sources import Missing, Source
 from sipstream.spool import PcapSpool
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ class Sources:
         """Every source so far, ended ones too; each has its tally."""
         self.failed = False
         """A source that ran in the background ended with an error."""
+        self._told_partial = False
         self.write: Path | None = None
         """Where live captures are kept (`--write`)."""
         self.opened = Opened()
@@ -106,6 +107,12 @@ class Sources:
             )
         if self._written is not None:
             self._written.close()
+
+    @property
+    def partial(self) -> bool:
+        """Whether a part of some source couldn't be read: it is cut short or damaged."""
+        waiting = (note for source in self.all for note in source.notes)
+        return self._told_partial or any(isinstance(note, Missing) for note in waiting)
 
     @property
     def running(self) -> list[Source]:
@@ -360,6 +367,7 @@ class Sources:
         """Pass on what a source has to say."""
         if source.tally.suspects:
             self._keep_suspects(source)
+        self._told_partial = self.partial
         for note in source.notes:
             self.notice(f"{source.name}: {note}")
         source.notes.clear()

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from sipstream.errors import SourceError
 from sipstream.packets import Batch, Store
-from sipstream.sources import pcap, pcapng
+from sipstream.sources import Missing, pcap, pcapng
 from sipstream.sources.pcap import PcapReader
 from sipstream.sources.pcapng import PcapngReader
 from sipstream.sources.text import TextReader, TextStore
@@ -140,12 +140,20 @@ class AnyReader:
             return []
         return self._found(self._reader.flush())
 
-    def finish(self) -> list[Batch]:
-        """The stream ended: return what its rest still gives."""
+    def finish(self, *, told: bool = False) -> list[Batch]:
+        """The stream ended: return what its rest still gives.
+
+        `told` says that the user knows already why its end is missing.
+        """
         if self._reader is None:
             self.kind = self.kind or (Kind.TEXT if self._head else None)
             return []
-        return self._found(self._reader.finish())
+        batches = self._reader.finish()
+        if told:
+            self._reader.notes = [
+                note for note in self._reader.notes if not isinstance(note, Missing)
+            ]
+        return self._found(batches)
 
     def unrecognised(self, patience: int) -> bool:
         """Return whether no packet was found in `patience` bytes of text."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 from sipstream.packets import Batch, Store
+from sipstream.sources import Missing
 
 
 class RecordReader(ABC):
@@ -46,9 +47,8 @@ class RecordReader(ABC):
         """Say where the file was cut, if it was; nothing more comes of it."""
         if self._rest:
             place = self._base - self._start
-            self.notes.append(
-                f"cut short at byte {place}: the last {len(self._rest)} bytes are no whole {self.what}"
-            )
+            rest = f"the last {len(self._rest)} bytes are no whole {self.what}"
+            self.notes.append(Missing(f"cut short at byte {place}: {rest}"))
             self._rest.clear()
         return []
 
@@ -65,5 +65,6 @@ class RecordReader(ABC):
 
     def _give_up(self, position: int, what: str) -> None:
         """Stop reading at a record that can't be believed."""
-        self.notes.append(f"damaged at byte {self._at(position)}: {what}; what follows is not read")
+        where = f"damaged at byte {self._at(position)}"
+        self.notes.append(Missing(f"{where}: {what}; what follows is not read"))
         self._broken = True

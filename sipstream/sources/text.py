@@ -14,6 +14,7 @@ from datetime import date, datetime, timedelta
 
 from sipstream.limits import BATCH_PACKETS, MAX_TEXT_PACKET
 from sipstream.packets import Batch, Linktype, Record, Store
+from sipstream.sources import Missing
 from sipstream.sources.textclock import Clock, Form, Intervals
 from sipstream.spool import FileStore, Spool
 
@@ -186,7 +187,9 @@ class TextReader:
         if self._pending >= 0:
             if not whole:
                 place = self._base + end - self._start
-                self.notes.append(f"cut short at byte {place}: the last packet may lack its end")
+                self.notes.append(
+                    Missing(f"cut short at byte {place}: the last packet may lack its end")
+                )
                 if self._pending <= last and _CUT_STAMP.match(self._buffer, last + 1):
                     end = last + 1
             self._end_packet(records, end)
@@ -276,7 +279,9 @@ class TextReader:
         start, self._pending = self._pending, -1
         if end - start > MAX_TEXT_PACKET:
             place = self._base + start - self._start
-            self.notes.append(f"the packet at byte {place} was cut after {MAX_TEXT_PACKET} bytes")
+            self.notes.append(
+                Missing(f"the packet at byte {place} was cut after {MAX_TEXT_PACKET} bytes")
+            )
             end = start + MAX_TEXT_PACKET
         records.append((self._pending_time, start, end, end - start))
 
