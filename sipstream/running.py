@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -173,18 +172,15 @@ class Sources:
 
         Raises:
             CommandError: it is watched already.
-            SourceError: what is there is no file.
+            SourceError: what is there is no file, or may not be read.
         """
-        from sipstream.sources.file import refusal
+        from sipstream.sources.file import is_absent, open_file
         from sipstream.sources.tail import TailSource
 
         if any(one.name == str(path) for one in self.tails):
             raise CommandError(f"{path} is watched already")
-        what = None
-        with suppress(OSError, ValueError):
-            what = refusal(path.stat().st_mode)
-        if what is not None:
-            raise SourceError(f"{path}: {what}")
+        if not is_absent(path):
+            open_file(path).close()
         self._start(TailSource(path, from_start=from_start))
 
     @property

@@ -15,6 +15,7 @@ from sipstream.packets import Batch, Store
 from sipstream.sources import Missing, pcap, pcapng
 from sipstream.sources.pcap import PcapReader
 from sipstream.sources.pcapng import PcapngReader
+from sipstream.sources.records import RecordReader
 from sipstream.sources.text import TextReader, TextStore
 from sipstream.spool import FileStore, Spool
 
@@ -106,6 +107,10 @@ class AnyReader:
 
         The first ones say where the stream lies in it, whatever `offset` was.
         """
+        if self.hopeless:
+            # Nobody will look at it: it must not fill the disk.
+            self.taken += len(data)
+            return []
         assert isinstance(self._store, Spool)
         place = self._store.append(data)
         if not self.taken:
@@ -154,6 +159,13 @@ class AnyReader:
                 note for note in self._reader.notes if not isinstance(note, Missing)
             ]
         return self._found(batches)
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether nothing comes of what follows: it is packed, damaged, or no capture at all."""
+        if isinstance(self._reader, RecordReader):
+            return self._reader.broken
+        return self.kind is Kind.GZIP or self.unrecognised(TEXT_SEARCH)
 
     def unrecognised(self, patience: int) -> bool:
         """Return whether no packet was found in `patience` bytes of text."""

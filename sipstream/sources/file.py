@@ -143,6 +143,17 @@ def open_file(path: Path) -> FileStore:
     raise SourceError(f"{path}: {what}")
 
 
+def is_absent(path: Path) -> bool:
+    """Tell whether nothing has that name yet; what can't be told is for `open_file` to say."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
+
+
 def refusal(mode: int) -> str | None:
     """Return what is wrong with what isn't a regular file; `mode` is the one of `stat`."""
     if stat.S_ISREG(mode):

@@ -21,7 +21,6 @@ MAGICS = (
 )
 _HEADER = 24
 _RECORD = 16
-_NS = 1_000_000_000
 
 
 class PcapReader(RecordReader):
@@ -67,7 +66,7 @@ class PcapReader(RecordReader):
         assert self._record is not None
         unpack = self._record.unpack_from
         scale = self._scale
-        second = _NS // scale
+        second = 1_000_000_000 // scale
         records: list[Record] = []
         append = records.append
         last_header = len(data) - _RECORD
@@ -85,7 +84,7 @@ class PcapReader(RecordReader):
                 break
             if fraction >= second:
                 self._note_time(position, seconds, fraction)
-            append((seconds * _NS + fraction * scale, start, end, wire_length))
+            append((seconds * 1_000_000_000 + fraction * scale, start, end, wire_length))
             position = end
             room -= 1
         return records, position

@@ -77,7 +77,7 @@ class PcapngReader(RecordReader):
                 self._need = length
                 break
             self._read_block(kind, data, position, length, batches)
-            if self._broken:
+            if self.broken:
                 break
             position += length
         return batches, position

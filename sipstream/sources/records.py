@@ -26,11 +26,12 @@ class RecordReader(ABC):
         self._rest = bytearray()
         self._need = 0
         """Bytes of the first record kept, as far as its head tells: no look is worth it before."""
-        self._broken = False
+        self.broken = False
+        """A record can't be believed: nothing more is read."""
 
     def feed(self, data: bytes) -> list[Batch]:
         """Take the next bytes, return the whole packets they complete."""
-        if self._broken:
+        if self.broken:
             return []
         if self._rest:
             self._rest += data
@@ -39,7 +40,7 @@ class RecordReader(ABC):
             data = bytes(self._rest)
         self._need = 0
         batches, position = self._read(data)
-        self._rest = bytearray() if self._broken else bytearray(data[position:])
+        self._rest = bytearray() if self.broken else bytearray(data[position:])
         self._base += position
         return batches
 
@@ -67,4 +68,4 @@ class RecordReader(ABC):
         """Stop reading at a record that can't be believed."""
         where = f"damaged at byte {self._at(position)}"
         self.notes.append(Missing(f"{where}: {what}; what follows is not read"))
-        self._broken = True
+        self.broken = True
