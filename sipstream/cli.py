@@ -1,6 +1,7 @@
 """Options and arguments -> a session, and what is done with it: commands, a follow, or the shell.
 
-Exit status: 0, 1 when a command or a source failed, 2 for bad usage, 130 on Ctrl-C.
+Exit status: 0, 1 when a command or a source failed, 2 for bad usage, 3 when a source could be read
+in part only (it is cut short or damaged), 130 on Ctrl-C.
 """
 
 from __future__ import annotations
@@ -21,10 +22,11 @@ from sipstream.options import STDIN, Options, parse, parser
 
 if TYPE_CHECKING:
     from sipstream.opening import Opened
+    from sipstream.session import Session
     from sipstream.shell.console import Console
     from sipstream.shell.output import Writer
 
-FAILED, INTERRUPTED = 1, 130
+FAILED, PARTIAL, INTERRUPTED = 1, 3, 130
 _LONGEST_LINE = 1 << 20
 """Bytes of one command on standard input."""
 _PATIENCE = 1.0
@@ -160,21 +162,28 @@ async def _work(options: Options, console: Console) -> int:
         if options.follow is not None:
             await session.sources.wait_sources()
             await console.out.drained()
-            return 0 if good and not session.sources.failed else FAILED
+            return _status(good, session)
         if options.commands:
-            done = await _run_commands(_given(options.commands), console) if good else FAILED
+            good = good and await _run_commands(_given(options.commands), console)
         elif _has_shell(options):
             await _shell(options, console)
             return 0
         else:
-            done = await _run_commands(_typed(), console)
+            good = await _run_commands(_typed(), console) and good
             if options.write is not None and not console.finished:
                 # Without a terminal, as a service has none, the capture itself is the job.
                 await session.sources.wait_sources()
-        return done if good and not session.sources.failed else FAILED
+        return _status(good, session)
     except SipstreamError as error:
         console.out.error(str(error))
         return FAILED
+
+
+def _status(good: bool, session: Session) -> int:
+    """Return the exit status of a run without a shell; `good` when nothing failed so far."""
+    if not good or session.sources.failed:
+        return FAILED
+    return PARTIAL if session.sources.partial else 0
 
 
 async def _start_sources(options: Options, console: Console) -> bool:
@@ -213,15 +222,15 @@ async def _load(name: str, console: Console) -> bool:
     return True
 
 
-async def _run_commands(lines: AsyncIterator[str], console: Console) -> int:
-    """Run commands in order; one that fails doesn't stop the others."""
-    failed = False
+async def _run_commands(lines: AsyncIterator[str], console: Console) -> bool:
+    """Run commands in order, return whether all went well; one that fails doesn't stop the others."""
+    good = True
     async for line in lines:
-        failed = not await console.execute(line) or failed
+        good = await console.execute(line) and good
         if console.finished:
             break
     await console.out.drained()
-    return FAILED if failed else 0
+    return good
 
 
 async def _given(lines: Sequence[str]) -> AsyncIterator[str]:

@@ -28,7 +28,7 @@ from sipstream.packets import Store
 from sipstream.sip import headers
 from sipstream.sip.uri import user_of
 from sipstream.spool import Spool
-from sipstream.views import TRANSPORTS, Conversation, Message
+from sipstream.views import CUT, TRANSPORTS, Conversation, Message
 
 if TYPE_CHECKING:
     from sipstream.sip.scan import Found
@@ -148,6 +148,7 @@ class Conversations:
         for time, flow, kind, call_id, data, start, end, offset in found:
             if flow.generation != generation:
                 flow.resolve(index.endpoints)
+                flow.transport_number = TRANSPORTS.index(flow.transport) | flow.cut * CUT
             number = ids.get(call_id)
             if (
                 number is not None
@@ -167,7 +168,7 @@ class Conversations:
             index.m_source[message] = flow.source
             index.m_destination[message] = flow.destination
             index.m_kind[message] = kind
-            index.m_transport[message] = TRANSPORTS.index(flow.transport)
+            index.m_transport[message] = flow.transport_number
             index.m_tap[message] = tap_number
             index.m_outer[message] = flow.outer
             index.m_next[message] = -1
@@ -195,6 +196,8 @@ class Conversations:
     ) -> int:
         """Begin a conversation with its first message."""
         index = self.index
+        if index.m_transport[message] & CUT:
+            end = headers.lines_end(data, start, end)
         number = self._ids[call_id] = index.free_conversations.pop()
         self._call_id_bytes += len(call_id)
         self.opened += 1
@@ -218,6 +221,8 @@ class Conversations:
         """Note a message that isn't later than all before it; it may be the conversation's first."""
         index = self.index
         if time < index.m_time[index.c_first[number]]:
+            if index.m_transport[message] & CUT:
+                end = headers.lines_end(data, start, end)
             index.c_first[number] = message
             for column, name in ((index.c_src_user, "From"), (index.c_dst_user, "To")):
                 self._users.give_back([column[number]])

@@ -42,6 +42,7 @@ class Index:
         self.m_conversation = array("I")
         self.m_kind = array("H")
         self.m_transport = array("B")
+        """A place in TRANSPORTS, with CUT added for a message that the capture cut."""
         self.m_tap = array("H")
         self.m_outer = array("H")
         self.m_next = array("i")

@@ -102,6 +102,14 @@ MAX_KINDS = 64
 FURTHEST = 9_000_000_000 * 10**9
 """No time lies further from the epoch (ns, the year 2255): it has to fit into 64 bits."""
 
+EARLIEST_CAPTURE = 920_246_400 * 10**9
+"""Times before it are marked as doubtful (ns): SIP came in March 1999 with RFC 2543. A machine without
+a clock of its own begins in 1970."""
+
+LATEST_CAPTURE = 2**31 * 10**9
+"""Times from it on are marked as doubtful (ns): in January 2038 the seconds that clocks of 32 bits count
+turn negative, so what lies behind is a damaged time rather than a capture's."""
+
 TAPS = 65_000
 """Distinct names of capture points; further ones are taken for one and the same."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -23,7 +22,7 @@ from sipstream.figures import CaptureStatus, Loaded, Progress
 from sipstream.limits import TLS_SECRETS
 from sipstream.opening import Opened
 from sipstream.reasons import FAULT, IN_PART, NO_TEXT, TLS
-from sipstream.sources import Source
+from sipstream.sources import Missing, Source
 from sipstream.spool import PcapSpool
 
 if TYPE_CHECKING:
@@ -72,6 +71,7 @@ class Sources:
         """Every source so far, ended ones too; each has its tally."""
         self.failed = False
         """A source that ran in the background ended with an error."""
+        self._told_partial = False
         self.write: Path | None = None
         """Where live captures are kept (`--write`)."""
         self.opened = Opened()
@@ -117,6 +117,12 @@ class Sources:
             )
         if self._written is not None:
             self._written.close()
+
+    @property
+    def partial(self) -> bool:
+        """Whether a part of some source couldn't be read: it is cut short or damaged."""
+        waiting = (note for source in self.all for note in source.notes)
+        return self._told_partial or any(isinstance(note, Missing) for note in waiting)
 
     @property
     def running(self) -> list[Source]:
@@ -184,18 +190,15 @@ class Sources:
 
         Raises:
             CommandError: it is watched already.
-            SourceError: what is there is no file.
+            SourceError: what is there is no file, or may not be read.
         """
-        from sipstream.sources.file import refusal
+        from sipstream.sources.file import is_absent, open_file
         from sipstream.sources.tail import TailSource
 
         if any(one.name == str(path) for one in self.tails):
             raise CommandError(f"{escape(str(path))} is watched already")
-        what = None
-        with suppress(OSError, ValueError):
-            what = refusal(path.stat().st_mode)
-        if what is not None:
-            raise SourceError(f"{escape(str(path))}: {what}")
+        if not is_absent(path):
+            open_file(path).close()
         self._start(TailSource(path, from_start=from_start))
 
     @property
@@ -383,6 +386,7 @@ class Sources:
         """Pass on what a source has to say."""
         if source.tally.suspects:
             self._keep_suspects(source)
+        self._told_partial = self.partial
         name = escape(source.name)
         for note in source.notes:
             self.notice(f"{name}: {note}")

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 TRANSPORTS = ("UDP", "TCP", "WS", "SCTP", "TLS", "WSS")
 """What the index numbers transports by."""
+CUT = 0x80
+"""Is added to the transport's number where the capture lacks the end of the message's datagram."""
 _LENGTH = re.compile(r"\d{1,10}")
 _COPY_REACH = 64
 """Messages looked back at for the one that a copy repeats."""
@@ -87,7 +89,7 @@ class Message:
     @property
     def transport(self) -> str:
         """UDP, TCP, WS, SCTP, TLS or WSS."""
-        return TRANSPORTS[self._index.m_transport[self.id]]
+        return TRANSPORTS[self._index.m_transport[self.id] & ~CUT]
 
     @property
     def tap(self) -> str:
@@ -117,6 +119,13 @@ class Message:
         """The message's bytes; b"" when its file has lost them."""
         return self._index.raw(self.id)
 
+    @cached_property
+    def _lines(self) -> bytes:
+        """The message's bytes without a header line that the capture cut off: half a number is none."""
+        if self._index.m_transport[self.id] & CUT:
+            return self.raw[: headers.lines_end(self.raw, 0, len(self.raw))]
+        return self.raw
+
     @property
     def outer(self) -> str:
         """The tunnels it came in, or the HEP agent it came from; "" for none."""
@@ -137,12 +146,12 @@ class Message:
 
     def header(self, name: str) -> str | None:
         """Return the first value of a header, any spelling of its name, None where it has none."""
-        value = headers.first(self.raw, 0, len(self.raw), name)
+        value = headers.first(self._lines, 0, len(self._lines), name)
         return None if value is None else _text(value)
 
     def headers(self, name: str) -> list[str]:
         """Return the values of all header fields of a name, in their order, folds undone."""
-        return [_text(value) for value in headers.every(self.raw, 0, len(self.raw), name)]
+        return [_text(value) for value in headers.every(self._lines, 0, len(self._lines), name)]
 
     @property
     def body(self) -> bytes:
@@ -173,10 +182,12 @@ class Message:
 
     @property
     def cut(self) -> bool:
-        """The capture holds less than the message's headers and Content-Length say.
+        """The capture holds less than the lengths of its datagram, its headers or its body say.
 
         Text has lost the CR of each line end, which is allowed for.
         """
+        if self._index.m_transport[self.id] & CUT:
+            return True
         raw = self.raw
         body = headers.body_start(raw, 0, len(raw))
         if body == len(raw) and not raw.endswith((b"\r\n\r\n", b"\n\n")):

@@ -32,6 +32,8 @@ class _Span(NamedTuple):
     start: int
     end: int
     base: int
+    cut: bool = False
+    """More of it was on the wire than the capture holds."""
 
     @property
     def offset(self) -> int:
@@ -71,10 +73,9 @@ class Decoder:
         elif batch.linktype in link.FAST_OFFSETS:
             self._feed_fast(datagrams, batch)
         else:
-            for time, start, end, _ in batch.records:
-                self._frame(
-                    datagrams, batch.linktype, time, _Span(batch.data, start, end, batch.base)
-                )
+            for time, start, end, wire in batch.records:
+                span = _Span(batch.data, start, end, batch.base, wire > end - start)
+                self._frame(datagrams, batch.linktype, time, span)
         self._tally.bytes += sum(record[2] - record[1] for record in batch.records)
         return datagrams
 
@@ -86,14 +87,14 @@ class Decoder:
         return datagrams
 
     def _feed_fast(self, datagrams: list[Datagram], batch: Batch) -> None:
-        """Take UDP over IPv4 without options or fragments in one step, hand on the rest."""
+        """Take whole UDP over IPv4 without options or fragments in one step, hand on the rest."""
         network_offset, type_offset = link.FAST_OFFSETS[batch.linktype]
         data, base, linktype = batch.data, batch.base, batch.linktype
         flows, unpack, append = self._flows.by_key, _UDP4.unpack_from, datagrams.append
         shortest = network_offset + 28
         # The frames of `any` name their interface: each is a capture point.
         several = linktype == Linktype.LINUX_SLL2
-        for time, start, end, _ in batch.records:
+        for time, start, end, wire in batch.records:
             if end - start >= shortest:
                 place = start + network_offset
                 version, total, fragment, protocol, length = unpack(data, place)
@@ -118,14 +119,14 @@ class Decoder:
                     elif flow.source < 0 and data[place + 28 : place + 32] == hep.MAGIC:
                         # No message came of it so far: it may have turned out to be an agent's.
                         flow = None
-                    if flow is not None:
-                        stop = place + 20 + length
+                    stop = place + 20 + length
+                    if flow is not None and stop <= end:
                         place += 28
-                        append(
-                            (time, flow, data, place, end if stop > end else stop, base + place, 1)
-                        )
+                        append((time, flow, data, place, stop, base + place, 1))
                         continue
-            self._frame(datagrams, linktype, time, _Span(data, start, end, base))
+            self._frame(
+                datagrams, linktype, time, _Span(data, start, end, base, wire > end - start)
+            )
 
     def _frame(self, datagrams: list[Datagram], linktype: int, time: int, span: _Span) -> None:
         """Decode one frame; whatever it makes us do wrong, the next one has its turn."""
@@ -154,14 +155,18 @@ class Decoder:
         """Follow IP headers, tunnels included, down to the transport layer."""
         for _ in range(MAX_LAYERS):
             if ethertype <= 0:
-                self._count(reasons.TOO_DEEP if ethertype == link.TOO_DEEP else reasons.NOT_IP)
+                ended = span.cut and ethertype == link.ENDED
+                other = reasons.TOO_DEEP if ethertype == link.TOO_DEEP else reasons.NOT_IP
+                self._count(reasons.CUT if ended else other)
                 return
             header = ip.parse(span.data, span.start, span.end)
             if isinstance(header, str):
-                self._count(header)
+                damaged = header == reasons.CUT and not span.cut
+                self._count(reasons.BAD_HEADER if damaged else header)
                 return
-            span = span._replace(start=header.start, end=header.end)
-            if header.fragment is not None:
+            span = span._replace(start=header.start, end=header.end, cut=header.cut)
+            # A first fragment that was cut is all there will be of its datagram.
+            if header.fragment is not None and not (header.cut and header.fragment[1] == 0):
                 whole = self._fragments.feed(time, header, span.data)
                 if whole is None:
                     self._count(reasons.FRAGMENT)
@@ -181,13 +186,13 @@ class Decoder:
     def _transport(
         self, datagrams: list[Datagram], time: int, header: ip.Header, span: _Span, outer: int
     ) -> None:
-        data, start, end, _ = span
+        data, start, end, _, cut = span
         transport = _TRANSPORTS.get(header.protocol)
         if transport is None:
             self._count(reasons.NOT_TRANSPORT)
             return
         if end - start < _SHORTEST[header.protocol]:
-            self._count(reasons.BAD_HEADER)
+            self._count(reasons.CUT if cut else reasons.BAD_HEADER)
             return
         source_port, destination_port = struct.unpack_from("!HH", data, start)
         flow = self._flows.between(
@@ -199,21 +204,24 @@ class Decoder:
         if transport == "UDP":
             length = int.from_bytes(data[start + 4 : start + 6], "big")
             stop = min(start + length, end) if length >= 8 else end
-            payload = span._replace(start=start + 8, end=stop)
+            payload = span._replace(start=start + 8, end=stop, cut=start + length > end)
             if hep.is_hep(data, start + 8, stop):
                 self._hep(datagrams, time, flow, payload)
             else:
+                if payload.cut:
+                    flow = self._flows.cut(flow)
                 datagrams.append((time, flow, data, start + 8, stop, payload.offset, 1))
         elif transport == "TCP":
             self._tcp(datagrams, time, flow, span)
         else:
-            self._sctp(datagrams, time, flow, data, start, end)
+            self._sctp(datagrams, time, flow, span)
 
     def _hep(self, datagrams: list[Datagram], time: int, flow: Flow, span: _Span) -> None:
         """Take a message out of what a capture agent sent: as it claims, the sender kept beside."""
-        captured = hep.parse(span.data, span.start, span.end)
+        captured = hep.parse(span.data, span.start, span.end, span.cut)
         if captured is None or captured.packed:
-            self._count(reasons.BAD_HEP if captured is None else reasons.PACKED_HEP)
+            damaged = reasons.CUT if span.cut else reasons.BAD_HEP
+            self._count(damaged if captured is None else reasons.PACKED_HEP)
             return
         inner = self._flows.between(
             key_of(captured.source, captured.source_port) if captured.source else flow.source_key,
@@ -223,6 +231,8 @@ class Decoder:
             _TRANSPORTS.get(captured.protocol, "UDP"),
             self._flows.outers.agent(flow.source_key, captured.agent),
         )
+        if span.cut and captured.end == span.end:
+            inner = self._flows.cut(inner)
         place = span.at(captured.start)
         datagrams.append(
             (captured.time or time, inner, span.data, place.start, captured.end, place.offset, 1)
@@ -253,6 +263,8 @@ class Decoder:
         flow = self._printed_flows.flow(printed)
         data, start, end = printed.data, printed.start, printed.end
         if printed.transport == "UDP":
+            if printed.cut:
+                flow = self._flows.cut(flow)
             offset = base + start if printed.offset_known else -1
             datagrams.append((time, flow, data, start, end, offset, 1))
             return
@@ -263,27 +275,30 @@ class Decoder:
         )
 
     def _tcp(self, datagrams: list[Datagram], time: int, flow: Flow, span: _Span) -> None:
-        data, start, end, _ = span
+        data, start, end, _, cut = span
         sequence, acknowledged = struct.unpack_from("!II", data, start + 4)
         place = start + (data[start + 12] >> 4) * 4
         if place < start + 20 or place > end:
-            self._count(reasons.BAD_HEADER)
+            self._count(reasons.CUT if cut and place > end else reasons.BAD_HEADER)
+            return
+        if cut and place == end:
+            self._count(reasons.CUT)
             return
         flags, offset = data[start + 13], span.at(place).offset
         self._streams.segment(
             datagrams, time, flow, sequence, flags, acknowledged, data, place, end, offset
         )
 
-    def _sctp(
-        self, datagrams: list[Datagram], time: int, flow: Flow, data: bytes, start: int, end: int
-    ) -> None:
-        packets, reason = 1, reasons.SCTP_CONTROL
+    def _sctp(self, datagrams: list[Datagram], time: int, flow: Flow, span: _Span) -> None:
+        data, start, end, _, cut = span
+        packets, reason = 1, reasons.CUT if cut else reasons.SCTP_CONTROL
         for flags, sequence, first, last in sctp.chunks(data, start, end):
             message = self._user_messages.feed(flow, flags, sequence, data[first:last])
             repeated = self._user_messages.repeated
             reason = reasons.SCTP_RETRANSMISSION if repeated else reasons.PART
             if message is not None:
-                datagrams.append((time, flow, message, 0, len(message), -1, packets))
+                whose = self._flows.cut(flow) if cut and last == end else flow
+                datagrams.append((time, whose, message, 0, len(message), -1, packets))
                 packets = 0
         if packets:
             self._count(reason)

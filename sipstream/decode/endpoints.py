@@ -169,6 +169,7 @@ class Flow:
     """One direction between two endpoints over one transport, inside the tunnel `outer` or none."""
 
     __slots__ = (
+        "cut",
         "destination",
         "destination_key",
         "framer",
@@ -179,6 +180,7 @@ class Flow:
         "stream",
         "tls",
         "transport",
+        "transport_number",
         "websocket",
     )
 
@@ -190,7 +192,11 @@ class Flow:
         self.generation = -1
         """The endpoints' generation that the numbers are of."""
         self.transport = transport
+        self.transport_number = 0
+        """What the index numbers it by, once a message has come."""
         self.outer = outer
+        self.cut = False
+        """Its datagrams lack their ends: the capture has cut them off."""
         self.stream: Stream | None = None
         """The TCP direction's state; kept by `decode.streams`."""
         self.tls: Any = None
@@ -216,6 +222,7 @@ class Flows:
         self.by_key: dict[bytes, Flow] = {}
         """UDP over IPv4: addresses and ports as they stand in the packet, and an interface's index."""
         self._flows: dict[tuple[Key, Key, str, int], Flow] = {}
+        self._cut: dict[Flow, Flow] = {}
 
     def udp4(self, key: bytes) -> Flow:
         """Return the flow of 12 bytes as they stand in an IPv4 packet with UDP.
@@ -240,6 +247,17 @@ class Flows:
                 self._flows = {key: one for key, one in self._flows.items() if one.stream}
             flow = self._flows[key] = Flow(source, destination, transport, outer)
         return flow
+
+    def cut(self, flow: Flow) -> Flow:
+        """Return the flow of the same ends whose datagrams lack their ends."""
+        found = self._cut.get(flow)
+        if found is None:
+            if len(self._cut) >= FLOWS:
+                self._cut.clear()
+            found = Flow(flow.source_key, flow.destination_key, flow.transport, flow.outer)
+            found.cut = True
+            self._cut[flow] = found
+        return found
 
     def reverse(self, flow: Flow) -> Flow:
         """Return the flow in the other direction."""

@@ -50,14 +50,17 @@ def is_hep(data: bytes, start: int, end: int) -> bool:
     return data[start + 1] in (16, 40) and data[start + 2] == (2 if data[start + 1] == 16 else 10)
 
 
-def parse(data: bytes, start: int, end: int) -> Captured | None:
-    """Return what the HEP packet data[start:end] carries, None where it is damaged."""
+def parse(data: bytes, start: int, end: int, cut: bool = False) -> Captured | None:
+    """Return what the HEP packet data[start:end] carries, None where it is damaged.
+
+    `cut` says that the capture lacks the packet's end: then its payload may lack it too.
+    """
     if data[start : start + 4] == MAGIC:
-        return _parse_chunks(data, start, end)
+        return _parse_chunks(data, start, end, cut)
     return _parse_fixed(data, start, end)
 
 
-def _parse_chunks(data: bytes, start: int, end: int) -> Captured | None:
+def _parse_chunks(data: bytes, start: int, end: int, cut: bool) -> Captured | None:
     """Version 3: chunks of vendor, type, length (header included) and value."""
     end = min(end, start + int.from_bytes(data[start + 4 : start + 6], "big"))
     values: dict[int, bytes] = {}
@@ -67,6 +70,8 @@ def _parse_chunks(data: bytes, start: int, end: int) -> Captured | None:
     while place + _CHUNK.size <= end:
         vendor, kind, length = _CHUNK.unpack_from(data, place)
         stop = place + length
+        if cut and (vendor, kind) == (0, _PAYLOAD):
+            stop = min(stop, end)
         if length < _CHUNK.size or stop > end:
             break
         if vendor == 0 and kind in (_PAYLOAD, _PACKED_PAYLOAD):

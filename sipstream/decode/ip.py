@@ -19,7 +19,7 @@ from sipstream.limits import (
     FRAGMENT_TRACKERS,
     MAX_LAYERS,
 )
-from sipstream.reasons import BAD_HEADER, TOO_DEEP
+from sipstream.reasons import BAD_HEADER, CUT, TOO_DEEP
 
 _V4 = struct.Struct("!BBHHHBBH4s4s")
 _V6 = struct.Struct("!IHBB16s16s")
@@ -44,26 +44,31 @@ class Header(NamedTuple):
 
 
 def parse(data: bytes, start: int, end: int) -> Header | str:
-    """Return the IP header at `start`, or the reason why it can't be followed."""
+    """Return the IP header at `start`, or the reason why it can't be followed.
+
+    CUT where data[start:end] ends within it, though it may be as its sender made it.
+    """
     version = data[start] >> 4 if start < end else 0
     if version == 4:
         return _parse_v4(data, start, end)
     if version == 6:
         return _parse_v6(data, start, end)
-    return BAD_HEADER
+    return BAD_HEADER if start < end else CUT
 
 
 def _parse_v4(data: bytes, start: int, end: int) -> Header | str:
     if end - start < 20:
-        return BAD_HEADER
+        return CUT
     first, _, total, identification, flags, _, protocol, _, source, destination = _V4.unpack_from(
         data, start
     )
     header = (first & 15) * 4
     # A total length of 0 is what segmentation offload leaves: the frame then tells.
     stop = start + total if total else end
-    if header < 20 or start + header > min(stop, end):
+    if header < 20 or start + header > stop:
         return BAD_HEADER
+    if start + header > end:
+        return CUT
     fragment = None
     if flags & 0x3FFF:
         fragment = (identification, (flags & 0x1FFF) * 8, bool(flags & 0x2000))
@@ -74,7 +79,7 @@ def _parse_v4(data: bytes, start: int, end: int) -> Header | str:
 
 def _parse_v6(data: bytes, start: int, end: int) -> Header | str:
     if end - start < 40:
-        return BAD_HEADER
+        return CUT
     _, length, protocol, _, source, destination = _V6.unpack_from(data, start)
     stop = start + 40 + length if length else end
     limit = min(stop, end)
@@ -83,7 +88,7 @@ def _parse_v6(data: bytes, start: int, end: int) -> Header | str:
     for _ in range(MAX_LAYERS):
         if protocol == _FRAGMENT:
             if place + 8 > limit:
-                return BAD_HEADER
+                return CUT if stop > end else BAD_HEADER
             protocol, _, flags, identification = struct.unpack_from("!BBHI", data, place)
             place += 8
             if flags & 0xFFF9:
@@ -91,13 +96,13 @@ def _parse_v6(data: bytes, start: int, end: int) -> Header | str:
                 break
         elif protocol in (_HOP_BY_HOP, _ROUTING, _DESTINATION, _AUTHENTICATION):
             if place + 2 > limit:
-                return BAD_HEADER
+                return CUT if stop > end else BAD_HEADER
             units = data[place + 1]
             size = (units + 2) * 4 if protocol == _AUTHENTICATION else (units + 1) * 8
             protocol = data[place]
             place += size
             if place > limit:
-                return BAD_HEADER
+                return CUT if place <= stop else BAD_HEADER
         else:
             return Header(source, destination, protocol, place, limit, fragment, stop > end)
     if fragment is None:

@@ -1,7 +1,8 @@
 """Link layer: where in a frame the IP header stands, below tags, labels and sessions.
 
 Sans-IO. Each link type and each ethertype that wraps another is a function in one table; tunnels use
-the second table too. A frame that leads to no IP gives NOT_IP, one with too many layers TOO_DEEP.
+the second table too. A frame that leads to no IP gives NOT_IP, one with too many layers TOO_DEEP, one
+that ends before the IP header ENDED.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ Place: TypeAlias = tuple[int, int]
 """An ethertype, and where the header it announces begins."""
 
 IPV4, IPV6 = 0x0800, 0x86DD
-NOT_IP, TOO_DEEP = 0, -1
+NOT_IP, TOO_DEEP, ENDED = 0, -1, -3
 RAW_IP = -2
 """IP of the version that its first four bits tell: our own, no ethertype says so."""
 ETHERNET, MPLS, PPP = 0x6558, 0x8847, 0x880B
@@ -44,7 +45,7 @@ FAST_OFFSETS = {
 
 
 def network(linktype: int, data: bytes, start: int, end: int) -> Place:
-    """Return (IPV4 or IPV6, place of its header), or NOT_IP, or TOO_DEEP.
+    """Return (IPV4 or IPV6, place of its header), or NOT_IP, TOO_DEEP or ENDED.
 
     Raises:
         KeyError: the link type isn't known.
@@ -57,7 +58,7 @@ def follow(ethertype: int, data: bytes, place: int, end: int) -> Place:
     """Go from the header at `place` to the IP header behind it; what it returns is `network`'s."""
     for _ in range(MAX_LAYERS):
         if place >= end:
-            return NOT_IP, end
+            return ENDED, end
         if ethertype in (IPV4, IPV6):
             return ethertype, place
         step = _STEPS.get(ethertype)
@@ -71,8 +72,8 @@ def follow(ethertype: int, data: bytes, place: int, end: int) -> Place:
 
 
 def _number(data: bytes, place: int, end: int) -> int:
-    """Return the 16-bit number at `place`, NOT_IP where the frame ends before."""
-    return int.from_bytes(data[place : place + 2], "big") if place + 2 <= end else NOT_IP
+    """Return the 16-bit number at `place`, ENDED where the frame ends before."""
+    return int.from_bytes(data[place : place + 2], "big") if place + 2 <= end else ENDED
 
 
 # What wraps another protocol: each returns what it wraps, and where that begins.
@@ -94,7 +95,7 @@ def _snap(data: bytes, start: int, end: int) -> Place:
 def _label(data: bytes, start: int, end: int) -> Place:
     """A label stack entry (RFC 3032); behind the last stands IP, or Ethernet (RFC 4448)."""
     if start + 5 > end:
-        return NOT_IP, end
+        return ENDED, end
     if not data[start + 2] & 1:
         return MPLS, start + 4
     version = data[start + 4] >> 4
@@ -106,7 +107,9 @@ def _label(data: bytes, start: int, end: int) -> Place:
 
 def _pppoe(data: bytes, start: int, end: int) -> Place:
     """A session's header (RFC 2516)."""
-    return (PPP if start + 6 <= end and data[start + 1] == 0 else NOT_IP), start + 6
+    if start + 6 > end:
+        return ENDED, end
+    return (PPP if data[start + 1] == 0 else NOT_IP), start + 6
 
 
 def _ppp(data: bytes, start: int, end: int) -> Place:
@@ -126,7 +129,7 @@ def _erspan_2(data: bytes, start: int, end: int) -> Place:
 def _erspan_3(data: bytes, start: int, end: int) -> Place:
     """Twelve bytes, and eight of a platform's own where the last bit says so."""
     if start + 12 > end:
-        return NOT_IP, end
+        return ENDED, end
     return ETHERNET, start + (20 if data[start + 11] & 1 else 12)
 
 
@@ -165,7 +168,7 @@ def _null(data: bytes, start: int, end: int) -> Place:
     """BSD loopback: four bytes of address family in the byte order of the machine that wrote it."""
     head = data[start : start + 4]
     if start + 4 > end:
-        return NOT_IP, end
+        return ENDED, end
     family = min(int.from_bytes(head, "little"), int.from_bytes(head, "big"))
     if family == 2:
         return IPV4, start + 4

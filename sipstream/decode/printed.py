@@ -49,6 +49,8 @@ _KNOWN_END = re.compile(b"(?:%b)\\Z" % b"|".join(KNOWN))
 _RESPONSE_CODE = re.compile(rb" \d{3}[ \r\n]")
 _LONGEST_ENDS = 2 * (255 + 64) + 3
 """Two host names with ports, and what stands between: nothing longer is remembered."""
+_BLANKS = 8
+"""Bytes of line ends that may stand before or behind the text of a message."""
 _UDP4, _UDP6 = 28, 48
 """Bytes of the headers of IP and UDP."""
 
@@ -67,6 +69,8 @@ class Printed:
     end: int = 0
     offset_known: bool = False
     """The payload stands in the given text as it is, at `start`."""
+    cut: bool = False
+    """The payload lacks its end."""
     sequence: int = 0
     acknowledged: int = 0
     flags: int = 0
@@ -101,12 +105,25 @@ def _from_text(data: bytes, start: int, line_end: int, end: int) -> Printed:
     begin = _start_line(data, text, end) if text < end else -1
     if begin >= 0:
         stop = _text_end(data, begin, end)
-        return Printed("", None, 0, "UDP", ends, data, begin, stop, True)
+        cut = _lacks_end(data, begin, stop, _length(data, place, head_end))
+        return Printed("", None, 0, "UDP", ends, data, begin, stop, True, cut)
     if payload and call_id_of(payload, 0, len(payload)) is None:
         return Printed(IN_PART if _SAYS_SIP.match(data, place) else NOT_SIP)
     if payload:
-        return Printed("", None, 0, "UDP", ends, payload, 0, len(payload))
+        cut = _lacks_end(payload, 0, len(payload), _length(data, place, head_end))
+        return Printed("", None, 0, "UDP", ends, payload, 0, len(payload), False, cut)
     return Printed(NO_TEXT if text >= end and _SAYS_SIP.match(data, place) else NOT_SIP)
+
+
+def _length(data: bytes, place: int, head_end: int) -> int:
+    """Return the length that a packet's line names from `place` on, -1 where it names none."""
+    length = _LENGTH.search(data, place, head_end)
+    return int(length[1]) if length else -1
+
+
+def _lacks_end(data: bytes, start: int, end: int, length: int) -> bool:
+    """Tell whether text is shorter than the payload was, even if each line has lost its CR."""
+    return end - start + data.count(b"\n", start, end) + _BLANKS < length
 
 
 def _head_end(data: bytes, line_end: int, end: int) -> int:
@@ -226,8 +243,7 @@ def _indented(data: bytes, place: int, head_end: int, end: int) -> tuple[bytes, 
 
     The length that was printed tells which line ends it had.
     """
-    length = _LENGTH.search(data, place, head_end)
-    wanted = int(length[1]) if length else -1
+    wanted = _length(data, place, head_end)
     block = data[head_end + 2 : _text_end(data, head_end + 2, end)]
     joined = block.replace(b"\n\t", b"\r\n")
     missing = wanted - len(joined)

@@ -74,14 +74,17 @@ def followed(
 ) -> str:
     """Return the line of a message in a follow; `number` is the follow's, where there are several.
 
-    Time, endpoints, kind, numbers, Call-ID, and `(copy)` when another capture point gave it before.
+    Time, endpoints, kind, numbers, Call-ID, `(copy)` when another capture point gave it before, and
+    `(cut short)` when the capture lacks its end.
     """
     follow = "" if number is None else f"#{number} "
     ends = f"{escape(message.source_uri)} -> {escape(message.destination_uri)}"
     what = paint.status(shown_kind(message), message.kind)
     whose = paint.call_id(escape(call_id), call_id)
-    copy = "" if message.copy_of is None else paint.dim(" (copy)")
-    return f"{follow}{times.clock(message.time)} {ends} {what} {parties(message)} {whose}{copy}"
+    remarks = "" if message.copy_of is None else paint.dim(" (copy)")
+    if message.cut:
+        remarks += paint.dim(" (cut short)")
+    return f"{follow}{times.clock(message.time)} {ends} {what} {parties(message)} {whose}{remarks}"
 
 
 def _party(value: str) -> str:

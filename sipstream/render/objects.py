@@ -41,7 +41,10 @@ def conversation(place: int, view: Conversation) -> dict[str, object]:
 
 
 def message(view: Message, call_id: str) -> dict[str, object]:
-    """Return a message as an object; `outer` is there only if it has one, `copy_of` in a copy."""
+    """Return a message as an object.
+
+    `outer` is there only if it has one, `copy_of` in a copy, `cut` where the capture lacks its end.
+    """
     response = view.status is not None
     found: dict[str, object] = {
         "call_id": call_id,
@@ -60,6 +63,8 @@ def message(view: Message, call_id: str) -> dict[str, object]:
     original = view.copy_of
     if original is not None:
         found["copy_of"] = original
+    if view.cut:
+        found["cut"] = True
     return found
 
 

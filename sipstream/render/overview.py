@@ -13,6 +13,8 @@ from sipstream.render.lists import parties, shown_kind, under_days
 if TYPE_CHECKING:
     from sipstream.views import Conversation, Message
 
+_TIME_CELLS = 17
+"""A time of day and two blanks, or a mark and one."""
 _FIRST = 256
 """Messages that the width of the kinds' column is taken from; a conversation may have a million."""
 
@@ -43,7 +45,7 @@ def lines(conversation: Conversation, paint: Paint = PLAIN) -> Iterator[str]:
 def _line(number: str, message: Message, width: int, paint: Paint) -> str:
     kind = shown_kind(message)
     fill = " " * (width - cells(kind))
-    before = f"{number} {times.clock(message.time)}  "
+    before = f"{number} {times.clock(message.time):<{_TIME_CELLS}}"
     behind = f"{fill}  ({parties(message)})" + ("  (cut short)" if message.cut else "")
     if paint.enabled and message.copy_of is not None:
         return paint.dim(f"{before}{kind}{behind}")

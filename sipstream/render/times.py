@@ -10,6 +10,10 @@ import time
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 
+from sipstream.limits import EARLIEST_CAPTURE, LATEST_CAPTURE
+
+DOUBTFUL = "?"
+"""Stands behind a time that can't be right: a time of day alone doesn't show it."""
 _NS = 1_000_000_000
 _CYCLE_YEARS = 400
 _CYCLE_SECONDS = 146_097 * 86_400
@@ -18,9 +22,10 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def clock(ns: int) -> str:
-    """Return the time of day, `15:49:30.333525`."""
+    """Return the time of day, `15:49:30.333525`; a `?` behind it says that no capture is of then."""
     seconds, rest = divmod(ns, _NS)
-    return f"{_time_of_day(seconds)}.{rest // 1000:06d}"
+    mark = "" if EARLIEST_CAPTURE <= ns < LATEST_CAPTURE else DOUBTFUL
+    return f"{_time_of_day(seconds)}.{rest // 1000:06d}{mark}"
 
 
 def date(ns: int) -> str:

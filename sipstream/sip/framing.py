@@ -167,7 +167,7 @@ class Framer:
             if match:
                 return match.start()
             last = max(data.rfind(b"\n", body, end) + 1, body)
-            return last if _begins_known(data[last : min(last + _KEEP, end)]) else end
+            return last if begins_known(data[last : min(last + _KEEP, end)]) else end
         stop = body + min(length, MAX_MESSAGE)
         if stop <= end:
             return stop
@@ -183,6 +183,6 @@ class Framer:
         return int(match[0]) if match else None
 
 
-def _begins_known(line: bytes) -> bool:
+def begins_known(line: bytes) -> bool:
     """Tell whether an unfinished line begins like a start line of a known kind."""
     return bool(line) and any(one.startswith(line) or line.startswith(one) for one in _KNOWN_STARTS)

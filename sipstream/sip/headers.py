@@ -71,6 +71,13 @@ def head_end(data: bytes, start: int, end: int) -> int:
     return end if blank is None else blank[0]
 
 
+def lines_end(data: bytes, start: int, end: int) -> int:
+    """Return the place behind the last header line that has an end; `end` where a body follows."""
+    if blank_line(data, start, end) is not None:
+        return end
+    return max(data.rfind(b"\n", start, end) + 1, start)
+
+
 def body_start(data: bytes, start: int, end: int) -> int:
     """Return the place of the body's first byte, `end` where there is none."""
     blank = blank_line(data, start, end)

@@ -10,7 +10,7 @@ from sipstream.decode.held import Held
 from sipstream.limits import MAX_CALL_ID, STREAMS_PENDING
 from sipstream.packets import Linktype, Tally
 from sipstream.sip import headers
-from sipstream.sip.framing import Framer, Located
+from sipstream.sip.framing import Framer, Located, begins_known
 from sipstream.sip.startline import NOT_SIP, kind_of
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Scanner:
                     continue
                 call_id = call_id_of(data, start, end)
                 if call_id is None:
-                    self._tally.reasons[reasons.NO_CALL_ID] += packets
+                    self._tally.reasons[_without_call_id(flow, data, start, end)] += packets
                     continue
             except Exception as error:
                 self._tally.suspect(error, packets, Linktype.PAYLOAD, time, data[start:end])
@@ -71,7 +71,10 @@ class Scanner:
             # To be ignored (RFC 3261 section 7.5).
             begin += 1
         if begin == start or kind_of(data, begin, end) == NOT_SIP:
-            self._tally.reasons[_reason(data, start, end)] += packets
+            line = data[begin:end]
+            cut = flow.cut and b"\n" not in line and (not line or begins_known(line))
+            reason = reasons.CUT if cut else _reason(data, start, end)
+            self._tally.reasons[reason] += packets
             return
         place = offset + begin - start if offset >= 0 else -1
         before = len(found)
@@ -79,7 +82,7 @@ class Scanner:
         if len(found) > before:
             self._tally.with_messages += packets
         else:
-            self._tally.reasons[reasons.NO_CALL_ID] += packets
+            self._tally.reasons[_without_call_id(flow, data, begin, end)] += packets
 
     def _stream(self, datagram: Datagram, found: list[Found]) -> None:
         """Frame a piece of a stream."""
@@ -155,6 +158,13 @@ def call_id_of(data: bytes, start: int, end: int) -> bytes | None:
     if len(slow) > MAX_CALL_ID:
         return slow[:MAX_CALL_ID] + b"..." + hashlib.sha256(slow).hexdigest()[:16].encode()
     return slow
+
+
+def _without_call_id(flow: Flow, data: bytes, start: int, end: int) -> str:
+    """Return why a message has no Call-ID: it has none, or the capture cut its headers short."""
+    if flow.cut and headers.blank_line(data, start, end) is None:
+        return reasons.CUT
+    return reasons.NO_CALL_ID
 
 
 def _is_tls(data: bytes, start: int, end: int) -> bool:

@@ -16,6 +16,12 @@ from typing import Protocol
 from sipstream.packets import Batch, Tally
 
 
+class Missing(str):
+    """A note that says which part of a source couldn't be read: the exit status says so too."""
+
+    __slots__ = ()
+
+
 class Source(Protocol):
     """What the pipeline draws packets from."""
 

@@ -13,9 +13,10 @@ from typing import TypeAlias
 from sipstream.errors import SourceError
 from sipstream.escape import escape
 from sipstream.packets import Batch, Store
-from sipstream.sources import pcap, pcapng
+from sipstream.sources import Missing, pcap, pcapng
 from sipstream.sources.pcap import PcapReader
 from sipstream.sources.pcapng import PcapngReader
+from sipstream.sources.records import RecordReader
 from sipstream.sources.text import TextReader, TextStore
 from sipstream.spool import FileStore, Spool
 
@@ -107,6 +108,10 @@ class AnyReader:
 
         The first ones say where the stream lies in it, whatever `offset` was.
         """
+        if self.hopeless:
+            # Nobody will look at it: it must not fill the disk.
+            self.taken += len(data)
+            return []
         assert isinstance(self._store, Spool)
         place = self._store.append(data)
         if not self.taken:
@@ -141,12 +146,27 @@ class AnyReader:
             return []
         return self._found(self._reader.flush())
 
-    def finish(self) -> list[Batch]:
-        """The stream ended: return what its rest still gives."""
+    def finish(self, *, told: bool = False) -> list[Batch]:
+        """The stream ended: return what its rest still gives.
+
+        `told` says that the user knows already why its end is missing.
+        """
         if self._reader is None:
             self.kind = self.kind or (Kind.TEXT if self._head else None)
             return []
-        return self._found(self._reader.finish())
+        batches = self._reader.finish()
+        if told:
+            self._reader.notes = [
+                note for note in self._reader.notes if not isinstance(note, Missing)
+            ]
+        return self._found(batches)
+
+    @property
+    def hopeless(self) -> bool:
+        """Whether nothing comes of what follows: it is packed, damaged, or no capture at all."""
+        if isinstance(self._reader, RecordReader):
+            return self._reader.broken
+        return self.kind is Kind.GZIP or self.unrecognised(TEXT_SEARCH)
 
     def unrecognised(self, patience: int) -> bool:
         """Return whether no packet was found in `patience` bytes of text."""

@@ -16,7 +16,7 @@ from sipstream import limits
 from sipstream.errors import SourceError, words
 from sipstream.escape import escape
 from sipstream.packets import Batch, Tally
-from sipstream.sources import container, unpack
+from sipstream.sources import Missing, container, unpack
 from sipstream.sources.container import AnyReader, Kind, sniff
 from sipstream.spool import FileStore, Spool
 
@@ -76,7 +76,7 @@ class FileSource:
         for data in self._chunks(file, limits.CHUNK):
             yield reader.feed(data)
             reader.require_known(self.name)
-        yield self._finish(reader)
+        yield self._finish(reader, told=False)
 
     def _unpacked(self, file: FileStore) -> Iterator[list[Batch]]:
         """Yield the batches of a .gz piece by piece, located in a spool of what was unpacked."""
@@ -92,10 +92,10 @@ class FileSource:
         for piece in unpacker.finish():
             yield reader.keep(piece)
         self.notes += unpacker.notes
-        yield self._finish(reader)
+        yield self._finish(reader, told=unpacker.lacks)
 
-    def _finish(self, reader: AnyReader) -> list[Batch]:
-        batches = reader.finish()
+    def _finish(self, reader: AnyReader, *, told: bool) -> list[Batch]:
+        batches = reader.finish(told=told)
         reader.require_known(self.name, ended=True)
         if reader.kind is None:
             self.notes.append("is empty")
@@ -107,10 +107,11 @@ class FileSource:
             try:
                 data = os.pread(file.fileno(), min(size, self._size - self._done), self._done)
             except OSError as error:
-                self.notes.append(f"can't be read at byte {self._done}: {words(error)}")
+                self.notes.append(Missing(f"can't be read at byte {self._done}: {words(error)}"))
                 return
             if not data:
-                self.notes.append(f"became shorter while it was read: it ends at byte {self._done}")
+                what = f"became shorter while it was read: it ends at byte {self._done}"
+                self.notes.append(Missing(what))
                 return
             self._done += len(data)
             yield data
@@ -141,6 +142,17 @@ def open_file(path: Path) -> FileStore:
             return store
         store.close()
     raise SourceError(f"{escape(str(path))}: {what}")
+
+
+def is_absent(path: Path) -> bool:
+    """Tell whether nothing has that name yet; what can't be told is for `open_file` to say."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
 
 
 def refusal(mode: int) -> str | None:

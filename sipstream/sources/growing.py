@@ -47,7 +47,8 @@ class GrowingFile:
         """Where the file was when it was found truncated, until its new first bytes are seen."""
         self._in_hole = False
         self._to_line_end = False
-        self._told = False
+        self._told = ""
+        """What was said of its kind."""
         self.identity = Identity.of(os.fstat(self._fd))
         self._reader = self._new_reader()
 
@@ -92,7 +93,9 @@ class GrowingFile:
         Raises:
             OSError: it can't be read.
         """
-        data: bytes = await self._file.read(limits.CHUNK)
+        # What nothing comes of is left alone until it begins anew.
+        is_left = self._reader.hopeless and self._resume is None
+        data: bytes = b"" if is_left else await self._file.read(limits.CHUNK)
         if self._rewritten(data):
             await self._begin_again()
             return []
@@ -170,7 +173,7 @@ class GrowingFile:
         self._resume = self._position
         self._position = await self._file.seek(0)
         self._head = b""
-        self._told = False
+        self._told = ""
 
     async def _skip_hole(self, resume: int, data: bytes) -> None:
         """Go on where reading ended: the writer does too, and left a hole of zeros before it.
@@ -194,14 +197,18 @@ class GrowingFile:
 
     def _tell_kind(self) -> None:
         """Tell the user, once, when the file is nothing that can be followed."""
-        if self._told:
-            return
         if self._reader.kind is Kind.GZIP:
-            self._told = True
-            self._notes.append("is a .gz, which can't be followed: load it when it is whole")
+            self._tell("is a .gz, which can't be followed: load it when it is whole")
+        elif self._reader.unrecognised(container.TEXT_SEARCH):
+            size = container.TEXT_SEARCH >> 20
+            self._tell(f"has no packet in {size} MiB: not read on until it begins anew")
         elif self._reader.unrecognised(_TEXT_PATIENCE):
-            self._told = True
-            self._notes.append(f"has been {container.UNKNOWN} so far")
+            self._tell(f"has been {container.UNKNOWN} so far")
+
+    def _tell(self, what: str) -> None:
+        if what != self._told:
+            self._told = what
+            self._notes.append(what)
 
 
 def _opener(path: str, flags: int) -> int:

@@ -33,6 +33,7 @@ class PcapReader(RecordReader):
         self._record: struct.Struct | None = None
         self._scale = 1000
         self._linktype = 0
+        self._told_time = False
 
     def _read(self, data: bytes) -> tuple[list[Batch], int]:
         position = 0
@@ -65,6 +66,7 @@ class PcapReader(RecordReader):
         assert self._record is not None
         unpack = self._record.unpack_from
         scale = self._scale
+        second = 1_000_000_000 // scale
         records: list[Record] = []
         append = records.append
         last_header = len(data) - _RECORD
@@ -80,7 +82,19 @@ class PcapReader(RecordReader):
             if end > size:
                 self._need = end - position
                 break
+            if fraction >= second:
+                self._note_time(position, seconds, fraction)
             append((seconds * 1_000_000_000 + fraction * scale, start, end, wire_length))
             position = end
             room -= 1
         return records, position
+
+    def _note_time(self, position: int, seconds: int, fraction: int) -> None:
+        """Say, once, that a part of a second is a second or more: it is carried over."""
+        if not self._told_time:
+            self._told_time = True
+            units = "ns" if self._scale == 1 else "µs"
+            self.notes.append(
+                f"times that no clock has, the first at byte {self._at(position)}: {fraction} {units} "
+                f"behind second {seconds}; they are shown as the seconds that this makes"
+            )

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from sipstream.limits import BATCH_PACKETS, FURTHEST, MAX_PACKET
 from sipstream.packets import Batch, Record, Store
+from sipstream.sources import Missing
 from sipstream.sources.records import RecordReader
 
 MAGIC = b"\x0a\x0d\x0d\x0a"
@@ -84,7 +85,7 @@ class PcapngReader(RecordReader):
                 self._need = length
                 break
             self._read_block(kind, data, position, length, batches)
-            if self._broken:
+            if self.broken:
                 break
             position += length
         return batches, position
@@ -161,9 +162,10 @@ class PcapngReader(RecordReader):
         """Pass over a block that can't be believed; its length says where the next one begins."""
         self._skipped += 1
         if self._skipped <= _SKIPS_TOLD:
-            self.notes.append(f"damaged at byte {self._at(position)}: {what}; it is passed over")
+            where = f"damaged at byte {self._at(position)}"
+            self.notes.append(Missing(f"{where}: {what}; it is passed over"))
         elif self._skipped == _SKIPS_TOLD + 1:
-            self.notes.append("more blocks are damaged and passed over")
+            self.notes.append(Missing("more blocks are damaged and passed over"))
 
     def _add_interface(self, data: bytes, position: int, length: int) -> None:
         """Read an interface description block with its name, resolution and offset options."""

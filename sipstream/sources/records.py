@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 from sipstream.packets import Batch, Store
+from sipstream.sources import Missing
 
 
 class RecordReader(ABC):
@@ -25,11 +26,12 @@ class RecordReader(ABC):
         self._rest = bytearray()
         self._need = 0
         """Bytes of the first record kept, as far as its head tells: no look is worth it before."""
-        self._broken = False
+        self.broken = False
+        """A record can't be believed: nothing more is read."""
 
     def feed(self, data: bytes) -> list[Batch]:
         """Take the next bytes, return the whole packets they complete."""
-        if self._broken:
+        if self.broken:
             return []
         if self._rest:
             self._rest += data
@@ -38,7 +40,7 @@ class RecordReader(ABC):
             data = bytes(self._rest)
         self._need = 0
         batches, position = self._read(data)
-        self._rest = bytearray() if self._broken else bytearray(data[position:])
+        self._rest = bytearray() if self.broken else bytearray(data[position:])
         self._base += position
         return batches
 
@@ -46,9 +48,8 @@ class RecordReader(ABC):
         """Say where the file was cut, if it was; nothing more comes of it."""
         if self._rest:
             place = self._base - self._start
-            self.notes.append(
-                f"cut short at byte {place}: the last {len(self._rest)} bytes are no whole {self.what}"
-            )
+            rest = f"the last {len(self._rest)} bytes are no whole {self.what}"
+            self.notes.append(Missing(f"cut short at byte {place}: {rest}"))
             self._rest.clear()
         return []
 
@@ -65,5 +66,6 @@ class RecordReader(ABC):
 
     def _give_up(self, position: int, what: str) -> None:
         """Stop reading at a record that can't be believed."""
-        self.notes.append(f"damaged at byte {self._at(position)}: {what}; what follows is not read")
-        self._broken = True
+        where = f"damaged at byte {self._at(position)}"
+        self.notes.append(Missing(f"{where}: {what}; what follows is not read"))
+        self.broken = True

@@ -105,7 +105,7 @@ class StdinSource:
         """Return what the input's end still gives."""
         batches = [batch for piece in unpacker.finish() for batch in reader.keep(piece)]
         self._drain(unpacker)
-        batches += reader.finish()
+        batches += reader.finish(told=unpacker.lacks)
         if reader.kind is None:
             self.notes.append("ended without giving anything")
         reader.require_known(self.name, ended=True)

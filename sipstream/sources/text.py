@@ -14,6 +14,7 @@ from datetime import date, datetime, timedelta
 
 from sipstream.limits import BATCH_PACKETS, MAX_TEXT_PACKET
 from sipstream.packets import Batch, Linktype, Record, Store
+from sipstream.sources import Missing
 from sipstream.sources.textclock import Clock, Form, Intervals
 from sipstream.spool import FileStore, Spool
 
@@ -56,6 +57,11 @@ _END = (
     rb"|tcpdump: |reading from file |listening on [^\n]{1,200}, link-type )()()()()"
 )
 """What tcpdump says itself, before the first packet and behind the last."""
+
+_NO_PACKET = re.compile(
+    rb"\n(?=[^\r\n])(?!tcpdump: |listening on |reading from |dropped privs |\^C|\d{1,10} packets? )"
+)
+"""Begins a line that is neither blank nor one of tcpdump's own words."""
 
 _HEADLINE_REACH = 4096
 """Bytes before a message in which its packet's line is looked for."""
@@ -147,6 +153,8 @@ class TextReader:
         """Where in the buffer the packet begins that may still grow; -1: none does."""
         self._pending_time = 0
         self._flushed = False
+        self._strange = 0
+        """Lines that stand in no packet."""
         self._pattern: re.Pattern[bytes] | None = None
         self._clock = Clock(Form.NONE, _EPOCH)
         self._intervals: Intervals | None = None
@@ -186,7 +194,9 @@ class TextReader:
         if self._pending >= 0:
             if not whole:
                 place = self._base + end - self._start
-                self.notes.append(f"cut short at byte {place}: the last packet may lack its end")
+                self.notes.append(
+                    Missing(f"cut short at byte {place}: the last packet may lack its end")
+                )
                 if self._pending <= last and _CUT_STAMP.match(self._buffer, last + 1):
                     end = last + 1
             self._end_packet(records, end)
@@ -200,6 +210,8 @@ class TextReader:
                     )
             batches += self._settled([])
         self._note_orphans(len(self._buffer))
+        if self._strange and self._pattern is not None:
+            self.notes.append(f"{self._strange} lines belong to no packet and are passed over")
         return batches
 
     def _scan(self, limit: int) -> list[Record]:
@@ -209,29 +221,46 @@ class TextReader:
         if self._pattern is None:
             first = _FIRST.search(buffer, self._scanned, limit + _LINE_SHAPE)
             if first is None or first.start() >= limit:
+                self._pass_over(self._scanned, limit)
                 self._scanned = limit
                 return records
             self._recognise(first)
+            self._pass_over(self._scanned, first.start())
             # What stands before it is no packet, however the text was cut.
             self._scanned = first.start()
             time = self._clock.time
         assert self._pattern is not None
+        behind = self._scanned
         for match in self._pattern.finditer(buffer, self._scanned, limit + _LINE_SHAPE):
             place = match.start() + 1
             if place > limit:
                 break
             if self._pending >= 0:
                 self._end_packet(records, place)
+            else:
+                self._pass_over(behind, match.start())
+            behind = place
             self._note_orphans(place)
             self._flushed = False
             if match.lastindex is None or match.lastindex == _STAMPED:
                 self._pending = place
                 before, seconds, fraction = match.group(1, 2, 3)
                 self._pending_time = time((before, seconds, fraction) if seconds else None)
+        if self._pending < 0:
+            self._pass_over(behind, limit)
         self._scanned = max(self._scanned, limit)
         if self._pending >= 0 and len(buffer) - self._pending > MAX_TEXT_PACKET:
             self._end_packet(records, len(buffer))
         return records
+
+    def _pass_over(self, start: int, limit: int) -> None:
+        """Count the lines of no packet that begin behind line ends from `start` to before `limit`."""
+        if self._flushed:
+            return
+        for match in _NO_PACKET.finditer(self._buffer, start, limit + _LINE_SHAPE):
+            if match.start() >= limit:
+                break
+            self._strange += 1
 
     def _recognise(self, first: re.Match[bytes]) -> None:
         """Take the first packet's line for how all of them are stamped."""
@@ -276,7 +305,9 @@ class TextReader:
         start, self._pending = self._pending, -1
         if end - start > MAX_TEXT_PACKET:
             place = self._base + start - self._start
-            self.notes.append(f"the packet at byte {place} was cut after {MAX_TEXT_PACKET} bytes")
+            self.notes.append(
+                Missing(f"the packet at byte {place} was cut after {MAX_TEXT_PACKET} bytes")
+            )
             end = start + MAX_TEXT_PACKET
         records.append((self._pending_time, start, end, end - start))
 

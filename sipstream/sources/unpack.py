@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from sipstream import limits
+from sipstream.sources import Missing
 from sipstream.sources.container import Kind, sniff
 
 if TYPE_CHECKING:
@@ -31,6 +32,8 @@ class Unpacker:
         """Whether it is a .gz; None until the first bytes told."""
         self.ended = False
         """Whether nothing more can come, whatever is fed."""
+        self.lacks = False
+        """Whether a part of the .gz is missing, as its notes say."""
         self._head = b""
         self._member: _Decompress | None = None
         self._taken = 0
@@ -63,9 +66,8 @@ class Unpacker:
         rest = self._head
         self._head = b""
         if self._member is not None and not self.ended:
-            self.notes.append(
-                f"the .gz is cut short after {self._taken} bytes: what it held up to there is kept"
-            )
+            where = f"the .gz is cut short after {self._taken} bytes"
+            self._note(f"{where}: what it held up to there is kept")
             rest = self._member.flush()
             self._member = None
         if rest:
@@ -84,7 +86,7 @@ class Unpacker:
         except zlib.error as error:
             self.ended = True
             words = str(error).rpartition(": ")[2]
-            self.notes.append(f"the .gz is damaged ({words}): what came before is kept")
+            self._note(f"the .gz is damaged ({words}): what came before is kept")
             return _salvage(unharmed, data), b""
         rest = self._member.unconsumed_tail
         if self._member.eof:
@@ -99,20 +101,22 @@ class Unpacker:
             self._member = zlib.decompressobj(_GZIP_FORMAT)
         elif data:
             self.ended = True
-            self.notes.append("what follows the .gz in the same file is not .gz and is left out")
+            self._note("what follows the .gz in the same file is not .gz and is left out")
         return data
 
     def _hold_to_limits(self) -> None:
-        mebibytes = self._given >> 20
+        why = ""
         if self._given >= limits.GZIP_TOTAL:
-            self.ended = True
-            self.notes.append(f"stopped after {mebibytes} MiB were unpacked: the limit for a .gz")
+            why = "the limit for a .gz"
         elif self._given > limits.GZIP_RATIO_FROM and self._given > limits.GZIP_RATIO * self._taken:
+            why = f"over {limits.GZIP_RATIO} times the packed size, which no capture is"
+        if why:
             self.ended = True
-            self.notes.append(
-                f"stopped after {mebibytes} MiB were unpacked: over {limits.GZIP_RATIO} times the"
-                " packed size, which no capture is"
-            )
+            self._note(f"stopped after {self._given >> 20} MiB were unpacked: {why}")
+
+    def _note(self, text: str) -> None:
+        self.lacks = True
+        self.notes.append(Missing(text))
 
 
 def _salvage(member: _Decompress, data: bytes) -> bytes:

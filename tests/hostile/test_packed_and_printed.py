@@ -278,6 +278,25 @@ def test_dates_that_go_back() -> None:
     assert times[0] == times[2] != SECONDS
 
 
+@every_form
+def test_lines_of_no_packet_are_counted(form: str) -> None:
+    """Row P8: what stands before the first packet, or behind tcpdump's last words, is told."""
+    first, second, *_ = TEXT[form]
+    strange = b"Apr 16 12:00:00 a: b\n\n\xff\0\r\n" + b"x" * 5000 + b"\n"
+    own = b"tcpdump: listening on eth0\n\n"
+    end = b"^C2 packets captured\n2 packets received by filter\n0 packets dropped by kernel\n"
+    for text, count in (
+        (own + first + second + end, 0),
+        (strange + first, 3),
+        (own + strange + own + first + end + strange + second + end + strange, 9),
+    ):
+        whole = read(text)
+        notes = [f"{count} lines belong to no packet and are passed over"] if count else []
+        assert whole.notes == notes
+        assert read(text, [1] * len(text)) == whole
+        assert len(whole.messages) == (2 if second in text else 1)
+
+
 def test_no_time_on_the_first_line() -> None:
     """Row P8: a packet whose time tcpdump couldn't print, before all others: the same in any cut."""
     lines = [packet.partition(b" ")[2] for packet in TEXT["-A"]]

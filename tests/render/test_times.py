@@ -41,7 +41,7 @@ def test_summer_time_begins_within_a_capture(zone: Callable[[str], None]) -> Non
 
 def test_before_1970_and_far_away(zone: Callable[[str], None]) -> None:
     zone("UTC")
-    assert times.clock(-1) == "23:59:59.999999"
+    assert times.clock(-1) == "23:59:59.999999?"
     assert times.iso(-1) == "1969-12-31T23:59:59.999999+00:00"
     assert times.iso(0) == "1970-01-01T00:00:00.000000+00:00"
     assert times.iso(253_402_300_800 * 10**9) == "+10000-01-01T00:00:00.000000+00:00"
@@ -51,7 +51,7 @@ def test_before_1970_and_far_away(zone: Callable[[str], None]) -> None:
 
 @given(st.integers() | st.integers(-(1 << 63), (1 << 63) - 1) | st.integers(-(10**40), 10**40))
 def test_any_number_gives_a_time(ns: int) -> None:
-    assert re.fullmatch(r"\d\d:\d\d:\d\d\.\d{6}", times.clock(ns))
+    assert re.fullmatch(r"\d\d:\d\d:\d\d\.\d{6}\??", times.clock(ns))
     assert re.fullmatch(
         r"[+-]?\d{4,}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}[+-]\d\d:\d\d(:\d\d)?", times.iso(ns)
     )
@@ -63,4 +63,4 @@ def test_iso_reads_back(ns: int) -> None:
     assert moment.tzinfo is not None
     assert int(moment.timestamp()) == ns // 10**9
     assert moment.microsecond == ns // 1000 % 10**6
-    assert moment.astimezone().strftime("%H:%M:%S.%f") == times.clock(ns)
+    assert moment.astimezone().strftime("%H:%M:%S.%f") == times.clock(ns).removesuffix("?")

@@ -155,7 +155,9 @@ def show_filter(console: Console) -> None:
 async def show_sources(console: Console) -> None:
     """Shows what came from each source
 
-    Packets that gave messages and packets counted by reason add up to all packets.
+    Packets that gave messages and packets counted by reason add up to all packets. "cut by
+    snaplen": the capture keeps too little of the packet. Checksums aren't verified, since the host
+    that sends leaves them to its network card: a message with a bad one is shown.
 
     Examples:
 
