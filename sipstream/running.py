@@ -19,6 +19,7 @@ from sipstream.conversations import Conversations
 from sipstream.errors import CommandError, SourceError
 from sipstream.figures import CaptureStatus, Loaded, Progress
 from sipstream.opening import Opened
+from sipstream.packets import Tally
 from sipstream.reasons import FAULT, IN_PART, NO_TEXT
 from sipstream.sources import Source
 from sipstream.spool import PcapSpool
@@ -99,11 +100,7 @@ class Sources:
             running.task.cancel()
         await self._tasks.__aexit__(kind, error, trace)
         for source in captures:
-            tally = source.tally
-            self.notice(
-                f"{source.name}: {tally.packets} packets, {tally.messages} messages, "
-                f"{tally.drops} dropped by the kernel"
-            )
+            self.notice(f"{source.name}: {_account(source.tally)}")
         if self._written is not None:
             self._written.close()
 
@@ -318,8 +315,13 @@ class Sources:
     async def _listen(self) -> None:
         """Pass on what running sources have to say, also while no packet comes."""
         while self._running:
-            for source in self._running:
-                self._say(source)
+            for source in self.running:
+                try:
+                    self._say(source)
+                except Exception as error:
+                    # A sentence that can't be said ends nothing.
+                    suspects.keep_traceback(error)
+                    source.notes.clear()
             await asyncio.sleep(_NOTE_SECONDS)
 
     async def _run(self, intake: pipeline.Intake, tell_end: bool) -> None:
@@ -370,3 +372,12 @@ class Sources:
                     f"{source.name}: SIP {reason} can't be loaded: "
                     f"let tcpdump print it with {flags}"
                 )
+
+
+def _account(tally: Tally) -> str:
+    """Return what came of a capture: received, dropped by the kernel, without message by reason."""
+    text = (
+        f"{tally.packets} packets, {tally.messages} messages, {tally.drops} dropped by the kernel"
+    )
+    reasons = [f"{count} {reason}" for reason, count in tally.reasons.most_common() if count]
+    return f"{text}; {', '.join(reasons)}" if reasons else text
