@@ -51,17 +51,24 @@ class Follow:
                 self._upto.setdefault(number, conversations[number].last_arrived)
 
     def feed(self, conversations: Conversations, touched: list[int]) -> None:
-        """Show what conversations that got messages have to show."""
+        """Show what conversations that got messages have to show; all of it or, on a fault, nothing."""
         due: list[Message] = []
+        upto: dict[int, int] = {}
         for number in touched:
             if self._matches.judge(conversations, number):
                 conversation = conversations[number]
                 due.extend(conversation.arrived(self._upto.get(number, -1)))
-                self._upto[number] = conversation.last_arrived
+                upto[number] = conversation.last_arrived
         if due:
-            due.sort(key=lambda message: message.time)
-            self.shown += len(due)
+            # By arrival: the clock of who captured may have been set back.
+            due.sort(key=lambda message: message.id)
             self._deliver(self, due)
+            self.shown += len(due)
+        self._upto.update(upto)
+
+    def pass_over(self, conversations: Conversations, number: int) -> None:
+        """Leave out what a conversation has so far: to show it failed."""
+        self._upto[number] = conversations[number].last_arrived
 
     def forget(self, conversations: Conversations, numbers: list[int]) -> None:
         """Conversations were given up, or lost messages."""
