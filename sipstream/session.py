@@ -192,16 +192,16 @@ class Session:
                     self.faults.note("filter", error)
         for follow in self.follows.copy():
             try:
-                follow.feed(self.conversations, touched)
+                follow.feed(self.conversations, touched, added)
             except Exception:
-                self._feed_singly(follow, touched)
+                self._feed_singly(follow, touched, added)
 
-    def _feed_singly(self, follow: Follow, touched: list[int]) -> None:
+    def _feed_singly(self, follow: Follow, touched: list[int], added: list[int]) -> None:
         """A follow failed on what came: leave out what it fails on, end it when that is too often."""
         name = f"follow {follow.number}"
         for number in touched:
             try:
-                follow.feed(self.conversations, [number])
+                follow.feed(self.conversations, [number], added)
             except Exception as error:
                 follow.pass_over(self.conversations, number)
                 if not self.faults.note(name, error):

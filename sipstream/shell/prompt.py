@@ -121,7 +121,7 @@ class Prompt:
         size = sum(map(len, lines))
         if self._lost_above or self._size_above + size > OUTPUT_QUEUE:
             # Once some found no room no others get in, so their order is kept.
-            self._lost_above += len(lines)
+            self._lost_above += sum(line.count("\n") + 1 for line in lines)
         else:
             self._above += lines
             self._size_above += size

@@ -99,16 +99,16 @@ def answered(terminal: Terminal, pattern: str, keys: str) -> float:
 def test_ctrl_c_in_all_places_and_twice(bash: Terminal, tmp_path: Path) -> None:
     """Row S1: at the prompt, in a follow, in a slow filter; the terminal is as it was."""
     before = modes(bash, "before")
-    write_pcap(tmp_path / "large.pcap", 200_000)
+    write_pcap(tmp_path / "large.pcap", 100_000)
     bash.type(f"{SIPSTREAM} large.pcap\r")
-    bash.until(r"conversations \(200000 SIP messages\) extracted", 60)
+    bash.until(r"conversations \(100000 SIP messages\) extracted", 60)
     bash.at_prompt()
     delays = [answered(bash, "'exit' or Ctrl-D leaves", "\x03\x03\x03")]
     bash.command("follow dstnum 5660066")
     delays.append(answered(bash, "^follow ended", "\x03"))
     bash.command("filter")
     bash.type("add header Subject nothing\r")
-    bash.pump(0.3)
+    bash.pump(0.1)
     delays.append(answered(bash, "interrupted$", "\x03\x03"))
     bash.command("show")
     bash.until("^condition or$")
@@ -163,7 +163,7 @@ def test_a_terminal_that_changes_its_size_all_the_time(start: Start) -> None:
     done = threading.Event()
 
     def shake() -> None:
-        for number in range(3000):
+        for number in range(1500):
             rows, columns = sizes[number % len(sizes)]
             place = struct.pack("HHHH", rows, columns, 0, 0)
             fcntl.ioctl(terminal.child.child_fd, termios.TIOCSWINSZ, place)
