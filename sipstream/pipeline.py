@@ -63,9 +63,14 @@ class Intake:
         self._conversations = conversations
 
     def _group(self, datagrams: list[Datagram], store: Store, tap: str) -> list[int]:
+        with_messages = self.source.tally.with_messages
         found = self._scanner.feed(datagrams)
         before = self._conversations.opened
-        added = self._conversations.feed(found, store, tap)
+        try:
+            added = self._conversations.feed(found, store, tap)
+        except Exception:
+            self.source.tally.with_messages = with_messages
+            raise
         self.opened += self._conversations.opened - before
         self.source.tally.messages += len(added)
         return added

@@ -15,6 +15,7 @@ from support import batch, ethernet, ipv4, sip, udp
 from terminal import Terminal
 
 from sipstream import faults
+from sipstream.conversations import Conversations
 from sipstream.decode.decoder import Decoder
 from sipstream.filters import FilterSet
 from sipstream.follow import Follow
@@ -108,6 +109,42 @@ async def test_a_stage_that_fails_on_a_batch(
     assert b"bad" in (state / "suspects-1.pcap").read_bytes()
 
 
+@pytest.mark.parametrize("step", ["_open", "_user", "_move"])
+async def test_grouping_that_fails_leaves_no_message_half_entered(
+    step: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Row S7: what comes behind has its own time and text, not its neighbour's."""
+    whole = getattr(Conversations, step)
+
+    def planted(self: Conversations, *arguments: Any) -> Any:
+        return (
+            fail() if any(b"bad" in one for one in _texts(arguments)) else whole(self, *arguments)
+        )
+
+    monkeypatch.setattr(Conversations, step, planted)
+    watched = Watched()
+    async with watched.session as session:
+        await session.follow(None)
+        tally = await watched.feed("one", "bad", "two", "two")
+        found = {one.call_id: one for one in session.conversations}
+        assert found["two"].count == 1
+        assert found["one"].first.header("Call-ID") == "one"
+        assert found["two"].first.header("Call-ID") == "two"
+        columns = [
+            len(column) for name, column in vars(session.conversations.index).items()
+            if name.startswith("m_")
+        ]  # fmt: skip
+        assert len(set(columns)) == 1
+        assert ("bad" in found) == (step == "_move")
+    assert [call_id for _, call_id in watched.shown] == ["one", "two"]
+    assert tally.reasons == {"fault in sipstream (PlantedError)": 1}
+    assert tally.packets == 4 == tally.with_messages + 1
+
+
+def _texts(arguments: tuple[Any, ...]) -> list[bytes]:
+    return [one for one in arguments if isinstance(one, bytes)]
+
+
 async def test_a_stage_that_fails_all_the_time_ends_its_source_alone(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -182,6 +219,32 @@ async def test_one_bad_message_costs_a_follow_no_other_of_its_batch() -> None:
         await session.sources.wait_sources()
         assert watched.shown == [(1, "one"), (1, "two")]
         assert [one.shown for one in session.follows] == [2]
+
+
+async def test_what_a_follow_failed_on_is_left_out_and_what_follows_it_is_not() -> None:
+    """Row S7: the next message of the same call is shown, alone."""
+    watched = Watched()
+    async with watched.session as session:
+        await session.follow(None)
+
+        def deliver(follow: Follow, messages: list[Message]) -> None:
+            if len(messages) > 1 or messages[0].id == 0:
+                fail()
+            watched._deliver(follow, messages)
+
+        session.deliver = deliver
+        for place in range(2):
+            source = Feed(str(place))
+            message = sip(call_id="call", cseq=f"{place} INVITE")
+            source.batches = lambda one=message: _one(one)  # type: ignore[method-assign]
+            session.sources._start(source)  # type: ignore[arg-type]
+            await session.sources.wait_sources()
+        assert watched.shown == [(1, "call")]
+        assert session.faults.counts == {"follow 1": 1}
+
+
+async def _one(message: bytes) -> AsyncIterator[Batch]:
+    yield batch([ethernet(ipv4(udp(message)))])
 
 
 async def test_a_follow_that_fails_all_the_time_ends() -> None:

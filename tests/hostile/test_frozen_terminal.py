@@ -64,10 +64,10 @@ def at_rest(terminal: Terminal) -> None:
     taken, end = processor_seconds(terminal.child.pid), time.monotonic() + 60
     worked = False
     while True:
-        terminal.pump(1)
+        terminal.pump(0.5)
         now = processor_seconds(terminal.child.pid)
-        if worked and now - taken < 0.1:
+        if worked and now - taken < 0.05:
             return
-        worked = worked or now - taken > 0.1
+        worked = worked or now - taken > 0.05
         taken = now
         assert time.monotonic() < end

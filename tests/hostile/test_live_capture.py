@@ -121,8 +121,8 @@ def test_an_interface_that_is_down_for_a_while(
     hosts.ip("b", "link", "set", "vb", "down")
     wait_for(program.stderr, b"vb: is down; the capture goes on when it is up again\n")
     before = processor_seconds(program.pid)
-    time.sleep(2)
-    assert processor_seconds(program.pid) - before < 0.2
+    time.sleep(1.5)
+    assert processor_seconds(program.pid) - before < 0.15
     hosts.ip("b", "link", "set", "vb", "up")
     time.sleep(1)
     hosts.send(sip(call_id="after"))
@@ -130,7 +130,7 @@ def test_an_interface_that_is_down_for_a_while(
     output, errors = stop(program)
     assert call_ids(output) == ["after"]
     back, account = errors.decode().splitlines()
-    assert re.fullmatch(r"vb: is up again after [234] s", back)
+    assert re.fullmatch(r"vb: is up again after [1234] s", back)
     assert account.startswith("vb: 2 packets, 2 messages, 0 dropped")
 
 
