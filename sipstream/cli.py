@@ -1,7 +1,8 @@
 """Options and arguments -> a session, and what is done with it: commands, a follow, or the shell.
 
 Exit status: 0, 1 when a command or a source failed, 2 for bad usage, 3 when a source could be read
-in part only (it is cut short or damaged), 130 on Ctrl-C.
+in part only (it is cut short or damaged), 77 when --live lacks the permission to capture (EX_NOPERM
+of sysexits.h), 128 + N when signal N ended it: 130 on Ctrl-C, 129 when the terminal is gone.
 """
 
 from __future__ import annotations
@@ -9,24 +10,25 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-import signal
 import stat
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sipstream.errors import SipstreamError
+from sipstream import suspects
+from sipstream.errors import CaptureDeniedError, SipstreamError
 from sipstream.escape import shield
+from sipstream.faults import where
 from sipstream.options import STDIN, Options, parse, parser
+from sipstream.signals import HUNG_UP, INTERRUPTED, until_ended
 
 if TYPE_CHECKING:
     from sipstream.opening import Opened
     from sipstream.session import Session
     from sipstream.shell.console import Console
-    from sipstream.shell.output import Writer
 
-FAILED, PARTIAL, INTERRUPTED = 1, 3, 130
+FAILED, PARTIAL, DENIED = 1, 3, 77
 _LONGEST_LINE = 1 << 20
 """Bytes of one command on standard input."""
 _PATIENCE = 1.0
@@ -94,11 +96,12 @@ async def _main(options: Options, opened: Opened) -> int:
             session.sources.write = options.write
             session.sources.opened = opened
             console = Console(session, out)
+            asyncio.get_running_loop().set_exception_handler(session.faults.in_loop)
             if errors.isatty():
                 console.width = _terminal_width
             # In front of a shell Ctrl-C ends a load only, otherwise all of it.
             ends_less = session.sources.interrupt if _has_shell(options) else lambda: False
-            status = await _until_ended(_work(options, console), writer, ends_less)
+            status = await until_ended(_work(options, console), writer, ends_less, console.note)
         with suppress(TimeoutError):
             async with asyncio.timeout(_PATIENCE):
                 await writer.drain(0)
@@ -106,6 +109,10 @@ async def _main(options: Options, opened: Opened) -> int:
             out.error("not all could be written: no space left where standard output goes")
             return FAILED
         return status
+    except Exception as error:
+        kept = suspects.keep_traceback(error)
+        out.error(f"a fault in sipstream ended it ({type(error).__name__}){where(kept)}")
+        return FAILED
     finally:
         out.close()
 
@@ -115,36 +122,6 @@ def _has_shell(options: Options) -> bool:
     if options.commands or options.follow is not None:
         return False
     return STDIN in options.files or (os.isatty(0) and os.isatty(1))
-
-
-async def _until_ended(
-    work: Coroutine[object, object, int], writer: Writer, ends_less: Callable[[], bool]
-) -> int:
-    """Do the work; end orderly when told to, quietly when whoever reads has gone.
-
-    On Ctrl-C `ends_less` is asked first: it returns whether there was something less to end.
-    """
-    loop = asyncio.get_running_loop()
-    status = 0
-
-    async with asyncio.TaskGroup() as tasks:
-        working = tasks.create_task(work)
-
-        def end(why: int) -> None:
-            nonlocal status
-            status = why
-            working.cancel()
-
-        async def watch() -> None:
-            await writer.wait_broken()
-            end(0)
-
-        watching = tasks.create_task(watch())
-        working.add_done_callback(lambda _: watching.cancel())
-        loop.add_signal_handler(signal.SIGINT, lambda: None if ends_less() else end(INTERRUPTED))
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            loop.add_signal_handler(number, end, 128 + number)
-    return status if working.cancelled() else working.result()
 
 
 async def _work(options: Options, console: Console) -> int:
@@ -166,8 +143,7 @@ async def _work(options: Options, console: Console) -> int:
         if options.commands:
             good = good and await _run_commands(_given(options.commands), console)
         elif _has_shell(options):
-            await _shell(options, console)
-            return 0
+            return await _shell(options, console)
         else:
             good = await _run_commands(_typed(), console) and good
             if options.write is not None and not console.finished:
@@ -176,7 +152,7 @@ async def _work(options: Options, console: Console) -> int:
         return _status(good, session)
     except SipstreamError as error:
         console.out.error(str(error))
-        return FAILED
+        return DENIED if isinstance(error, CaptureDeniedError) else FAILED
 
 
 def _status(good: bool, session: Session) -> int:
@@ -249,8 +225,10 @@ async def _typed() -> AsyncIterator[str]:
     mode = os.fstat(0).st_mode
     with open(0, "rb", closefd=False) as file:  # noqa: ASYNC230
         if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(0)):
-            for line in file:
-                yield line.decode("utf-8", "surrogateescape")
+            # What can't be read holds no commands: nohup leaves /dev/null open for writing only.
+            with suppress(OSError):
+                for line in file:
+                    yield line.decode("utf-8", "surrogateescape")
             return
         await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), file)
         try:
@@ -260,8 +238,8 @@ async def _typed() -> AsyncIterator[str]:
             raise SipstreamError(f"a command has at most {_LONGEST_LINE} bytes") from error
 
 
-async def _shell(options: Options, console: Console) -> None:
-    """Ask for commands on the terminal until the user leaves."""
+async def _shell(options: Options, console: Console) -> int:
+    """Ask for commands on the terminal until the user leaves, or the terminal is gone."""
     from prompt_toolkit.input import create_input
 
     from sipstream.shell.prompt import Prompt
@@ -281,6 +259,7 @@ async def _shell(options: Options, console: Console) -> None:
         if not (options.files or options.live or options.tail):
             console.out.line(_WELCOME)
         await Prompt(console, console.out.writer, keys).run()
+        return HUNG_UP if keys.closed else 0
 
 
 def _terminal_width() -> int:

@@ -186,9 +186,9 @@ class Conversations:
                     self._endless.add(number)
             index.m_conversation[message] = number
             heard[number] = batch
-            self._move(number, kind, data, start, end)
             added.append(message)
-        self.message_count += len(added)
+            self.message_count += 1
+            self._move(number, kind, data, start, end)
         return added
 
     def _open(
@@ -198,6 +198,8 @@ class Conversations:
         index = self.index
         if index.m_transport[message] & CUT:
             end = headers.lines_end(data, start, end)
+        # First what may fail: nothing of a conversation is entered then.
+        source, destination = (self._user(data, start, end, name) for name in ("From", "To"))
         number = self._ids[call_id] = index.free_conversations.pop()
         self._call_id_bytes += len(call_id)
         self.opened += 1
@@ -206,8 +208,8 @@ class Conversations:
         index.c_latest[number] = time
         index.c_begun[number] = index.batch
         index.c_count[number] = 1
-        index.c_src_user[number] = self._user(data, start, end, "From")
-        index.c_dst_user[number] = self._user(data, start, end, "To")
+        index.c_src_user[number] = source
+        index.c_dst_user[number] = destination
         index.c_kinds[number] = 1
         index.c_state[number] = states.NEW
         self._in_order = self._in_order and time >= self._newest

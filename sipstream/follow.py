@@ -6,7 +6,9 @@ It says which messages are to be shown next; who shows them, and where, is hande
 from __future__ import annotations
 
 import asyncio
+from array import array
 from collections.abc import Callable
+from itertools import repeat
 
 from sipstream.conversations import Conversations
 from sipstream.matches import Matches
@@ -40,39 +42,59 @@ class Follow:
         self._deliver = deliver
         self._predicate = matches
         self._matches = Matches(matches)
-        self._upto: dict[int, int] = {}
+        self._upto = array("i")
+        """For each conversation the message up to which it is shown, -1 while none is."""
 
     async def begin(self, conversations: Conversations) -> None:
         """Note what matches already, so that only what comes from now on is shown."""
         for _ in self._matches.judge_all(conversations):
             await asyncio.sleep(0)
+        self._make_room(conversations)
         for number in range(conversations.places):
-            if number in self._matches and conversations.has(number):
-                self._upto.setdefault(number, conversations[number].last_arrived)
+            if number in self._matches and self._upto[number] < 0 and conversations.has(number):
+                self._upto[number] = conversations[number].last_arrived
 
-    def feed(self, conversations: Conversations, touched: list[int]) -> None:
-        """Show what conversations that got messages have to show."""
+    def feed(self, conversations: Conversations, touched: list[int], added: list[int]) -> None:
+        """Show what conversations that got messages have to show; all of it or, on a fault, nothing.
+
+        `added` are the numbers of the messages that they got, in order of arrival.
+        """
+        self._make_room(conversations)
         due: list[Message] = []
+        upto: dict[int, int] = {}
         for number in touched:
             if self._matches.judge(conversations, number):
                 conversation = conversations[number]
-                due.extend(conversation.arrived(self._upto.get(number, -1)))
-                self._upto[number] = conversation.last_arrived
+                due.extend(conversation.arrived(self._upto[number]))
+                upto[number] = conversation.last_arrived
         if due:
-            due.sort(key=lambda message: message.time)
-            self.shown += len(due)
+            # By arrival, behind what was there before: a clock may have been set back.
+            arrival = {number: place for place, number in enumerate(added)}
+            due.sort(key=lambda message: (arrival.get(message.id, -1), message.time))
             self._deliver(self, due)
+            self.shown += len(due)
+        for number, message in upto.items():
+            self._upto[number] = message
+
+    def pass_over(self, conversations: Conversations, number: int) -> None:
+        """Leave out what a conversation has so far: to show it failed."""
+        self._upto[number] = conversations[number].last_arrived
 
     def forget(self, conversations: Conversations, numbers: list[int]) -> None:
         """Conversations were given up, or lost messages."""
+        self._make_room(conversations)
         for number in numbers:
             if not conversations.has(number):
                 self._matches.forget(number)
-                self._upto.pop(number, None)
-            elif number in self._upto:
+                self._upto[number] = -1
+            elif self._upto[number] >= 0:
                 self._upto[number] = conversations[number].last_arrived
 
     def forget_all(self) -> None:
         """All conversations were cleared."""
-        self._upto.clear()
+        self._upto = array("i")
         self._matches = Matches(self._predicate)
+
+    def _make_room(self, conversations: Conversations) -> None:
+        """Have a place for each conversation: four bytes, where a dict takes a hundred."""
+        self._upto.extend(repeat(-1, conversations.places - len(self._upto)))

@@ -128,6 +128,13 @@ MAX_SUSPECTS = 1000
 MAX_SUSPECTS_FILE = 4 << 20
 """Bytes of each file that keeps faults."""
 
+RESTARTS = 5
+"""Times within RESTART_SECONDS that a stage goes on after a fault of ours: one that fails at each
+message would fill the disk with tracebacks."""
+
+RESTART_SECONDS = 60.0
+"""Within which RESTARTS counts."""
+
 OUTERS = 65_536
 """Distinct tunnels kept by name; what comes in others is shown as from another tunnel."""
 

@@ -72,6 +72,18 @@ class Tally:
     suspects: list[Suspect] = field(default_factory=list)
     """Packets that a stage failed on; who keeps them clears the list."""
 
+    @property
+    def unaccounted(self) -> int:
+        """How many packets aren't counted yet as with messages, or by reason."""
+        return self.packets - self.with_messages - self.reasons.total()
+
+    def suspect_all(self, error: Exception, packets: int, batch: Batch) -> None:
+        """Count a batch that a stage failed on, and keep what there is room for."""
+        self.reasons[f"{FAULT} ({type(error).__name__})"] += packets
+        room = MAX_SUSPECTS - len(self.suspects)
+        for time, start, end, _ in batch.records[:room]:
+            self.suspects.append(Suspect(batch.linktype, time, batch.data[start:end]))
+
     def suspect(
         self, error: Exception, packets: int, linktype: int, time: int, data: Octets
     ) -> None:

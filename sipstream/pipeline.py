@@ -15,6 +15,7 @@ from sipstream.conversations import Conversations
 from sipstream.decode.decoder import Decoder
 from sipstream.decode.keylog import Secrets
 from sipstream.decode.streams import Datagram
+from sipstream.faults import Restarts
 from sipstream.packets import Batch, Store
 from sipstream.sip.scan import Scanner
 from sipstream.sources import Source
@@ -34,12 +35,26 @@ class Intake:
         self._conversations = conversations
         self._decoder = Decoder(source.tally, conversations.index.endpoints, secrets)
         self._scanner = Scanner(source.tally)
+        self._restarts = Restarts()
 
     def feed(self, batch: Batch) -> list[int]:
-        """Take a batch through all stages, return the numbers of the messages that came of it."""
+        """Take a batch through all stages, return the numbers of the messages that came of it.
+
+        A batch that a stage fails on is passed over; its packets are counted, and kept. When that
+        happens too often the fault is raised, and ends the source.
+        """
         if batch.records:
             self._store, self._tap = batch.store, batch.tap
-        return self._group(self._decoder.feed(batch), batch.store, batch.tap)
+        tally = self.source.tally
+        packets, before = tally.packets, tally.unaccounted
+        try:
+            return self._group(self._decoder.feed(batch), batch.store, batch.tap)
+        except Exception as error:
+            tally.packets = packets + len(batch.records)
+            tally.suspect_all(error, tally.unaccounted - before, batch)
+            if not self._restarts.again():
+                raise
+            return []
 
     def finish(self) -> list[int]:
         """The source ended: return the numbers of messages that streams still held."""
@@ -52,9 +67,14 @@ class Intake:
         self._conversations = conversations
 
     def _group(self, datagrams: list[Datagram], store: Store, tap: str) -> list[int]:
+        with_messages = self.source.tally.with_messages
         found = self._scanner.feed(datagrams)
         before = self._conversations.opened
-        added = self._conversations.feed(found, store, tap)
+        try:
+            added = self._conversations.feed(found, store, tap)
+        except Exception:
+            self.source.tally.with_messages = with_messages
+            raise
         self.opened += self._conversations.opened - before
         self.source.tally.messages += len(added)
         return added

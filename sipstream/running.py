@@ -1,7 +1,7 @@
 """The sources of a session: files that are loaded, and what runs in the background.
 
 The one place where their tasks start and end. What comes of them goes into the session's
-conversations; words for the user go through `notice` and `complain`.
+conversations; words for the user go through `notices`.
 """
 
 from __future__ import annotations
@@ -19,10 +19,9 @@ from sipstream.decode.keylog import Secrets
 from sipstream.errors import CommandError, SourceError
 from sipstream.escape import brief, escape
 from sipstream.figures import CaptureStatus, Loaded, Progress
-from sipstream.limits import TLS_SECRETS
+from sipstream.notices import Notices
 from sipstream.opening import Opened
-from sipstream.reasons import FAULT, IN_PART, NO_TEXT, TLS
-from sipstream.sources import Missing, Source
+from sipstream.sources import Source
 from sipstream.spool import PcapSpool
 
 if TYPE_CHECKING:
@@ -31,16 +30,6 @@ if TYPE_CHECKING:
 
 _NOTE_SECONDS = 0.2
 """How often sources are asked whether they have something to say."""
-_PRINTED = "SIP {} can't be loaded: let tcpdump print it with"
-_ADVICE = {
-    NO_TEXT: f"{_PRINTED.format(NO_TEXT)} -v, -A or -X",
-    IN_PART: f"{_PRINTED.format(IN_PART)} -A or -X",
-    TLS: f"{TLS} can't be read: --keylog FILE opens connections of which it has the secrets",
-}
-"""Why packets gave no message, and what would help."""
-_FORGOTTEN = f"key logs hold more than {TLS_SECRETS} secrets of TLS: the oldest are forgotten"
-
-Notice = Callable[[str], None]
 
 
 @dataclass(slots=True)
@@ -71,17 +60,13 @@ class Sources:
         """Every source so far, ended ones too; each has its tally."""
         self.failed = False
         """A source that ran in the background ended with an error."""
-        self._told_partial = False
         self.write: Path | None = None
         """Where live captures are kept (`--write`)."""
         self.opened = Opened()
         """What was opened before, with rights that are gone."""
         self.secrets = Secrets()
         """Of TLS connections, from key logs."""
-        self.notice: Notice = lambda text: None
-        """Called with what sources have to say, a sentence at a time."""
-        self.complain: Notice = lambda text: None
-        """Called with the error that ended a source."""
+        self.notices = Notices(self.secrets)
         self._conversations = conversations
         self._publish = publish
         self._shown = shown
@@ -92,8 +77,6 @@ class Sources:
         self._interface = ""
         """What was captured last."""
         self._written: PcapSpool | None = None
-        self._advised: set[tuple[Source, str]] = set()
-        """Sources of which the user was told what would help, and why."""
 
     async def __aenter__(self) -> Sources:
         await self._tasks.__aenter__()
@@ -110,19 +93,14 @@ class Sources:
             running.task.cancel()
         await self._tasks.__aexit__(kind, error, trace)
         for source in captures:
-            tally = source.tally
-            self.notice(
-                f"{escape(source.name)}: {tally.packets} packets, {tally.messages} messages, "
-                f"{tally.drops} dropped by the kernel"
-            )
+            self.notices.ended(source)
         if self._written is not None:
             self._written.close()
 
     @property
     def partial(self) -> bool:
         """Whether a part of some source couldn't be read: it is cut short or damaged."""
-        waiting = (note for source in self.all for note in source.notes)
-        return self._told_partial or any(isinstance(note, Missing) for note in waiting)
+        return self.notices.partial(self.all)
 
     @property
     def running(self) -> list[Source]:
@@ -162,10 +140,10 @@ class Sources:
                 self.all.remove(source)
             raise
         except Exception as error:
-            raise SourceError(self._fault(source, error)) from error
+            raise SourceError(self.notices.fault(source, error)) from error
         finally:
             self._stop_load = None
-            self._say(source)
+            self.notices.pass_on(source)
         return Loaded(intake.opened, source.tally.messages, stopped)
 
     def interrupt(self) -> bool:
@@ -341,8 +319,13 @@ class Sources:
     async def _listen(self) -> None:
         """Pass on what running sources have to say, also while no packet comes."""
         while self._running:
-            for source in self._running:
-                self._say(source)
+            for source in self.running:
+                try:
+                    self.notices.pass_on(source)
+                except Exception as error:
+                    # A sentence that can't be said ends nothing.
+                    suspects.keep_traceback(error)
+                    source.notes.clear()
             await asyncio.sleep(_NOTE_SECONDS)
 
     async def _run(self, intake: pipeline.Intake, tell_end: bool) -> None:
@@ -353,50 +336,13 @@ class Sources:
             await pipeline.run(intake, self._publish, between=between)
             if tell_end:
                 count = f"{intake.opened} conversations ({source.tally.messages} SIP messages)"
-                self.notice(f"{escape(source.name)} ended: {count} extracted")
+                self.notices.tell(f"{escape(source.name)} ended: {count} extracted")
         except SourceError as error:
             self.failed = True
-            self.complain(str(error))
+            self.notices.complain(str(error))
         except Exception as error:
             # One source's fault leaves the others, the shell and what came in alone.
             self.failed = True
-            self.complain(self._fault(source, error))
+            self.notices.complain(self.notices.fault(source, error))
         finally:
-            self._say(source)
-
-    def _keep_suspects(self, source: Source) -> None:
-        """Put packets that a stage failed on where they can be looked at; tell so once."""
-        kept = suspects.keep_packets(source.tally.suspects)
-        source.tally.suspects.clear()
-        if (source, FAULT) not in self._advised:
-            self._advised.add((source, FAULT))
-            where = f", they are kept in {kept}" if kept else ""
-            name = escape(source.name)
-            self.complain(f"{name}: sipstream failed on some packets and goes on{where}")
-
-    def _fault(self, source: Source, error: Exception) -> str:
-        """Keep the traceback of a fault that ended a source, return what to say of it."""
-        kept = suspects.keep_traceback(error)
-        where = f"; what happened is in {kept}" if kept else ""
-        return (
-            f"{escape(source.name)}: a fault in sipstream ended it ({type(error).__name__}){where}"
-        )
-
-    def _say(self, source: Source) -> None:
-        """Pass on what a source has to say."""
-        if source.tally.suspects:
-            self._keep_suspects(source)
-        self._told_partial = self.partial
-        name = escape(source.name)
-        for note in source.notes:
-            self.notice(f"{name}: {note}")
-        source.notes.clear()
-        if self.secrets.forgotten and (source, _FORGOTTEN) not in self._advised:
-            self._advised.add((source, _FORGOTTEN))
-            self.notice(f"{name}: {_FORGOTTEN}")
-        for reason, advice in _ADVICE.items():
-            if reason == TLS and self.secrets:
-                continue
-            if source.tally.reasons[reason] and (source, reason) not in self._advised:
-                self._advised.add((source, reason))
-                self.notice(f"{name}: {advice}")
+            self.notices.pass_on(source)

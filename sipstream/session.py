@@ -14,6 +14,7 @@ from types import TracebackType
 from sipstream.conversations import Conversations
 from sipstream.decode.endpoints import Endpoints
 from sipstream.errors import CommandError
+from sipstream.faults import Faults
 from sipstream.figures import Status
 from sipstream.filters import Filter, FilterSet
 from sipstream.follow import Follow
@@ -38,6 +39,7 @@ class Session:
         self.conversations = self._no_conversations(Endpoints())
         self.filters = FilterSet()
         self.follows: list[Follow] = []
+        self.faults = Faults(clock)
         self.sources = Sources(lambda: self.conversations, self._publish, self._shown, clock)
         self.drained: Callable[[], Awaitable[None]] | None = None
         """Awaited between batches of a file, so that a follow's output keeps up."""
@@ -171,7 +173,7 @@ class Session:
             follow.forget(self.conversations, numbers)
         if self.conversations.given_up and not self._told_given_up:
             self._told_given_up = True
-            self.sources.notice(
+            self.sources.notices.tell(
                 f"the {(self._memory or 0) >> 20} MiB for conversations are used up (--memory SIZE"
                 " gives more): those are given up that are over, the longest idle ones first"
             )
@@ -184,9 +186,28 @@ class Session:
         judged += [self._judging] if self._judging is not None else []
         for matches in judged:
             for number in touched:
-                matches.judge(self.conversations, number)
-        for follow in self.follows:
-            follow.feed(self.conversations, touched)
+                try:
+                    matches.judge(self.conversations, number)
+                except Exception as error:
+                    self.faults.note("filter", error)
+        for follow in self.follows.copy():
+            try:
+                follow.feed(self.conversations, touched, added)
+            except Exception:
+                self._feed_singly(follow, touched, added)
+
+    def _feed_singly(self, follow: Follow, touched: list[int], added: list[int]) -> None:
+        """A follow failed on what came: leave out what it fails on, end it when that is too often."""
+        name = f"follow {follow.number}"
+        for number in touched:
+            try:
+                follow.feed(self.conversations, [number], added)
+            except Exception as error:
+                follow.pass_over(self.conversations, number)
+                if not self.faults.note(name, error):
+                    self.follows = [one for one in self.follows if one is not follow]
+                    self.faults.tell(f"{name} ended: it failed too often")
+                    return
 
     def _deliver(self, follow: Follow, messages: list[Message]) -> None:
         self.deliver(follow, messages)

@@ -5,8 +5,11 @@ In the state folder, 0600, of bounded size, told once; nothing here may fail in 
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import struct
+import tempfile
+import time
 import traceback
 from pathlib import Path
 
@@ -41,6 +44,17 @@ def keep_traceback(error: BaseException) -> Path | None:
     """Append an error's traceback to a text, return that; None where it couldn't be."""
     text = "".join(traceback.format_exception(error))
     return _append("faults.txt", b"", text.encode("utf-8", "backslashreplace") + b"\n")
+
+
+def keep_stacks() -> Path | None:
+    """Append where every thread is to a text, return that; None where it couldn't be."""
+    folder = config.state_folder()
+    if folder is None:
+        return None
+    with tempfile.TemporaryFile() as file:
+        faulthandler.dump_traceback(file, all_threads=True)
+        file.seek(0)
+        return _append("stacks.txt", b"", time.strftime("%F %T\n").encode() + file.read() + b"\n")
 
 
 def _append(name: str, head: bytes, data: bytes) -> Path | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+from pathlib import Path
 from typing import IO
 
 
@@ -24,3 +25,15 @@ def stop(program: subprocess.Popen[bytes]) -> tuple[bytes, bytes]:
     output, errors = program.communicate(timeout=10)
     assert program.returncode == 130, errors
     return output, errors
+
+
+def processor_seconds(pid: int) -> float:
+    """Return the processor time that a program has taken so far."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK")
+
+
+def memory(pid: int) -> int:
+    """Return the bytes of memory that a program holds (RSS)."""
+    fields = Path(f"/proc/{pid}/statm").read_text().split()
+    return int(fields[1]) * os.sysconf("SC_PAGE_SIZE")

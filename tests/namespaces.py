@@ -18,10 +18,12 @@ source, destination, count, pause = sys.argv[1], sys.argv[2], int(sys.argv[3]), 
 data = sys.stdin.buffer.read()
 one = socket.socket(socket.AF_INET6 if ":" in source else socket.AF_INET, socket.SOCK_DGRAM)
 one.bind((source, 5060))
+begun = time.monotonic()
 for number in range(count):
+    wait = begun + number * pause - time.monotonic()
+    if pause and wait > 0:
+        time.sleep(wait)
     one.sendto(data.replace(b"%n", str(number).encode()), (destination, 5060))
-    if pause:
-        time.sleep(pause)
 """
 
 
@@ -49,8 +51,30 @@ class Pair:
 
     def send(self, message: bytes, count: int = 1, pause: float = 0) -> None:
         """Send a datagram from a to b, port 5060 to 5060; %n in it becomes the number from 0."""
+        program = self.sending(message, count, pause)
+        assert program.wait(timeout=60) == 0
+
+    def sending(self, message: bytes, count: int, pause: float = 0) -> subprocess.Popen[bytes]:
+        """Start to send a datagram as `send` does, one each `pause` seconds."""
         words = [sys.executable, "-c", _SEND, HERE, THERE, str(count), str(pause)]
-        subprocess.run(self.command("a", *words), input=message, check=True, timeout=60)
+        program = self.start("a", *words, stdin=subprocess.PIPE)
+        assert program.stdin is not None
+        program.stdin.write(message)
+        program.stdin.close()
+        return program
+
+    def ip(self, side: str, *words: str) -> None:
+        """Run `ip WORDS` in a namespace."""
+        _ip("-n", getattr(self, side), *words)
+
+    def connect(self) -> None:
+        """Join the namespaces by a cable, va and vb, and give both ends their addresses."""
+        _ip(
+            "-n", self.a, "link", "add", "va", "type", "veth", "peer", "name", "vb", "netns", self.b
+        )
+        for side, link, address in (("a", "va", HERE), ("b", "vb", THERE)):
+            self.ip(side, "address", "add", f"{address}/24", "dev", link)
+            self.ip(side, "link", "set", link, "up")
 
     def answer(self) -> subprocess.Popen[bytes]:
         """Start a sipp that answers calls in b."""
@@ -89,23 +113,7 @@ def pair() -> Iterator[Pair]:
             _ip("netns", "add", name)
             made.append(name)
             _ip("-n", name, "link", "set", "lo", "up")
-        _ip(
-            "-n",
-            names.a,
-            "link",
-            "add",
-            "va",
-            "type",
-            "veth",
-            "peer",
-            "name",
-            "vb",
-            "netns",
-            names.b,
-        )
-        for name, link, address in ((names.a, "va", HERE), (names.b, "vb", THERE)):
-            _ip("-n", name, "address", "add", f"{address}/24", "dev", link)
-            _ip("-n", name, "link", "set", link, "up")
+        names.connect()
         yield names
     finally:
         for name in made:

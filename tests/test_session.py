@@ -59,7 +59,7 @@ class Shown:
         self.words: list[str] = []
         self.messages: list[tuple[int, str, int | str]] = []
         self.session = Session()
-        self.session.sources.notice = self.words.append
+        self.session.sources.notices.tell = self.words.append
         self.session.deliver = self._deliver
 
     def _deliver(self, follow: Follow, messages: list[Message]) -> None:
@@ -252,7 +252,7 @@ async def test_a_fault_in_one_source_leaves_all_else_alone(
     shown = Shown()
     complaints: list[str] = []
     async with shown.session as session:
-        session.sources.complain = complaints.append
+        session.sources.notices.complain = complaints.append
         await shown.feed(A1)
 
         class Failing(Feed):
@@ -286,7 +286,7 @@ async def test_packets_that_a_stage_fails_on_are_kept(
     shown = Shown()
     complaints: list[str] = []
     async with shown.session as session:
-        session.sources.complain = complaints.append
+        session.sources.notices.complain = complaints.append
         for _ in range(2):
             session.sources._start(Feed(batch(tagged)))  # type: ignore[arg-type]
             await session.sources.wait_sources()

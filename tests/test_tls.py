@@ -214,7 +214,7 @@ async def test_forgotten_secrets_are_told(capture: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("sipstream.decode.keylog.TLS_SECRETS", 2)
     words: list[str] = []
     async with Session() as session:
-        session.sources.notice = words.append
+        session.sources.notices.tell = words.append
         session.sources.keylog(capture.parent / "keys.log")
         await session.sources.load(capture)
         await session.sources.load(capture)

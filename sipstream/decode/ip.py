@@ -183,7 +183,8 @@ class Fragments:
             if (
                 len(self._trackers) < FRAGMENT_TRACKERS
                 and self._bytes <= FRAGMENT_BYTES
-                and now - oldest.time <= FRAGMENT_AGE
+                # A clock that was set back must not keep them for ever.
+                and abs(now - oldest.time) <= FRAGMENT_AGE
             ):
                 return
             self._dropped += self._forget(key).packets

@@ -11,7 +11,9 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from sipstream import suspects
 from sipstream.errors import CommandError, SipstreamError
+from sipstream.faults import where
 from sipstream.render import lists, message, objects, status
 from sipstream.shell import registry
 from sipstream.shell.registry import CONVERSATION, FILTER, GENERAL
@@ -48,8 +50,8 @@ class Console:
         self.show_words: Callable[[list[str]], None] = out.lines
         """Shows what sources have to say, likewise."""
         self._progress_shown = False
-        session.sources.notice = self.note
-        session.sources.complain = self.complain
+        session.sources.notices.tell = self.note
+        session.sources.notices.complain = session.faults.tell = self.complain
         session.deliver = self._deliver
         session.drained = out.drained
 
@@ -79,6 +81,12 @@ class Console:
         except SipstreamError as error:
             # The sentence itself is ours; what it quotes was escaped, or is shielded by the output.
             self.out.error(str(error))
+            return False
+        except Exception as error:
+            # A command's fault costs that command, nothing else.
+            kept = suspects.keep_traceback(error)
+            self.session.faults.counts["commands"] += 1
+            self.out.error(f"a fault in sipstream ended it ({type(error).__name__}){where(kept)}")
             return False
         finally:
             self.end_progress()

@@ -23,7 +23,7 @@ from prompt_toolkit.styles import DynamicStyle, Style
 from sipstream import config
 from sipstream.errors import CommandError
 from sipstream.escape import shield
-from sipstream.limits import FOLLOW_BATCH_SECONDS
+from sipstream.limits import FOLLOW_BATCH_SECONDS, OUTPUT_QUEUE
 from sipstream.render import status
 from sipstream.shell.commands.general import say_loaded
 from sipstream.shell.completion import ShellCompleter, listing, takes_word
@@ -38,8 +38,8 @@ _ASKED_SECONDS = 3.0
 """Within which a second Ctrl-C stops captures."""
 _STYLE = Style.from_dict({"bottom-toolbar": "noreverse dim"})
 _PLAIN = Style.from_dict({"bottom-toolbar": "noreverse"})
-_KEPT_LINES = 100_000
-"""Lines of follows gathered while the prompt can't be redrawn; more are counted by the Writer."""
+_RESIZE_SECONDS = 0.1
+"""How often the prompt is drawn anew while its terminal changes size all the time."""
 
 
 class _History(FileHistory):
@@ -47,7 +47,9 @@ class _History(FileHistory):
 
     def store_string(self, string: str) -> None:
         if not string.startswith(" ") and shield(string) == string:
-            super().store_string(string)
+            # A full disk costs the line its place in the file, not its being run.
+            with suppress(OSError):
+                super().store_string(string)
 
 
 class Prompt:
@@ -57,6 +59,10 @@ class Prompt:
         self._console = console
         self._output: ToolkitOutput = vt100(writer)
         self._above: list[str] = []
+        self._size_above = 0
+        """Characters of these."""
+        self._lost_above = 0
+        """Lines that found no room among these while nothing could be printed."""
         self._flushing: asyncio.TimerHandle | None = None
         self._asked_to_stop = -_ASKED_SECONDS
         """When Ctrl-C was answered with how to stop captures, in the loop's seconds."""
@@ -88,11 +94,20 @@ class Prompt:
         asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self._interrupt_command)
         while not console.finished:
             try:
-                line = await self._prompt.prompt_async(console.prompt, handle_sigint=False)
+                line = await self._prompt.prompt_async(
+                    console.prompt,
+                    pre_run=self._seldom_resized,
+                    handle_sigint=False,
+                    set_exception_handler=False,
+                )
             except EOFError:
                 if console.context == "general":
                     return
                 console.leave()
+                continue
+            except Exception as error:
+                if not console.session.faults.note("prompt", error):
+                    raise
                 continue
             # What was pasted may hold several lines.
             for one in line.split("\n"):
@@ -104,10 +119,14 @@ class Prompt:
         if not self._prompt.app.is_running:
             self._console.out.stream(lines)
             return
-        self._above += lines
-        if len(self._above) > _KEPT_LINES:
-            self._write_above()
-        elif self._flushing is None and not self._paused:
+        size = sum(map(len, lines))
+        if self._lost_above or self._size_above + size > OUTPUT_QUEUE:
+            # Once some found no room no others get in, so their order is kept.
+            self._lost_above += sum(line.count("\n") + 1 for line in lines)
+        else:
+            self._above += lines
+            self._size_above += size
+        if self._flushing is None and not self._paused:
             loop = asyncio.get_running_loop()
             self._flushing = loop.call_later(FOLLOW_BATCH_SECONDS, self._flush)
 
@@ -122,8 +141,11 @@ class Prompt:
         await run_in_terminal(self._write_above)
 
     def _write_above(self) -> None:
-        lines, self._above = self._above, []
+        lines, lost = self._above, self._lost_above
+        self._above, self._size_above, self._lost_above = [], 0, 0
         self._console.out.stream(lines)
+        if lost:
+            self._console.out.line(f"{lost} lines not shown")
 
     async def _execute(self, line: str) -> None:
         """Run a command as a task of its own, so that Ctrl-C can end it and nothing else."""
@@ -179,12 +201,34 @@ class Prompt:
         self._prompt.app.renderer.reset()
         self._prompt.app.invalidate()
 
+    def _seldom_resized(self) -> None:
+        """Draw at most every _RESIZE_SECONDS for changes of size: a terminal may send thousands."""
+        app, loop = self._prompt.app, asyncio.get_running_loop()
+        due: asyncio.TimerHandle | None = None
+
+        def resized() -> None:
+            nonlocal due
+            if due is None:
+                due = loop.call_later(_RESIZE_SECONDS, draw)
+
+        def draw() -> None:
+            nonlocal due
+            due = None
+            if app.is_running:
+                app._on_resize()
+
+        # The application sets its own handler right after this is called, in the same turn.
+        loop.call_soon(loop.add_signal_handler, signal.SIGWINCH, resized)
+
     def _toolbar(self) -> str:
-        width = self._output.get_size().columns
-        width = max(width - 1, 1)
+        width = max(self._output.get_size().columns - 1, 1)
         if self._paused:
             return "paused: Ctrl-Q goes on"[:width]
-        return status.line(self._console.session.status(), width)
+        try:
+            return status.line(self._console.session.status(), width)
+        except Exception as error:
+            self._console.session.faults.note("bottom line", error)
+            return ""
 
     def _bindings(self) -> KeyBindings:
         bindings = KeyBindings()

@@ -18,6 +18,8 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 
+from sipstream import suspects
+from sipstream.faults import Restarts
 from sipstream.limits import OUTPUT_QUEUE
 
 _CHUNK = 32_768
@@ -172,6 +174,20 @@ class Writer:
         return True
 
     def _run(self) -> None:
+        restarts = Restarts()
+        while True:
+            try:
+                self._write_on()
+                return
+            except Exception as error:
+                # Without this thread nothing is shown any more, and nobody would be told why.
+                suspects.keep_traceback(error)
+                if not restarts.again():
+                    self._break(OSError(errno.EIO, "writing failed too often"))
+                    return
+
+    def _write_on(self) -> None:
+        """Write what is in the queue until it is closed, or broken."""
         while chunk := self._next():
             error = _write_all(self._fd, chunk)
             if error is not None:

@@ -32,7 +32,9 @@ BUFFER = 16 << 20
 DEFAULT_FILTER_TEXT = "SIP on any port"
 
 _LOOK_SECONDS = 1.0
-"""How often drops are counted, and an interface that is down is looked at."""
+"""How often drops are counted, and the interface is looked at."""
+_DOWN_SECONDS = 0.25
+"""How often while it is down: what comes when it is there again isn't to be missed for long."""
 
 _ETHERNET_HEADER = 14
 _ETHERNET_ADDRESSES = 12
@@ -80,6 +82,8 @@ class LiveSource:
         self._ready = asyncio.Event()
         self._stopping = False
         self._failure: OSError | None = None
+        self._called = interface
+        """What the interface is called now: it may be renamed."""
         self._down_since: float | None = None
         self._told_lost = False
 
@@ -211,7 +215,7 @@ class LiveSource:
                 break
             except OSError as error:
                 if error.errno == errno.ENETDOWN:
-                    self._went_down()
+                    self._went_down(sock)
                     continue
                 self._failure = error
                 break
@@ -257,39 +261,60 @@ class LiveSource:
 
     def _look_later(self, sock: socket.socket) -> None:
         loop = asyncio.get_running_loop()
-        self._looking = loop.call_later(_LOOK_SECONDS, self._look, sock)
+        seconds = _LOOK_SECONDS if self._down_since is None else _DOWN_SECONDS
+        self._looking = loop.call_later(seconds, self._look, sock)
 
     def _look(self, sock: socket.socket) -> None:
+        self._look_later(sock)
         self._count_drops(sock)
         # Interfaces may have been made, renamed and removed.
         self._indexes.clear()
-        if self._down_since is not None:
-            with suppress(OSError):
+        with suppress(OSError):
+            if self.name != ANY:
+                self._find_again(sock)
+            if self._down_since is not None:
                 self._come_back(sock, self._down_since)
         if self.spool.lost and not self._told_lost:
             self._told_lost = True
             self.notes.append("packets can't be kept; is the disk full?")
-        self._look_later(sock)
 
     def _count_drops(self, sock: socket.socket) -> None:
         """Add what the kernel dropped; nothing else may read its count, because reading clears it."""
         self.tally.drops += packet_socket.take_drops(sock)
 
-    def _went_down(self) -> None:
-        if self._down_since is None:
-            self._down_since = time.monotonic()
-            what = "is down; the capture goes on when it is up again"
-            if self.name != ANY and self.name not in (name for _, name in socket.if_nameindex()):
-                what = "is gone; the capture goes on when it is there again"
-            self.notes.append(what)
+    def _went_down(self, sock: socket.socket) -> None:
+        if self._down_since is not None:
+            return
+        self._down_since = time.monotonic()
+        what = "is down; the capture goes on when it is up again"
+        if self.name != ANY and packet_socket.name_of(self._index) is None:
+            what = "is gone; the capture goes on when it is there again"
+        self.notes.append(what)
+        self._looking.cancel()
+        self._look_later(sock)
 
-    def _come_back(self, sock: socket.socket, since: float) -> None:
-        """Bind again to an interface that was removed and made again; tell when it is up."""
-        index = socket.if_nametoindex(self.name)
-        if index != self._index:
+    def _find_again(self, sock: socket.socket) -> None:
+        """Tell when the interface has another name; bind to one that was made anew under its name.
+
+        Raises:
+            OSError: there is none.
+        """
+        called = packet_socket.name_of(self._index)
+        if called is None:
+            index = socket.if_nametoindex(self.name)
             packet_socket.bind(sock, self.name)
             packet_socket.be_promiscuous(sock, index)
-            self._index = index
-        if packet_socket.is_up(sock, self.name):
+            self._index, self._called = index, self.name
+        elif called != self._called:
+            self._called = called
+            self.notes.append(f"is called {called} now; the capture goes on")
+
+    def _come_back(self, sock: socket.socket, since: float) -> None:
+        """Tell when the interface is up again.
+
+        Raises:
+            OSError: it is gone meanwhile.
+        """
+        if self.name == ANY or packet_socket.is_up(sock, self._called):
             self._down_since = None
             self.notes.append(f"is up again after {time.monotonic() - since:.0f} s")

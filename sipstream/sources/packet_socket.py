@@ -233,6 +233,14 @@ def _membership(sock: socket.socket, change: int, index: int) -> None:
     sock.setsockopt(_SOL_PACKET, change, _MEMBERSHIP.pack(index, _PACKET_MR_PROMISC, 0))
 
 
+def name_of(index: int) -> str | None:
+    """Return what the interface of this number is called now, None where there is none."""
+    try:
+        return socket.if_indextoname(index)
+    except OSError:
+        return None
+
+
 def is_up(sock: socket.socket, interface: str) -> bool:
     """Tell whether an interface is up.
 

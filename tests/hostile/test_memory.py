@@ -241,7 +241,7 @@ async def test_filters_and_follows_know_what_is_gone() -> None:
 
     session.deliver = deliver
     words: list[str] = []
-    session.sources.notice = words.append
+    session.sources.notices.tell = words.append
     chance = random.Random(3)
     sent: defaultdict[str, list[str]] = defaultdict(list)
     wanted = Filter.parse("srcnum 1*")

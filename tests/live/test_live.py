@@ -192,6 +192,7 @@ def test_an_unknown_interface_is_one_line(hosts: Pair) -> None:
 
 @pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs setpriv")
 def test_without_permission_the_ways_to_get_it_are_told(hosts: Pair) -> None:
+    """Row L4: status 77, three ways in, the interpreter that a capability would have to go to."""
     program = subprocess.run(
         hosts.command("b", "setpriv", "--bounding-set", "-net_raw", "--inh-caps", "-net_raw",
                       shutil.which("python3") or "python3", "-c",
@@ -199,8 +200,10 @@ def test_without_permission_the_ways_to_get_it_are_told(hosts: Pair) -> None:
                       sys.executable, "-m", "sipstream", "--live", "vb", "--follow", "method INVITE"),
         capture_output=True, text=True, timeout=30, check=False,
     )  # fmt: skip
-    assert program.returncode == 1
+    assert program.returncode == 77
+    assert program.stderr.count("*** Error!") == 1
     assert "tcpdump -U -w - " in program.stderr
     assert "setpriv" in program.stderr
+    assert f"install -m 0750 -g GROUP {Path(sys.executable).resolve()} " in program.stderr
     assert "setcap" in program.stderr
     assert "Traceback" not in program.stderr

@@ -177,6 +177,8 @@ async def show_sources(console: Console) -> None:
             yield f"{conversations.duplicates} messages were there already and are shown once"
         if conversations.given_up:
             yield f"{conversations.given_up} conversations were given up to make room (--memory)"
+        for stage, count in console.session.faults.counts.items():
+            yield f"{count} faults in sipstream: {stage}"
 
     await console.out.rows(texts(), (_tally(tally) for tally in tallies))
 
