@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sipstream.escape import escape, escape_lines
 from sipstream.render import times
 from sipstream.render.colours import PLAIN, Paint
+from sipstream.sip.startline import NO_CODE
 
 if TYPE_CHECKING:
     from sipstream.views import Message
@@ -25,6 +26,8 @@ def kind(message: Message) -> str:
         # The index names a limited number of methods; the message itself knows its own.
         known = message.method or ""
         return known if known != "OTHER" else message.start_line.partition(" ")[0]
+    if message.status == NO_CODE:
+        return message.start_line.partition(" ")[2].strip()
     return f"{message.status:03d} {message.reason}".rstrip()
 
 

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Iterator
 
 import pytest
-from hostile_costs import LINEAR, allocating_at_most, growth, passing
+from hostile_costs import LINEAR, LONG, allocating_at_most, growth, passing
 from hostile_inputs import segments
 from hostile_targets import Stages, look_at, outcome_of, through
 from support import A, B, Chain, batch, ipv4, sip, tcp, udp
@@ -232,7 +232,7 @@ def feed(packets: list[bytes], then: bytes = b"") -> Chain:
 @pytest.mark.parametrize("name", ENDLESS)
 def test_endless_stream(name: str) -> None:
     """Row N5: bounded memory; what is clean behind it, in a stream of its own or there, is shown."""
-    packets = endless(name, 2 * MIB)
+    packets = endless(name, (100 if LONG else 2) * MIB)
     with allocating_at_most(8 * MIB):
         chain = feed(packets, b"\r\n\r\n" + sip(call_id="resumed"))
     assert "resumed" in chain.counts() or name == "WebSocket frames"
