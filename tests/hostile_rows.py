@@ -149,7 +149,7 @@ def tested(path: str, row: str) -> Result:
     return result
 
 
-def test_rows(wanted: Callable[[str], bool]) -> list[Row]:
+def rows_of_tests(wanted: Callable[[str], bool]) -> list[Row]:
     """The rows of tests: name is the file beside this one that holds them."""
     found = _Found()
     options = ["--collect-only", "-q", "-p", "no:cacheprovider"]

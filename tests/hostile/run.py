@@ -20,9 +20,10 @@ import time
 from concurrent.futures import Future, ProcessPoolExecutor
 from pathlib import Path
 
-sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent.parent)]
+sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from hostile_rows import SHOWN, Failure, Result, Row, numbered, test_rows, tested
+from hostile_rows import SHOWN, Failure, Result, Row, numbered, rows_of_tests, tested
 from hostile_targets import TARGETS
 
 MS, MIB = 1e3, 1 << 20
@@ -64,7 +65,7 @@ def main() -> int:
         for row, run in numbered(options.inputs, options.built).items()
         if _wanted(options, row.row) and options.only in (None, row.name)
     }
-    rows = [*makers, *([] if options.only else test_rows(lambda row: _wanted(options, row)))]
+    rows = [*makers, *([] if options.only else rows_of_tests(lambda row: _wanted(options, row)))]
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(options.jobs, spawn, max_tasks_per_child=1) as pool:
         parts: list[tuple[Row, list[Future[Result]]]] = []
