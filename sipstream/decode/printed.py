@@ -26,8 +26,20 @@ Ends: TypeAlias = tuple[str, int, str, int]
 _HEX_FIRST = b"\n\t0x0000:  "
 _PASTED = b"\n        "
 """A line end and a tab, as copied from a terminal."""
-_BROKEN_HEAD = re.compile(rb"(?:[):,]|\bIP6?|\bIPv[46])\s+(\S{1,255})\s+>\s+(\S{1,255}):\s")
+_BELOW_FIRST = (b"\t", b" ", b"E", b"`")
+_BELOW = re.compile(rb"\n(?=[\tE`]| {8})")
+"""Where text begins below a packet's line: a tab, or the first byte of an IP header."""
+_REACH = 640
+"""Bytes within which it is looked for: twice the longest line of tcpdump's."""
+_ENDS = re.compile(rb"(?:[):,]|\bIP6?|\bIPv[46])\s+(\S{1,255})\s+>\s+(\S{1,255}):\s")
 """Endpoints on a packet's line that something broke, but not within them."""
+_SAYS_LENGTH = re.compile(rb"(?:\[[^\]\n]{1,60}\] )?(?:SIP\b|UDP\b|Flags\b|tcp\b|\[[^\n]*\Z|\Z)")
+"""How the end of a packet's line begins that always names a length."""
+_LENGTH_LINE = re.compile(rb"[^\n]*?(?:\blength:? |tcp )\d{1,7}(?:\r?\n(?![\d\r\n])|[: ]|\r?\n?\Z)")
+_BROKEN_LENGTH = re.compile(
+    rb"([^\0]{0,400}?),?\s" + rb"\n?".join([b"", *b"l e n g t h".split(), b":?"])
+    + rb"\s+(\d(?:\n?\d){0,6})(?=\s|\Z)"
+)  # fmt: skip
 _REACH = 640
 """Bytes within which they are looked for: twice the longest line of tcpdump's."""
 _ENDS = re.compile(
@@ -79,24 +91,38 @@ def parse_printed(data: bytes, start: int, end: int) -> Printed:
             packet = hexdump.packet(data, first_hex, end)
             return Printed("", packet, hexdump.linktype(packet))
     head_end = _head_end(data, line_end, end)
+    if data[head_end + 1 : head_end + 2] not in _BELOW_FIRST and head_end + 1 < end:
+        below = _BELOW.search(data, head_end, min(head_end + _REACH, end))
+        if below is not None:
+            return _from_broken(data, start, below.start(), end)
     if data.startswith(_PASTED[1:], head_end + 1, end):
         # A terminal shows tabs as blanks: what was copied from it has these.
-        return parse_printed(*_anew(data[start:end].replace(_PASTED, b"\n\t")))
+        return _anew(data[start:end].replace(_PASTED, b"\n\t"))
     ends, place, headers = _ends(data, start, head_end)
-    if not place:
-        head = _BROKEN_HEAD.search(data, start, min(start + _REACH, end))
-        if head is None or _with_ports(b" > ".join(head.groups())) is None:
-            return Printed(_unread(data, text, end))
-        lines = data[start : head.end()].split()
-        return parse_printed(*_anew(b" ".join(lines) + b" " + data[head.end() : end].lstrip()))
     if ends is None:
-        return Printed(NO_PORTS)
+        return Printed(NO_PORTS if place else _unread(data, text, end))
     return _segment(data, place, end, ends, headers) or _datagram(data, place, head_end, end, ends)
 
 
-def _anew(data: bytes) -> tuple[bytes, int, int]:
-    """Return text that was put right as `parse_printed` takes it."""
-    return data, 0, len(data)
+def _anew(data: bytes) -> Printed:
+    """Read a packet whose text was put right: it doesn't stand anywhere as it is now."""
+    printed = parse_printed(data, 0, len(data))
+    printed.offset_known = False
+    return printed
+
+
+def _from_broken(data: bytes, start: int, head_end: int, end: int) -> Printed:
+    """Read a packet of which something broke the line: a terminal anywhere, a mailer at a blank.
+
+    Where both are possible and don't agree on the endpoints, neither is believed.
+    """
+    pieces = [line.rstrip(b"\r") for line in data[start:head_end].split(b"\n")]
+    ways = [_anew(between.join(pieces) + data[head_end:end]) for between in (b"", b" ")]
+    read = [one for one in ways if not one.reason]
+    if len({one.ends for one in read}) == 1:
+        return read[0]
+    reasons = {one.reason for one in ways}
+    return ways[0] if len(reasons) == 1 and not read else Printed(_unread(data, start, end))
 
 
 def _unread(data: bytes, text: int, end: int) -> str:
@@ -134,6 +160,8 @@ def _datagram(data: bytes, place: int, head_end: int, end: int, ends: Ends) -> P
     payload = b""
     if data.startswith(b"\t", text):
         payload, text = indented(data, wanted, text, end)
+        if not payload:
+            return Printed(_unread(data, head_end, end))
     begin = start_line(data, text, end) if text < end else -1
     if begin >= 0:
         stop = text_end(data, begin, end)

@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sipstream.decode import tcp
 from sipstream.decode.endpoints import Flow, Flows, key_of_name
-from sipstream.decode.printed_text import start_line, text_end
+from sipstream.decode.printed_text import start_line, text_end, unbroken
 from sipstream.limits import FLOWS
+from sipstream.sip.startline import NOT_SIP, kind_of
 
 if TYPE_CHECKING:
     from sipstream.decode.printed import Ends, Printed
 
 NO_NUMBER = -1
 """The sequence number of a segment that -q printed."""
-_USUAL = re.compile(rb"Flags \[[^\]]{1,12}\],[^\0]{0,400}?\blength\s(\d{1,7})(?=[:\s]|\Z)")
-"""What stands of a segment on its line, or on several where something broke it."""
+_USUAL = re.compile(rb"Flags \[[^\]]{1,12}\],[^\n]{0,400}?\blength\s(\d{1,7})(?=[:\s]|\Z)")
 _QUIET = re.compile(rb"tcp (\d{1,7})(?=[:\s]|\Z)")
 _RANGE = re.compile(rb"\bseq\s(\d{1,10}):(\d{1,10})\b")
 _SEQUENCE = re.compile(rb"\bseq (\d{1,10})")
@@ -131,9 +131,23 @@ def _options_size(head: bytes) -> int:
 
 
 def _with_returns(text: bytes, length: int) -> bytes:
-    """Return a segment's text with the CRs that its length says were dropped."""
+    """Return a segment's text with the CRs that its length says were dropped.
+
+    Raises:
+        ValueError: something broke its lines, or of a message's middle that can't be told.
+    """
     exact = _exactly(text, length)
-    return text.replace(b"\n", b"\r\n")[:length] if exact is None else exact
+    if exact is not None:
+        return exact
+    if kind_of(text, 0, len(text)) == NOT_SIP:
+        raise ValueError("broken lines")
+    joined = unbroken(text, length)
+    if joined is None:
+        # A body with line ends of both kinds.
+        return text.replace(b"\n", b"\r\n")[:length]
+    if len(joined) != length:
+        raise ValueError("broken Call-ID")
+    return joined
 
 
 def _exactly(text: bytes, length: int) -> bytes | None:

@@ -74,7 +74,7 @@ def indented(data: bytes, wanted: int, start: int, end: int) -> tuple[bytes, int
     block = data[start + 1 : text_end(data, start + 1, end)]
     joined = block.replace(b"\n\t", b"\r\n")
     missing = wanted - len(joined)
-    if missing in (0, 2):
+    if missing in (0, 2) and block.count(b"\n") == block.count(b"\n\t"):
         return joined + b"\r\n"[:missing], end
     match = _INDENTED.match(data, start, end)
     text = match.end() if match else end
@@ -91,7 +91,8 @@ def indented(data: bytes, wanted: int, start: int, end: int) -> tuple[bytes, int
     if missing not in (0, 2) and data.find(b"\n\t", text, end) >= 0:
         # Lines at the margin, and behind them more of the message: something broke its lines.
         lines = block.replace(b"\r\n", b"\n").split(b"\n")
-        fields = _fields([b"\t" + lines[0], *lines[1:]], lambda line: line[:1] != b"\t")
+        fields = _fields([b"\t" + lines[0], *lines[1:]], lambda line: line[:1] not in b"\t")
+        # A tab alone is often left out as a blank at a line's end.
         fields = [[pieces[0][1:], *pieces[1:]] for pieces in fields]
         joined = _exactly(fields, wanted) or _folded(fields)
         return joined, end
@@ -101,18 +102,35 @@ def indented(data: bytes, wanted: int, start: int, end: int) -> tuple[bytes, int
 def unbroken(text: bytes, wanted: int) -> bytes | None:
     """Return a message of -A anew if its header lines were broken, None where nothing is to be done.
 
-    b"" stands for one whose Call-ID can't be joined again.
+    `wanted` is the length that was printed, -1 for none. b"" stands for one whose Call-ID can't be
+    joined again.
     """
-    if len(text) + text.count(b"\n") <= wanted or len(text) == wanted or wanted < 0:
+    if wanted < 0:
+        return b"" if _is_call_id_broken(text) else None
+    if len(text) + text.count(b"\n") <= wanted or len(text) == wanted:
         return None
     lines = text.replace(b"\r\n", b"\n").split(b"\n")
     # Lines of the body may be anything.
     blank = lines.index(b"") if b"" in lines else len(lines)
     fields = _fields(lines[:blank], lambda line: not _FIELD.match(line))
+    if all(len(field) == 1 for field in fields):
+        return None
     joined = _exactly(fields + [[line] for line in lines[blank:]], wanted)
     if joined is not None:
         return joined
     return b"" if _call_id_broken(fields) else None
+
+
+def _is_call_id_broken(text: bytes) -> bool:
+    """Tell whether behind the usual Call-ID line stands one that is neither a field nor a fold."""
+    place = text.find(b"\nCall-ID:")
+    line_end = text.find(b"\n", place + 1)
+    return (
+        place >= 0
+        and 0 <= line_end < len(text) - 1
+        and not _FIELD.match(text, line_end + 1)
+        and text[line_end + 1] not in b"\r\n"
+    )
 
 
 def _fields(lines: list[bytes], is_rest: Callable[[bytes], bool]) -> list[list[bytes]]:
