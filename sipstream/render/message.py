@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sipstream.escape import escape, escape_lines
 from sipstream.render import times
 from sipstream.render.colours import PLAIN, Paint
+from sipstream.sip.bodies import readable
 from sipstream.sip.startline import NO_CODE
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ def whole(message: Message, paint: Paint = PLAIN) -> str:
     first = paint.dim(headline(message))
     if not message.raw:
         return f"{first}\n{paint.dim(LOST)}"
-    start, newline, rest = escape_lines(message.raw).rstrip("\n").partition("\n")
+    start, newline, rest = escape_lines(readable(message.raw)).rstrip("\n").partition("\n")
     text = f"{first}\n{paint.status(start, message.kind)}{newline}{rest}"
     return f"{text}\n{paint.dim(CUT)}" if message.cut else text
 

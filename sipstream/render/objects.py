@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from sipstream.render import times
 from sipstream.render.message import kind
+from sipstream.sip.bodies import bodies, is_text
 
 if TYPE_CHECKING:
     from sipstream.views import Conversation, Message
@@ -41,7 +42,11 @@ def conversation(place: int, view: Conversation) -> dict[str, object]:
 
 
 def message(view: Message, call_id: str) -> dict[str, object]:
-    """Return a message as an object; `outer` is there only if it has one, `copy_of` in a copy."""
+    """Return a message as an object.
+
+    `outer` is there only if it has one, `copy_of` in a copy, `bodies` where there are several or one
+    that isn't text.
+    """
     response = view.status is not None
     found: dict[str, object] = {
         "call_id": call_id,
@@ -60,6 +65,12 @@ def message(view: Message, call_id: str) -> dict[str, object]:
     original = view.copy_of
     if original is not None:
         found["copy_of"] = original
+    parts = bodies(view.raw)
+    if len(parts) > 1 or not all(is_text(view.raw, part) for part in parts):
+        found["bodies"] = [
+            {"type": part.type, "encoding": part.encoding, "bytes": part.end - part.start}
+            for part in parts
+        ]
     return found
 
 

@@ -16,6 +16,7 @@ from sipstream.decode import streams
 from sipstream.limits import STREAM_PENDING
 from sipstream.packets import Linktype
 from sipstream.sip import scan
+from sipstream.sip.bodies import readable
 
 MIB = 1 << 20
 SYN, RST, FIN, PUSH = 0x02, 0x04, 0x01, 0x18
@@ -312,6 +313,18 @@ def test_much_in_a_stream(name: str) -> None:
     stages.finish()
     assert [one.call_id for one in stages.conversations] == ["much"]
     assert reasons.NO_CALL_ID not in stages.tally.reasons
+
+
+def test_very_many_parts() -> None:
+    """Row N6: a body of 100,000 MIME parts is shown with work in proportion."""
+
+    def work(count: int) -> Callable[[], object]:
+        raw = (START + 'c: multipart/mixed;boundary="x"\r\n\r\n').encode() + (
+            b"--x\r\nContent-Type: a/b\r\n\r\n\0\r\n" * count + b"--x--\r\n"
+        )
+        return lambda: readable(raw).count(b"(a/b body, 1 bytes)") == count or pytest.fail("lost")
+
+    assert growth(work, 25_000) < LINEAR
 
 
 def test_a_million_headers() -> None:
