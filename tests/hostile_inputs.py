@@ -155,6 +155,7 @@ def _conversations() -> list[list[bytes]]:
         fragments(datagram)[::-1],
         [ipv4(sctp((2, 1, INVITE[:99]), (1, 2, INVITE[99:])), 132), ipv4(sctp((3, 3, COMPACT)), 132)],
         segments(upgrade + frames, (len(upgrade), 300)),
+        segments(b"middle" + frames, (6, 300)),
         [ipv6_fragment(datagram[96:], 96, 0), ipv6_fragment(datagram[:96], 0, 1)],
     ]  # fmt: skip
 

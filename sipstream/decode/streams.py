@@ -124,10 +124,11 @@ class Streams:
         if start == end:
             return False
         if flow.websocket is None:
-            if not websocket.may_begin(data, start, end):
+            late = websocket.is_frame(data, start, end)
+            if not late and not websocket.may_begin(data, start, end):
                 datagrams.append((time, flow, data, start, end, offset, packets))
                 return True
-            flow.websocket = websocket.Deframer()
+            flow.websocket = websocket.Deframer(in_handshake=not late)
         inner = self._flows.between(flow.source_key, flow.destination_key, "WS", flow.outer)
         for message in flow.websocket.feed(data[start:end]):
             datagrams.append((time, inner, message, 0, len(message), -1, packets))
