@@ -46,6 +46,10 @@ class Batch:
     linktype: int
     records: list[Record]
     tap: str = ""
+    comments: dict[int, str] = field(default_factory=dict)
+    """What the file says of single packets, by their place in `records`; several in several lines."""
+    about: list[str] = field(default_factory=list)
+    """What the file said of itself before these packets."""
 
 
 class Suspect(NamedTuple):
@@ -67,6 +71,8 @@ class Tally:
     with_messages: int = 0
     drops: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
+    about: list[str] = field(default_factory=list)
+    """What the source says of itself: comments, hardware, interfaces."""
     suspects: list[Suspect] = field(default_factory=list)
     """Packets that a stage failed on; who keeps them clears the list."""
 

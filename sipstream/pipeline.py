@@ -35,7 +35,11 @@ class Intake:
     def feed(self, batch: Batch) -> list[int]:
         """Take a batch through all stages, return the numbers of the messages that came of it."""
         self._store, self._tap = batch.store, batch.tap
-        return self._group(self._decoder.feed(batch), batch.store, batch.tap)
+        self.source.tally.about += batch.about
+        added = self._group(self._decoder.feed(batch), batch.store, batch.tap)
+        if batch.comments:
+            self._conversations.index.keep_comments(added, batch)
+        return added
 
     def finish(self) -> list[int]:
         """The source ended: return the numbers of messages that streams still held."""

@@ -46,9 +46,14 @@ def headline(message: Message) -> str:
     return f"{line} ({how})" if how else line
 
 
+def comments(message: Message) -> list[str]:
+    """Return a line for each thing that the capture file says of a message's packet."""
+    return [f"comment: {escape(line)}" for line in message.comment.split("\n") if line]
+
+
 def whole(message: Message, paint: Paint = PLAIN) -> str:
     """Return headline and text of a message: several lines, without a line end behind the last."""
-    first = paint.dim(headline(message))
+    first = paint.dim("\n".join([headline(message), *comments(message)]))
     if not message.raw:
         return f"{first}\n{paint.dim(LOST)}"
     start, newline, rest = escape_lines(readable(message.raw)).rstrip("\n").partition("\n")

@@ -44,8 +44,8 @@ def conversation(place: int, view: Conversation) -> dict[str, object]:
 def message(view: Message, call_id: str) -> dict[str, object]:
     """Return a message as an object.
 
-    `outer` is there only if it has one, `copy_of` in a copy, `bodies` where there are several or one
-    that isn't text.
+    `outer` and `comment` are there only if it has one, `copy_of` in a copy, `bodies` where there are
+    several or one that isn't text.
     """
     response = view.status is not None
     found: dict[str, object] = {
@@ -62,6 +62,8 @@ def message(view: Message, call_id: str) -> dict[str, object]:
     }
     if view.outer:
         found["outer"] = view.outer
+    if view.comment:
+        found["comment"] = view.comment
     original = view.copy_of
     if original is not None:
         found["copy_of"] = original

@@ -141,7 +141,8 @@ def show_filter(console: Console) -> None:
 async def show_sources(console: Console) -> None:
     """Shows what came from each source
 
-    Packets that gave messages and packets counted by reason add up to all packets.
+    Packets that gave messages and packets counted by reason add up to all packets. What a pcapng
+    file says of itself and of its interfaces stands before them.
 
     Examples:
 
@@ -171,12 +172,15 @@ def _source(tally: Tally) -> Iterator[str]:
         f"{escape(tally.name)}: {tally.packets} packets, {tally.bytes} bytes, "
         f"{tally.messages} messages{drops}"
     )
+    for line in tally.about:
+        yield f"  {escape(line)}"
     yield f"  {tally.with_messages} packets with messages"
     for reason, count in tally.reasons.most_common():
         yield f"  {count} {escape(reason)}"
 
 
 def _tally(tally: Tally) -> dict[str, object]:
+    about = {"about": tally.about} if tally.about else {}
     return {
         "source": tally.name,
         "packets": tally.packets,
@@ -185,6 +189,7 @@ def _tally(tally: Tally) -> dict[str, object]:
         "with_messages": tally.with_messages,
         "drops": tally.drops,
         "reasons": dict(tally.reasons),
+        **about,
     }
 
 
