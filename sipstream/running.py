@@ -19,7 +19,7 @@ from sipstream.conversations import Conversations
 from sipstream.errors import CommandError, SourceError
 from sipstream.figures import CaptureStatus, Loaded, Progress
 from sipstream.opening import Opened
-from sipstream.reasons import FAULT, IN_PART, NO_TEXT
+from sipstream.reasons import BROKEN, FAULT, IN_PART, NO_TEXT
 from sipstream.sources import Source
 from sipstream.spool import PcapSpool
 
@@ -29,7 +29,11 @@ if TYPE_CHECKING:
 
 _NOTE_SECONDS = 0.2
 """How often sources are asked whether they have something to say."""
-_FULLER_FORMS = {NO_TEXT: "-v, -A or -X", IN_PART: "-A or -X"}
+_FULLER_FORMS = {
+    NO_TEXT: "-v, -A or -X",
+    IN_PART: "-A or -X",
+    BROKEN: "-X, whose lines are short, or to a file",
+}
 """Why tcpdump's text doesn't do, and the flags with which it would."""
 
 Notice = Callable[[str], None]

@@ -6,6 +6,7 @@ The text is tcpdump's own of this machine; the reference is the capture it was p
 from __future__ import annotations
 
 import subprocess
+import sys
 import textwrap
 from collections import Counter
 from datetime import date
@@ -195,6 +196,16 @@ def test_folds_stand_for_breaks_that_cant_be_proved(tmp_path: Path) -> None:
     broken = text.replace("proud of it and", "proud\nof it again and")
     [(*_, raw)] = read(broken.encode()).messages
     assert b"User-Agent: a phone whose maker is proud\r\n of it again and says" in raw
+
+
+def test_what_cant_be_joined_is_told(tmp_path: Path) -> None:
+    text = printed(capture(tmp_path, ipv4(udp(LONG))), "-n -A").decode()
+    path = tmp_path / "mailed.txt"
+    path.write_text(text.replace("letters-", "letters-\n", 1))
+    command = [sys.executable, "-m", "sipstream", str(path), "-c", "show sources"]
+    ended = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert f"1 {reasons.BROKEN}" in ended.stdout
+    assert "let tcpdump print it with -X" in ended.stdout + ended.stderr
 
 
 @pytest.mark.parametrize("stamp", ["2018-04-16", "04/16/2018", "16.04.2018"])
