@@ -8,13 +8,13 @@ given up are used again, so numbers rise in order of arrival only until then. Co
 from __future__ import annotations
 
 from array import array
-from bisect import insort_right
+from bisect import bisect_right, insort_right
 from collections import OrderedDict
 from collections.abc import Iterator
 
 from sipstream import states
 from sipstream.decode.endpoints import Endpoints
-from sipstream.packets import Store
+from sipstream.packets import Batch, Store
 from sipstream.sip.startline import is_request, method_name
 
 MANY_KINDS = 0
@@ -67,6 +67,8 @@ class Index:
         self.c_state = bytearray()
         self.c_left_out: dict[int, int] = {}
         """Messages given up of conversations with very many."""
+        self.comments: dict[int, str] = {}
+        """What a capture file says of the packet that a message came in."""
         self.users: list[str] = [""]
         self.kind_sets: list[frozenset[int | str]] = [frozenset(), frozenset()]
         self.stores: list[Store] = []
@@ -108,6 +110,22 @@ class Index:
         """Tell whether a conversation that was there with batch number `batch` still is."""
         return self.c_state[conversation] != UNUSED and self.c_begun[conversation] <= batch
 
+    def keep_comments(self, messages: list[int], batch: Batch) -> None:
+        """Keep the comments on a batch's packets with the messages that came of them.
+
+        A message that was joined of several packets gets that of the packet that completed it.
+        """
+        starts = [record[1] for record in batch.records]
+        by_time = {batch.records[place][0]: text for place, text in batch.comments.items()}
+        for message in messages:
+            if self.stores[self.m_store[message]] is batch.store:
+                place = bisect_right(starts, self.m_offset[message] - batch.base) - 1
+                text = batch.comments.get(place)
+            else:
+                text = by_time.get(self.m_time[message])
+            if text is not None:
+                self.comments[message] = text
+
     def raw(self, message: int) -> bytes:
         """Return a message's bytes, b"" when the file they lie in has lost them."""
         store = self.stores[self.m_store[message]]
@@ -144,6 +162,7 @@ class Index:
         message = self.c_begin[conversation]
         while message >= 0:
             self.free_messages.append(message)
+            self.comments.pop(message, None)
             message = self.m_next[message]
         self.c_call_id[conversation] = b""
         self.c_count[conversation] = 0
@@ -166,6 +185,7 @@ class Index:
                 continue
             self.m_next[message] = self.m_next[following]
             self.free_messages.append(following)
+            self.comments.pop(following, None)
             given_up += 1
         self.c_count[conversation] = kept
         self.c_left_out[conversation] = self.c_left_out.get(conversation, 0) + given_up

@@ -99,6 +99,16 @@ MAX_USER = 256
 MAX_KINDS = 64
 """Distinct methods and status codes of a conversation kept as a set; a call has a dozen."""
 
+MAX_COMMENTS = 10_000
+"""Comments on packets kept of one pcapng file: people write a few, a program that writes one for each
+packet would cost more memory than the messages."""
+
+MAX_COMMENT = 1000
+"""Characters of a comment that are kept: a paragraph."""
+
+MAX_ABOUT = 100
+"""Lines kept that a pcapng file says of itself and of its interfaces."""
+
 FURTHEST = 9_000_000_000 * 10**9
 """No time lies further from the epoch (ns, the year 2255): it has to fit into 64 bits."""
 

@@ -10,13 +10,14 @@ from sipstream.escape import escape
 from sipstream.faults import where
 from sipstream.limits import TLS_SECRETS
 from sipstream.packets import Tally
-from sipstream.reasons import FAULT, IN_PART, NO_TEXT, TLS
+from sipstream.reasons import BROKEN, FAULT, IN_PART, NO_TEXT, TLS
 from sipstream.sources import Missing, Source
 
 _PRINTED = "SIP {} can't be loaded: let tcpdump print it with"
 _ADVICE = {
     NO_TEXT: f"{_PRINTED.format(NO_TEXT)} -v, -A or -X",
     IN_PART: f"{_PRINTED.format(IN_PART)} -A or -X",
+    BROKEN: f"{_PRINTED.format(BROKEN)} -X, whose lines are short, or to a file",
     TLS: f"{TLS} can't be read: --keylog FILE opens connections of which it has the secrets",
 }
 """Why packets gave no message, and what would help."""

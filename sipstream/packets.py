@@ -48,6 +48,10 @@ class Batch:
     tap: str = ""
     secrets: Octets = b""
     """Lines of a TLS key log that stood before the packets."""
+    comments: dict[int, str] = field(default_factory=dict)
+    """What the file says of single packets, by their place in `records`; several in several lines."""
+    about: list[str] = field(default_factory=list)
+    """What the file said of itself before these packets."""
 
 
 class Suspect(NamedTuple):
@@ -69,6 +73,8 @@ class Tally:
     with_messages: int = 0
     drops: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
+    about: list[str] = field(default_factory=list)
+    """What the source says of itself: comments, hardware, interfaces."""
     suspects: list[Suspect] = field(default_factory=list)
     """Packets that a stage failed on; who keeps them clears the list."""
 

@@ -46,15 +46,19 @@ class Intake:
         if batch.records:
             self._store, self._tap = batch.store, batch.tap
         tally = self.source.tally
+        tally.about += batch.about
         packets, before = tally.packets, tally.unaccounted
         try:
-            return self._group(self._decoder.feed(batch), batch.store, batch.tap)
+            added = self._group(self._decoder.feed(batch), batch.store, batch.tap)
         except Exception as error:
             tally.packets = packets + len(batch.records)
             tally.suspect_all(error, tally.unaccounted - before, batch)
             if not self._restarts.again():
                 raise
             return []
+        if batch.comments:
+            self._conversations.index.keep_comments(added, batch)
+        return added
 
     def finish(self) -> list[int]:
         """The source ended: return the numbers of messages that streams still held."""

@@ -28,6 +28,8 @@ NO_TEXT = "printed without its text"
 IN_PART = "printed without its Call-ID"
 """tcpdump -v prints a message up to the first line that holds anything but ASCII letters."""
 NO_PORTS = "printed without ports"
+BROKEN = "printed in lines that something broke"
+"""A mailer or a terminal broke lines, and what was there can't be told."""
 
 # In what UDP, TCP and SCTP carry.
 PART = "part of a message"

@@ -132,6 +132,11 @@ class Message:
         return self._index.endpoints.outers.text(self._index.m_outer[self.id])
 
     @property
+    def comment(self) -> str:
+        """What the capture file says of its packet, in one line or several; "" for nothing."""
+        return self._index.comments.get(self.id, "")
+
+    @property
     def start_line(self) -> str:
         """The first line."""
         return _text(self.raw.partition(b"\n")[0].rstrip(b"\r"))

@@ -31,6 +31,7 @@ class FakeMessage:
     copy_of: int | None = None
     outer: str = ""
     tap: str = ""
+    comment: str = ""
     cut: bool = False
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -11,6 +12,8 @@ from support import MemoryStore, batch
 
 from sipstream.packets import Batch, Linktype
 
+LONG = "HOSTILE_LONG" in os.environ
+"""The long form runs: sizes are those that the matrix names, not those that do for each change."""
 FACTOR = 4
 LINEAR = 10
 """At most this many times the work for FACTOR times the input: in proportion it is 4, squared 16."""

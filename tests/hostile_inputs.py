@@ -29,6 +29,12 @@ COMPACT = (
     b"MESSAGE sip:2@b SIP/2.0\r\nv: SIP/2.0/UDP a\r\nf: <sip:1@a>;tag=1\r\nt:\r\n <sip:2@b>\r\n"
     b"i : compact-3\r\nCSEQ: 7\r\n\tMESSAGE\r\nc: text/plain\r\nl: 5\r\n\r\nhello"
 )
+SEVERAL_PARTS = sip(
+    call_id="parts",
+    extra='Content-Type: multipart/mixed;boundary="x"\r\n',
+    body="--x\r\nContent-Type: application/isup\r\n\r\n\0\1\2\r\n--x\r\nContent-Encoding: gzip\r\n"
+    "\r\n\x1f\r\n--x\r\n\r\nplain\r\n--x--\r\n",
+)
 MESSAGES = (INVITE, RESPONSE, COMPACT, sip("OPTIONS sip:2@b SIP/2.0", "4", cseq="1 OPTIONS"))
 
 
@@ -155,6 +161,7 @@ def _conversations() -> list[list[bytes]]:
         fragments(datagram)[::-1],
         [ipv4(sctp((2, 1, INVITE[:99]), (1, 2, INVITE[99:])), 132), ipv4(sctp((3, 3, COMPACT)), 132)],
         segments(upgrade + frames, (len(upgrade), 300)),
+        segments(b"middle" + frames, (6, 300)),
         [ipv6_fragment(datagram[96:], 96, 0), ipv6_fragment(datagram[:96], 0, 1)],
     ]  # fmt: skip
 
@@ -240,6 +247,25 @@ def pcapng(packets: Sequence[bytes], linktype: int = Linktype.ETHERNET, order: s
     """A pcapng file of one section with one named interface."""
     head = section(order) + interface(linktype, option(2, b"eth0", order), order)
     return head + b"".join(enhanced(packet, 0, order) for packet in packets)
+
+
+def commented(packets: Sequence[bytes]) -> bytes:
+    """A pcapng file that says something of itself and of each packet."""
+    pieces = [block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1) + option(1, b"of all"))]
+    pieces.append(interface(options=option(2, b"eth0") + option(3, b"what") + option(11, b"\0udp")))
+    for packet in packets:
+        padded = enhanced(packet)[8:-4]
+        pieces.append(block(6, padded + option(1, b"one") + option(1, b"two") + option(0, b"")))
+    return b"".join(pieces)
+
+
+def broken(text: bytes, width: int = 80) -> bytes:
+    """Printed text as a terminal breaks it."""
+    lines = (line.expandtabs(8) for line in text.split(b"\n"))
+    return b"\n".join(
+        b"\n".join(line[at : at + width] for at in range(0, max(len(line), 1), width))
+        for line in lines
+    )
 
 
 # What tcpdump prints of them

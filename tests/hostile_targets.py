@@ -347,10 +347,11 @@ class Target(NamedTuple):
 def _text_seeds(form: str) -> list[bytes]:
     first, *_, last = (ipv4(udp(message)) for message in inputs.MESSAGES)
     streams = inputs.segments(inputs.INVITE + inputs.RESPONSE, (200, 400))
-    return [
+    texts = [
         b"".join(inputs.printed(packet, form, n) for n, packet in enumerate(some))
         for some in ([first, last], streams, [last, *streams[:1], ipv4(udp(inputs.COMPACT))])
     ]
+    return [*texts, inputs.broken(texts[0]), inputs.broken(texts[1])]
 
 
 def _beginning(name: str) -> bytes:
@@ -365,7 +366,7 @@ _STREAM = b"".join(
 _LOG = Made().keylog() + Made(TLS12, AES_128_OF_12, 2).keylog()
 
 TARGETS: dict[str, Target] = {
-    "SIP over UDP": Target(check_datagram, list(inputs.MESSAGES)),
+    "SIP over UDP": Target(check_datagram, [*inputs.MESSAGES, inputs.SEVERAL_PARTS]),
     "SIP over TCP": Target(check_stream, [_STREAM, inputs.INVITE + b"\r\n\r\n" + inputs.RESPONSE]),
     "HEP": Target(
         check_hep, [build(one) for one in inputs.MESSAGES for build in (inputs.hep3, inputs.hep2)]
@@ -379,7 +380,8 @@ TARGETS: dict[str, Target] = {
     "pcapng": Target(
         check_file,
         [inputs.pcapng(frames, linktype) for linktype, frames in inputs.CAPTURES_MADE]
-        + [inputs.pcapng(inputs.CAPTURES_MADE[0][1], order=">")],
+        + [inputs.pcapng(inputs.CAPTURES_MADE[0][1], order=">")]
+        + [inputs.commented(inputs.CAPTURES_MADE[0][1])],
     ),
     "text of -v": Target(check_file, _text_seeds("-v")),
     "text of -A": Target(check_file, [*_text_seeds("-A"), _beginning("timeout.txt")]),

@@ -13,7 +13,8 @@ from sipstream import reasons
 from sipstream.decode import hep, ip, link, sctp, tunnels
 from sipstream.decode.endpoints import Endpoints, Flow, Flows, key_of
 from sipstream.decode.keylog import Secrets
-from sipstream.decode.printed import Printed, PrintedFlows, parse_printed
+from sipstream.decode.printed import Printed, parse_printed
+from sipstream.decode.printed_tcp import PrintedFlows
 from sipstream.decode.streams import Datagram, Streams
 from sipstream.limits import MAX_LAYERS
 from sipstream.packets import Batch, Linktype, Tally

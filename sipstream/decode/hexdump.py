@@ -9,7 +9,7 @@ import re
 
 from sipstream.packets import Linktype
 
-_HEX = re.compile(rb"\n\t0x[0-9a-f]{4,5}:  ([0-9a-f ]{2,39})")
+_HEX = re.compile(rb"\n[\t ]{0,8}0x[0-9a-f]{4,5}:  ([0-9a-f ]{2,39})")
 _ETHERTYPES = (b"\x08\x00", b"\x86\xdd", b"\x81\x00", b"\x88\xa8", b"\x91\x00")
 _PADDING = 64
 """Bytes that a link layer may add to a short packet, and a margin."""

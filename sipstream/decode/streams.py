@@ -137,7 +137,7 @@ class Streams:
             flow.tls = self._look_for_tls(flow, data, start, end)
         if flow.tls:
             self._take_tls(datagrams, time, flow, data[start:end], packets)
-        elif flow.websocket is None and not websocket.may_begin(data, start, end):
+        elif flow.websocket is None and not websocket.begins(data, start, end):
             datagrams.append((time, flow, data, start, end, offset, packets))
         else:
             self._take_websocket(datagrams, time, flow, data[start:end], packets)
@@ -158,7 +158,9 @@ class Streams:
     ) -> None:
         """Append the messages that WebSocket carries."""
         if flow.websocket is None:
-            flow.websocket = websocket.Deframer()
+            flow.websocket = websocket.Deframer(
+                in_handshake=websocket.may_begin(data, 0, len(data))
+            )
         transport = "WS" if flow.transport == "TCP" else "WSS"
         inner = self._flows.between(flow.source_key, flow.destination_key, transport, flow.outer)
         for message in flow.websocket.feed(data):
@@ -220,7 +222,7 @@ class Streams:
             elif not data:
                 inner.websocket = None
                 datagrams.append((time, inner, b"", 0, 0, -1, 0))
-            elif inner.websocket is None and not websocket.may_begin(data, 0, len(data)):
+            elif inner.websocket is None and not websocket.begins(data, 0, len(data)):
                 datagrams.append((time, inner, data, 0, len(data), -1, packets))
             else:
                 self._take_websocket(datagrams, time, inner, data, packets)

@@ -1,7 +1,8 @@
 """WebSocket frames (RFC 6455 section 5), for SIP over WebSocket (RFC 7118). Sans-IO.
 
 A TCP direction that starts like the handshake's request or response is handed to a `Deframer`, which
-returns the payload of each whole text or binary message.
+returns the payload of each whole text or binary message. Where the capture began later, a frame that
+holds the beginning of a SIP message does too.
 """
 
 from __future__ import annotations
@@ -9,11 +10,17 @@ from __future__ import annotations
 import re
 
 from sipstream.limits import MAX_MESSAGE
+from sipstream.sip.startline import KNOWN
 
 _MAX_HANDSHAKE = 16_384
 """Bytes within which a handshake ends."""
 _UPGRADE = re.compile(rb"\nupgrade[ \t]*:[ \t]*websocket", re.IGNORECASE)
 _CONTINUATION, _TEXT, _BINARY, _CLOSE = 0, 1, 2, 8
+_WHOLE = (0x80 | _TEXT, 0x80 | _BINARY)
+"""The first byte of a frame that is a message by itself."""
+_SIP = re.compile(rb"SIP/2\.0 [1-6]\d\d[ \r]|(?:" + b"|".join(KNOWN) + rb") [a-zA-Z]")
+_LOOKED_AT = 16
+"""Bytes of a payload that show whether SIP begins there."""
 
 
 def may_begin(data: bytes, start: int, end: int) -> bool:
@@ -21,13 +28,41 @@ def may_begin(data: bytes, start: int, end: int) -> bool:
     return data[start : start + 4] in (b"GET ", b"HTTP")
 
 
-class Deframer:
-    """One direction from its handshake on; `feed` returns the messages that became whole."""
+def is_frame(data: bytes, start: int, end: int) -> bool:
+    """Tell whether a frame with the beginning of a SIP message begins here, masked or not."""
+    if end - start < 2 or data[start] not in _WHOLE:
+        return False
+    size = data[start + 1] & 0x7F
+    place = start + 2
+    if size >= 126:
+        width = 2 if size == 126 else 8
+        size = int.from_bytes(data[place : min(place + width, end)], "big")
+        place += width
+    if size > MAX_MESSAGE:
+        return False
+    masked = data[start + 1] & 0x80
+    mask, place = (data[place : place + 4], place + 4) if masked else (b"", place)
+    payload = data[place : min(place + _LOOKED_AT, place + size, end)]
+    if masked and payload:
+        payload = _unmask(payload, mask)
+    return _SIP.match(payload) is not None
 
-    def __init__(self) -> None:
+
+def begins(data: bytes, start: int, end: int) -> bool:
+    """Tell whether WebSocket begins here: its handshake, or where the capture began later a frame."""
+    return may_begin(data, start, end) or is_frame(data, start, end)
+
+
+class Deframer:
+    """One direction from its handshake on; `feed` returns the messages that became whole.
+
+    `in_handshake` is False where the capture began behind it.
+    """
+
+    def __init__(self, *, in_handshake: bool = True) -> None:
         self._buffer = bytearray()
         self._message = bytearray()
-        self._in_handshake = True
+        self._in_handshake = in_handshake
         self._searched = 0
         self.is_http = False
         """It was another request or response of HTTP."""

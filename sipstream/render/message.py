@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from sipstream.escape import escape, escape_lines
 from sipstream.render import times
 from sipstream.render.colours import PLAIN, Paint
+from sipstream.sip.bodies import readable
+from sipstream.sip.startline import NO_CODE
 
 if TYPE_CHECKING:
     from sipstream.views import Message
@@ -25,6 +27,8 @@ def kind(message: Message) -> str:
         # The index names a limited number of methods; the message itself knows its own.
         known = message.method or ""
         return known if known != "OTHER" else message.start_line.partition(" ")[0]
+    if message.status == NO_CODE:
+        return message.start_line.partition(" ")[2].strip()
     return f"{message.status:03d} {message.reason}".rstrip()
 
 
@@ -42,12 +46,17 @@ def headline(message: Message) -> str:
     return f"{line} ({how})" if how else line
 
 
+def comments(message: Message) -> list[str]:
+    """Return a line for each thing that the capture file says of a message's packet."""
+    return [f"comment: {escape(line)}" for line in message.comment.split("\n") if line]
+
+
 def whole(message: Message, paint: Paint = PLAIN) -> str:
     """Return headline and text of a message: several lines, without a line end behind the last."""
-    first = paint.dim(headline(message))
+    first = paint.dim("\n".join([headline(message), *comments(message)]))
     if not message.raw:
         return f"{first}\n{paint.dim(LOST)}"
-    start, newline, rest = escape_lines(message.raw).rstrip("\n").partition("\n")
+    start, newline, rest = escape_lines(readable(message.raw)).rstrip("\n").partition("\n")
     text = f"{first}\n{paint.status(start, message.kind)}{newline}{rest}"
     return f"{text}\n{paint.dim(CUT)}" if message.cut else text
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from sipstream.render import times
 from sipstream.render.message import kind
+from sipstream.sip.bodies import bodies, is_text
 
 if TYPE_CHECKING:
     from sipstream.views import Conversation, Message
@@ -43,7 +44,8 @@ def conversation(place: int, view: Conversation) -> dict[str, object]:
 def message(view: Message, call_id: str) -> dict[str, object]:
     """Return a message as an object.
 
-    `outer` is there only if it has one, `copy_of` in a copy, `cut` where the capture lacks its end.
+    `outer` and `comment` are there only if it has one, `copy_of` in a copy, `cut` where the capture
+    lacks its end, `bodies` where there are several or one that isn't text.
     """
     response = view.status is not None
     found: dict[str, object] = {
@@ -60,11 +62,19 @@ def message(view: Message, call_id: str) -> dict[str, object]:
     }
     if view.outer:
         found["outer"] = view.outer
+    if view.comment:
+        found["comment"] = view.comment
     original = view.copy_of
     if original is not None:
         found["copy_of"] = original
     if view.cut:
         found["cut"] = True
+    parts = bodies(view.raw)
+    if len(parts) > 1 or not all(is_text(view.raw, part) for part in parts):
+        found["bodies"] = [
+            {"type": part.type, "encoding": part.encoding, "bytes": part.end - part.start}
+            for part in parts
+        ]
     return found
 
 

@@ -12,6 +12,8 @@ from sipstream.limits import MAX_START_LINE, METHODS
 
 METHOD_BASE = 1000
 NOT_SIP = -1
+NO_CODE = 0
+"""The kind of a response whose code has more than three digits (RFC 4475 section 3.1.2.19)."""
 
 KNOWN = (
     b"INVITE",
@@ -50,10 +52,10 @@ def kind_of(data: bytes, start: int, end: int) -> int:
     if first > 0x7E or first < 0x21:
         return NOT_SIP
     if data[start : start + 8] == b"SIP/2.0 ":
-        code = data[start + 8 : min(start + 11, end)]
-        if len(code) == 3 and code.isdigit():
-            return int(code)
-        return NOT_SIP
+        code = data[start + 8 : min(start + 12, end)]
+        if len(code) < 3 or not code[:3].isdigit():
+            return NOT_SIP
+        return NO_CODE if code[3:].isdigit() else int(code[:3])
     space = data.find(b" ", start, min(start + _USUAL, end))
     if space < 0:
         return _odd_kind(data, start, end)

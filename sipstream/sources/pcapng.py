@@ -10,7 +10,14 @@ import struct
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from sipstream.limits import BATCH_PACKETS, FURTHEST, MAX_PACKET
+from sipstream.limits import (
+    BATCH_PACKETS,
+    FURTHEST,
+    MAX_ABOUT,
+    MAX_COMMENT,
+    MAX_COMMENTS,
+    MAX_PACKET,
+)
 from sipstream.packets import Batch, Record, Store
 from sipstream.sources import Missing
 from sipstream.sources.records import RecordReader
@@ -36,6 +43,17 @@ _SHORTEST = {
 }
 """Bytes of a block's fixed part, its head and end included."""
 _NS = 1_000_000_000
+_COMMENT = 1
+_OF_SECTION = {_COMMENT: "comment", 2: "hardware", 3: "system", 4: "written by"}
+_FILTER = 11
+_OF_INTERFACE = {
+    _COMMENT: "comment",
+    3: "description",
+    _FILTER: "filter",
+    12: "system",
+    15: "hardware",
+}
+"""Options that are shown, by their codes."""
 
 
 @dataclass(slots=True, frozen=True)
@@ -72,6 +90,10 @@ class PcapngReader(RecordReader):
         self._order = "<"
         self._interfaces: list[_Interface] = []
         self._skipped = 0
+        self._comments = 0
+        self._about: list[str] = []
+        """What the file says of itself, not handed on yet."""
+        self._told = 0
 
     def _read(self, data: bytes) -> tuple[list[Batch], int]:
         batches: list[Batch] = []
@@ -107,11 +129,17 @@ class PcapngReader(RecordReader):
                 self._order + "5I", data, position + 8
             )
             packet = _Packet(number, high << 32 | low, position + 28, size, wire)
-            self._add(batches, data, position, length - 32, packet)
+            added = self._add(batches, data, position, length - 32, packet)
+            options = packet.start + ((size + 3) & ~3)
+            if added and options + 8 <= position + length:
+                self._keep_comments(batches[-1], data, options, position + length - 4)
         elif kind == _INTERFACE:
             self._add_interface(data, position, length)
         elif kind == _SECTION:
             self._interfaces.clear()
+            for code, value in self._options(data, position + 24, position + length - 4):
+                if code in _OF_SECTION:
+                    self._tell(f"section {_OF_SECTION[code]}: {_text(value)}")
         elif kind == _SIMPLE_PACKET:
             (wire,) = struct.unpack_from(self._order + "I", data, position + 8)
             snaplen = self._interfaces[0].snaplen if self._interfaces else 0
@@ -133,18 +161,21 @@ class PcapngReader(RecordReader):
 
     def _add(
         self, batches: list[Batch], data: bytes, position: int, room: int, packet: _Packet
-    ) -> None:
-        """Append one packet to the last batch, or to a new one when its interface is another."""
+    ) -> bool:
+        """Append one packet to the last batch, or to a new one when its interface is another.
+
+        Returns whether it could be believed.
+        """
         number, units, start, size, wire = packet
         if number >= len(self._interfaces):
             self._skip(position, f"a packet of interface {number}, which was not declared")
-            return
+            return False
         if size > room:
             self._skip(position, f"a packet of {size} bytes in a block with room for {room}")
-            return
+            return False
         if size > MAX_PACKET:
             self._skip(position, f"a packet of {size} bytes")
-            return
+            return False
         interface = self._interfaces[number]
         record: Record = (interface.time(units), start, start + size, wire)
         last = batches[-1] if batches else None
@@ -156,7 +187,33 @@ class PcapngReader(RecordReader):
         ):
             last = Batch(self._store, self._base, data, interface.linktype, [], interface.name)
             batches.append(last)
+        if self._about:
+            last.about += self._about
+            self._about = []
         last.records.append(record)
+        return True
+
+    def _keep_comments(self, batch: Batch, data: bytes, position: int, end: int) -> None:
+        """Keep what is said of the last packet of a batch."""
+        options = self._options(data, position, end)
+        texts = [_text(value) for code, value in options if code == _COMMENT]
+        if not texts:
+            return
+        self._comments += 1
+        if self._comments <= MAX_COMMENTS:
+            batch.comments[len(batch.records) - 1] = "\n".join(texts)[:MAX_COMMENT]
+        elif self._comments == MAX_COMMENTS + 1:
+            self.notes.append(
+                f"more than {MAX_COMMENTS} packets have comments: the rest is left out"
+            )
+
+    def _tell(self, line: str) -> None:
+        """Keep a line of what the file says of itself."""
+        self._told += 1
+        if self._told <= MAX_ABOUT:
+            self._about.append(line)
+        elif self._told == MAX_ABOUT + 1:
+            self._about.append("and more of the kind, which is left out")
 
     def _skip(self, position: int, what: str) -> None:
         """Pass over a block that can't be believed; its length says where the next one begins."""
@@ -174,6 +231,7 @@ class PcapngReader(RecordReader):
             return
         linktype, _, snaplen = struct.unpack_from(self._order + "HHI", data, position + 8)
         name, units, offset = "", 1_000_000, 0
+        said: list[str] = []
         for code, value in self._options(data, position + 16, position + length - 4):
             if code == 2:
                 name = value.decode("utf-8", "surrogateescape")
@@ -182,6 +240,11 @@ class PcapngReader(RecordReader):
             elif code == 14 and len(value) == 8:
                 (seconds,) = struct.unpack(self._order + "q", value)
                 offset = seconds * _NS
+            elif code in _OF_INTERFACE:
+                # A filter's text stands behind a byte that says it is one.
+                said.append(f"{_OF_INTERFACE[code]}: {_text(value[code == _FILTER :])}")
+        for line in said or ([""] if name else []):
+            self._tell(f"interface {name or len(self._interfaces)}{', ' if line else ''}{line}")
         if not name and self._interfaces:
             # Two unnamed interfaces are two capture points all the same.
             name = f"interface {len(self._interfaces)}"
@@ -198,6 +261,11 @@ class PcapngReader(RecordReader):
             options.append((code, data[position : position + length]))
             position += (length + 3) & ~3
         return options
+
+
+def _text(value: bytes) -> str:
+    """Return an option's text, of bounded length."""
+    return value[: 4 * MAX_COMMENT].decode("utf-8", "surrogateescape")[:MAX_COMMENT]
 
 
 def _units_per_second(code: int) -> int:

@@ -26,11 +26,14 @@ _LINE_SHAPE = 512
 _STAMPED = 3
 """Groups that a stamp fills."""
 
+_BOM = b"\xef\xbb\xbf"
+"""What editors put before text."""
 _NUMBER = rb" {0,10}\d{1,10}  "
 _TIME_OF_DAY = rb"[0-2]\d:[0-5]\d):([0-6]\d)\.(\d{6,10}) "
 _STAMPS = {
     Form.CLOCK: rb"(" + _TIME_OF_DAY,
-    Form.DATE: rb"(\d{4}-[01]\d-[0-3]\d " + _TIME_OF_DAY,
+    Form.DATE: rb"((?:\d{4}-[01]\d-[0-3]\d|[01]\d/[0-3]\d/\d{4}|[0-3]\d\.[01]\d\.\d{4}) "
+    + _TIME_OF_DAY,
     Form.INTERVAL: rb"([ -]" + _TIME_OF_DAY,
     Form.EPOCH: rb"()(\d{1,10})\.(\d{6,10}) ",
 }
@@ -163,6 +166,9 @@ class TextReader:
     def feed(self, data: bytes) -> list[Batch]:
         """Take the next bytes, return the packets that are whole: another one follows them."""
         buffer = self._buffer
+        if data.startswith(_BOM) and self._base < self._start and len(buffer) == 1:
+            data = data[len(_BOM) :]
+            self._base += len(_BOM)
         buffer += data
         last = buffer.rfind(b"\n", self._scanned)
         # What is behind the last line end may still become a packet's line.

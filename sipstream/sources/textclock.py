@@ -87,7 +87,7 @@ class Clock:
         if before != self._minute:
             self._minute = before
             try:
-                day = date.fromisoformat(before[:10].decode("ascii"))
+                day = _day(before[:10].decode("ascii"))
             except ValueError:
                 self._bases = ()
             else:
@@ -122,6 +122,18 @@ class Clock:
                 self._known.clear()
             bases = self._known[key] = _local(day, int(clock[:2]), int(clock[3:5]))
         return bases
+
+
+def _day(text: str) -> date:
+    """Return a printed date: tcpdump's of today, of before version 3.8, or one turned by other tools.
+
+    Raises:
+        ValueError: no calendar has it.
+    """
+    if text[4] == "-":
+        return date.fromisoformat(text)
+    first, second, year = int(text[:2]), int(text[3:5]), int(text[6:])
+    return date(year, first, second) if text[2] == "/" else date(year, second, first)
 
 
 class Intervals:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import random
 import string
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias
 
 from hostile_inputs import segments
 from hostile_targets import INPUTS, look_at, through
-from hypothesis import given, settings
+from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 from support import batch, ipv4, udp
 
@@ -29,6 +32,8 @@ ODD_NUMBERS = (
     "",
     "5, 7",
 )
+Built: TypeAlias = tuple[bytes, str, str | int, str]
+"""A message, and its Call-ID, method or status, and CSeq."""
 OWN_NAMES = {"call-id", "i", "cseq", "content-length", "l"}
 FOLDS = ("\r\n ", "\r\n\t", " \r\n  ")
 
@@ -64,8 +69,8 @@ def header_lines(draw: st.DrawFn, name: str, compact: str, value: str) -> str:
 
 
 @st.composite
-def messages(draw: st.DrawFn) -> tuple[bytes, str, str | int, str]:
-    """A message, and its Call-ID, method or status, and CSeq."""
+def messages(draw: st.DrawFn) -> Built:
+    """A message that is valid in every odd way."""
     call_id = draw(st.text(WORD, min_size=1, max_size=60))
     number, method = draw(st.integers(0, 2**31 - 1)), draw(st.sampled_from(METHODS))
     status = draw(st.one_of(st.none(), st.integers(100, 699)))
@@ -84,7 +89,7 @@ def messages(draw: st.DrawFn) -> tuple[bytes, str, str | int, str]:
     return raw, call_id, method if status is None else status, f"{number} {method}"
 
 
-def check(message: Message, built: tuple[bytes, str, str | int, str]) -> None:
+def check(message: Message, built: Built) -> None:
     raw, call_id, kind, cseq = built
     assert message.raw == raw
     assert (message.header("Call-ID"), message.kind) == (call_id, kind)
@@ -92,10 +97,7 @@ def check(message: Message, built: tuple[bytes, str, str | int, str]) -> None:
     assert not message.cut
 
 
-@given(messages())
-@settings(max_examples=INPUTS // 5, deadline=None)
-def test_over_udp(built: tuple[bytes, str, str | int, str]) -> None:
-    """Row F2: random headers, compact forms, folds, copies, odd numbers, letters, bodies; over UDP."""
+def over_udp(built: Built) -> None:
     stages = through([batch([ipv4(udp(built[0]))], Linktype.RAW)])
     stages.finish()
     [conversation] = stages.conversations
@@ -105,13 +107,8 @@ def test_over_udp(built: tuple[bytes, str, str | int, str]) -> None:
     look_at(stages.conversations)
 
 
-@given(
-    st.lists(messages(), min_size=1, max_size=3, unique_by=lambda one: one[0]),
-    st.lists(st.integers(1, 300), max_size=8),
-)
-@settings(max_examples=INPUTS // 10, deadline=None)
-def test_over_tcp(built: list[tuple[bytes, str, str | int, str]], sizes: list[int]) -> None:
-    """Row F2: the same over TCP, several in a stream that is cut anywhere."""
+def over_tcp(streamed: tuple[list[Built], list[int]]) -> None:
+    built, sizes = streamed
     packets = segments(b"".join(raw for raw, *_ in built), sizes)
     stages = through([batch(packets, Linktype.RAW)])
     stages.finish()
@@ -120,3 +117,50 @@ def test_over_tcp(built: list[tuple[bytes, str, str | int, str]], sizes: list[in
     assert [message.raw for message in found] == [raw for raw, *_ in built]
     for message, one in zip(found, built, strict=True):
         check(message, one)
+
+
+class Way(NamedTuple):
+    """A way in for messages that were built."""
+
+    check: Callable[[Any], None]
+    given: st.SearchStrategy[Any]
+
+
+WAYS = {
+    "over UDP": Way(over_udp, messages()),
+    "over TCP": Way(
+        over_tcp,
+        st.tuples(
+            st.lists(messages(), min_size=1, max_size=3, unique_by=lambda one: one[0]),
+            st.lists(st.integers(1, 300), max_size=8),
+        ),
+    ),
+}
+
+
+def build(way: Way, number: int, count: int, taken: list[float]) -> None:
+    """Build and check `count` messages, the same for a number; `taken` gets the seconds of each."""
+
+    @seed(number)
+    @settings(max_examples=count, deadline=None, database=None)
+    @given(way.given)
+    def checked(built: Any) -> None:
+        begun = time.process_time()
+        way.check(built)
+        taken.append(time.process_time() - begun)
+
+    checked()
+
+
+@given(WAYS["over UDP"].given)
+@settings(max_examples=INPUTS // 5, deadline=None)
+def test_over_udp(built: Built) -> None:
+    """Row F2: random headers, compact forms, folds, copies, odd numbers, letters, bodies; over UDP."""
+    over_udp(built)
+
+
+@given(WAYS["over TCP"].given)
+@settings(max_examples=INPUTS // 10, deadline=None)
+def test_over_tcp(streamed: tuple[list[Built], list[int]]) -> None:
+    """Row F2: the same over TCP, several in a stream that is cut anywhere."""
+    over_tcp(streamed)

@@ -46,9 +46,10 @@ def call_ids(outcome: Outcome) -> list[str]:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_cut_at_every_byte(name: str) -> None:
+def test_cut_at_every_byte(name: str, record_property: Callable[[str, object], None]) -> None:
     """Row P1: whole records before the cut are all there, and one note says where it was cut."""
     data = FILES[name]
+    record_property("tried", len(data) - 4)
     ends = record_ends(name, data)
     for cut in range(4, len(data)):
         outcome = read(data[:cut])

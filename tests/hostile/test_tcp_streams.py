@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Iterator
 
 import pytest
-from hostile_costs import LINEAR, allocating_at_most, growth, passing
+from hostile_costs import LINEAR, LONG, allocating_at_most, growth, passing
 from hostile_inputs import segments
 from hostile_targets import Stages, look_at, outcome_of, through
 from support import A, B, Chain, batch, ipv4, sip, tcp, udp
@@ -16,6 +16,7 @@ from sipstream.decode import streams
 from sipstream.limits import STREAM_PENDING
 from sipstream.packets import Linktype
 from sipstream.sip import scan
+from sipstream.sip.bodies import readable
 
 MIB = 1 << 20
 SYN, RST, FIN, PUSH = 0x02, 0x04, 0x01, 0x18
@@ -232,7 +233,7 @@ def feed(packets: list[bytes], then: bytes = b"") -> Chain:
 @pytest.mark.parametrize("name", ENDLESS)
 def test_endless_stream(name: str) -> None:
     """Row N5: bounded memory; what is clean behind it, in a stream of its own or there, is shown."""
-    packets = endless(name, 2 * MIB)
+    packets = endless(name, (100 if LONG else 2) * MIB)
     with allocating_at_most(8 * MIB):
         chain = feed(packets, b"\r\n\r\n" + sip(call_id="resumed"))
     assert "resumed" in chain.counts() or name == "WebSocket frames"
@@ -312,6 +313,18 @@ def test_much_in_a_stream(name: str) -> None:
     stages.finish()
     assert [one.call_id for one in stages.conversations] == ["much"]
     assert reasons.NO_CALL_ID not in stages.tally.reasons
+
+
+def test_very_many_parts() -> None:
+    """Row N6: a body of 100,000 MIME parts is shown with work in proportion."""
+
+    def work(count: int) -> Callable[[], object]:
+        raw = (START + 'c: multipart/mixed;boundary="x"\r\n\r\n').encode() + (
+            b"--x\r\nContent-Type: a/b\r\n\r\n\0\r\n" * count + b"--x--\r\n"
+        )
+        return lambda: readable(raw).count(b"(a/b body, 1 bytes)") == count or pytest.fail("lost")
+
+    assert growth(work, 25_000) < LINEAR
 
 
 def test_a_million_headers() -> None:

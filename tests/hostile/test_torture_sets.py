@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import csv
 import re
+import shutil
 import subprocess
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from hostile_costs import LONG
 from hostile_inputs import hep3, outer, pcap
 from hostile_targets import Stages, look_at, read, says_its_length, through
 from support import SHARED, batch, ethernet, ipv4, needs, sip, tcp, udp
 
 from sipstream.limits import MAX_CALL_ID
 from sipstream.packets import Linktype
+from sipstream.render import message as rendered
 
+Record = Callable[[str, object], None]
 TORTURE = SHARED / "torture"
 pytestmark = needs(shared=True)
 DAMAGED = sorted(TORTURE.glob("tcpdump-pcaps/*.pcap*"))
@@ -69,6 +74,27 @@ SECOND = {"rfc4475/dblreq": "dblreq.0ha0isnda977644900765@192.0.2.15"}
 every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 
 
+def test_the_sets_are_whole() -> None:
+    """Row F4: every message of RFC 4475 and RFC 5118 is there, the latter with both line ends."""
+    sets = Counter(case.name.partition("/")[0] for case in CASES)
+    assert (sets["rfc4475"], sets["rfc5118"], sets["rfc5118-lf"]) == (49, 12, 12)
+    assert sets["known-bugs"] == len(list(TORTURE.glob("known-bugs/*.sip")))
+
+
+@pytest.mark.parametrize("row", _rows(TORTURE / "MANIFEST.tsv"), ids=lambda row: row["name"])
+def test_read_as_the_list_says(row: dict[str, str]) -> None:
+    """Row F4: method or status, CSeq and the body's length are those of the list."""
+    raw = (TORTURE / row["file"]).read_bytes()
+    stages = through([batch([ethernet(ipv4(udp(raw)))])])
+    stages.finish()
+    for conversation in stages.conversations:
+        message = conversation.first
+        assert rendered.kind(message).partition(" ")[0] == row["method_or_status"]
+        # Of several the first one counts.
+        assert message.cseq == row["cseq"].partition(" || ")[0]
+        assert len(message.body) == int(row["body_bytes"])
+
+
 def is_grouped_as(wanted: str, found: str) -> bool:
     """Tell whether a Call-ID is what a list says, which writes some of them in its own way."""
     if wanted == "A x4096":
@@ -108,20 +134,32 @@ def test_over_hep(case: Case) -> None:
     check(case, outer(udp(hep3(case.raw), 51_000, 9060)))
 
 
+def _in_tcp(case: Case) -> bytes:
+    return ethernet(ipv4(tcp(case.raw, 1, source_port=1 + CASES.index(case)), 6))
+
+
 @pytest.mark.parametrize(
-    "form", [pytest.param(form, marks=needs("tcpdump")) for form in ("-v", "-A", "-X", "-xx")]
+    ("form", "carried"),
+    [
+        *((form, lambda case: ethernet(ipv4(udp(case.raw)))) for form in ("-v", "-A", "-X", "-xx")),
+        *((form, _in_tcp) for form in ("-A", "-X")),
+    ],
+    ids=["-v", "-A", "-X", "-xx", "TCP -A", "TCP -X"],
 )
-def test_printed_by_tcpdump(form: str, tmp_path: Path) -> None:
-    """Row F4: as text of tcpdump, as far as the form prints the Call-ID."""
+@pytest.mark.skipif(not shutil.which("tcpdump"), reason="needs tcpdump")
+def test_printed_by_tcpdump(
+    form: str, carried: Callable[[Case], bytes], tmp_path: Path, record_property: Record
+) -> None:
+    """Row F4: as text of tcpdump, as far as the form prints the Call-ID; over UDP and over TCP."""
+    record_property("tried", len(CASES))
     capture = tmp_path / "all.pcap"
     times = [(number, 0) for number in range(len(CASES))]
-    capture.write_bytes(pcap([ethernet(ipv4(udp(case.raw))) for case in CASES], times=times))
+    capture.write_bytes(pcap([carried(case) for case in CASES], times=times))
     command = ["tcpdump", "-nn", "-tt", form, "-r", str(capture)]
     text = subprocess.run(command, capture_output=True, check=True).stdout
-    found = {
-        time // 10**9: call_id.decode("utf-8", "surrogateescape")
-        for time, _, call_id, _ in read(text).messages
-    }
+    found: dict[int, str] = {}
+    for time, _, call_id, _ in read(text).messages:
+        found.setdefault(time // 10**9, call_id.decode("utf-8", "surrogateescape"))
     wrong = {
         case.name: found.get(number)
         for number, (case, shown) in enumerate(zip(CASES, by_packet(text), strict=True))
@@ -162,15 +200,19 @@ def test_damaged_captures(path: Path) -> None:
 
 
 @every_case
-def test_cut_at_every_byte(case: Case) -> None:
-    """Row F5: in two pieces, at every byte (of the longest messages at 500 places)."""
-    places = range(1, len(case.raw), len(case.raw) // 3600 * 7 or 1)
-    compare(case, [[case.raw[:place], case.raw[place:]] for place in places])
+def test_cut_at_every_byte(case: Case, record_property: Record) -> None:
+    """Row F5: in two pieces, at every byte (of the longest messages at 500 places, in the long form too
+    at every one)."""
+    places = range(1, len(case.raw), 1 if LONG else len(case.raw) // 3600 * 7 or 1)
+    for some in (places[first : first + 500] for first in range(0, len(places), 500)):
+        compare(case, [[case.raw[:place], case.raw[place:]] for place in some])
+    record_property("tried", len(places))
 
 
 @every_case
-def test_byte_by_byte(case: Case) -> None:
+def test_byte_by_byte(case: Case, record_property: Record) -> None:
     """Row F5: one byte at a time, and in pieces of a few bytes."""
+    record_property("tried", 4)
     pieces = [
         [case.raw[place : place + size] for place in range(0, len(case.raw), size)]
         for size in (1, 2, 3, 7)

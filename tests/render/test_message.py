@@ -108,6 +108,8 @@ def test_kinds() -> None:
     assert rendered.kind(message("100 Trying -- your call")) == "100 Trying -- your call"
     assert rendered.kind(message("200")) == "200"
     assert rendered.kind(message("099 Odd")) == "099 Odd"
+    long = message("000", raw=b"SIP/2.0 4294967301 better not break\r\n")
+    assert rendered.kind(long) == "4294967301 better not break"
 
 
 def test_the_line_above_says_how_it_came() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sipstream.sip.startline import NOT_SIP, is_request, kind_of, method_name
+from sipstream.sip.startline import NO_CODE, NOT_SIP, is_request, kind_of, method_name
 
 
 @pytest.mark.parametrize(
@@ -22,6 +22,8 @@ from sipstream.sip.startline import NOT_SIP, is_request, kind_of, method_name
         (b"SIP/2.0 100 Trying -- your call is important to us\r\n", 100),
         (b"SIP/2.0  404  gone\r\n", NOT_SIP),
         (b"SIP/2.0 2x0 OK\r\n", NOT_SIP),
+        (b"SIP/2.0 4294967301 big\r\n", NO_CODE),
+        (b"SIP/2.0 2000\r\n", NO_CODE),
         (b"GET / HTTP/1.1\r\n", NOT_SIP),
         (b"INVITE sip:a\r\n", NOT_SIP),
         (b"\x80\x08abc", NOT_SIP),

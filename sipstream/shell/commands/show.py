@@ -157,7 +157,8 @@ async def show_sources(console: Console) -> None:
 
     Packets that gave messages and packets counted by reason add up to all packets. "cut by
     snaplen": the capture keeps too little of the packet. Checksums aren't verified, since the host
-    that sends leaves them to its network card: a message with a bad one is shown.
+    that sends leaves them to its network card: a message with a bad one is shown. What a pcapng
+    file says of itself and of its interfaces stands before them.
 
     Examples:
 
@@ -189,12 +190,15 @@ def _source(tally: Tally) -> Iterator[str]:
         f"{escape(tally.name)}: {tally.packets} packets, {tally.bytes} bytes, "
         f"{tally.messages} messages{drops}"
     )
+    for line in tally.about:
+        yield f"  {escape(line)}"
     yield f"  {tally.with_messages} packets with messages"
     for reason, count in tally.reasons.most_common():
         yield f"  {count} {escape(reason)}"
 
 
 def _tally(tally: Tally) -> dict[str, object]:
+    about = {"about": tally.about} if tally.about else {}
     return {
         "source": tally.name,
         "packets": tally.packets,
@@ -203,6 +207,7 @@ def _tally(tally: Tally) -> dict[str, object]:
         "with_messages": tally.with_messages,
         "drops": tally.drops,
         "reasons": dict(tally.reasons),
+        **about,
     }
 
 
