@@ -24,8 +24,8 @@ UNUSED = len(states.NAMES)
 
 _ORDERS = 64
 """Conversations whose messages' order by time is kept."""
-_MESSAGES, _CONVERSATIONS = 4096, 256
-"""Places made at a time."""
+_FEWEST, _MESSAGES, _CONVERSATIONS = 16, 4096, 256
+"""Places made at a time: as many as there are, within these bounds."""
 
 
 class Index:
@@ -93,18 +93,20 @@ class Index:
     def make_room(self, messages: int) -> None:
         """Make places until so many messages have one each, and so many conversations."""
         while len(self.free_messages) < messages:
+            first = len(self.m_time)
+            end = first + min(max(first, messages, _FEWEST), _MESSAGES)
             for column in self._message_columns():
-                column.frombytes(bytes(column.itemsize * _MESSAGES))
-            end = len(self.m_time)
+                column.frombytes(bytes(column.itemsize * (end - first)))
             # Behind what is free already: numbers rise in order of arrival.
-            self.free_messages = _falling(end - _MESSAGES, end) + self.free_messages
+            self.free_messages = _falling(first, end) + self.free_messages
         while len(self.free_conversations) < messages:
+            first = len(self.c_state)
+            end = first + min(max(first, messages, _FEWEST), _CONVERSATIONS)
             for column in self._conversation_columns():
-                column.frombytes(bytes(column.itemsize * _CONVERSATIONS))
-            self.c_call_id.extend([b""] * _CONVERSATIONS)
-            self.c_state.extend([UNUSED] * _CONVERSATIONS)
-            end = len(self.c_state)
-            self.free_conversations = _falling(end - _CONVERSATIONS, end) + self.free_conversations
+                column.frombytes(bytes(column.itemsize * (end - first)))
+            self.c_call_id.extend([b""] * (end - first))
+            self.c_state.extend([UNUSED] * (end - first))
+            self.free_conversations = _falling(first, end) + self.free_conversations
 
     def is_there(self, conversation: int, batch: int) -> bool:
         """Tell whether a conversation that was there with batch number `batch` still is."""

@@ -16,7 +16,7 @@ from tls_made import TLS13, Made, Part, dsb, made, packets
 
 import sipstream
 import sipstream.shell.commands  # noqa: F401 - registers the commands
-from sipstream import running
+from sipstream import notices
 from sipstream.packets import Linktype
 from sipstream.privileges import VARIABLE
 from sipstream.session import Session
@@ -218,7 +218,7 @@ async def test_forgotten_secrets_are_told(capture: Path, monkeypatch: pytest.Mon
         session.sources.keylog(capture.parent / "keys.log")
         await session.sources.load(capture)
         await session.sources.load(capture)
-    assert [one for one in words if running._FORGOTTEN in one]
+    assert [one for one in words if notices._FORGOTTEN in one]
 
 
 def test_secrets_at_a_captures_end(tmp_path: Path) -> None:
