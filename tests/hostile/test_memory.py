@@ -31,6 +31,8 @@ from sipstream.views import Message
 MIB = 1 << 20
 SMALL = 1 * MIB
 """Room for some 1,500 conversations of one message."""
+SLACK = 400_000
+"""Bytes that one batch and one block of places may take beyond: they are given back by the next."""
 
 
 class Limited(Chain):
@@ -96,7 +98,7 @@ def test_a_flood_of_conversations_takes_no_more_memory() -> None:
     """Row R1: the longest idle ones go, each is counted; what is left is whole."""
     chain = Limited()
     chain.load(flood(10_000))
-    assert size(chain) < SMALL * 1.3
+    assert size(chain) < SMALL + SLACK
     conversations = chain.conversations
     assert conversations.given_up + len(conversations) == conversations.opened == 10_000
     assert 500 < len(conversations) < 5_000
@@ -128,14 +130,14 @@ def test_a_flood_of_calls_leaves_the_answered_one() -> None:
     chain.load(settled("real"))
     chain.load(sip(call_id=f"begun-{number}") for number in range(20_000))
     assert chain.conversations.by_call_id("real") is not None
-    assert size(chain) < SMALL * 1.3
+    assert size(chain) < SMALL + SLACK
 
 
 def test_a_flood_of_answered_calls_is_bounded_too() -> None:
     """Row R1: who answers his own calls doesn't get more memory."""
     chain = Limited()
     chain.load(message for number in range(5_000) for message in settled(f"fake-{number}"))
-    assert size(chain) < SMALL * 1.3
+    assert size(chain) < SMALL + SLACK
     assert chain.conversations.given_up
     assert_sound(chain)
 
@@ -149,7 +151,7 @@ def test_forged_senders_are_forgotten_with_their_messages(monkeypatch: pytest.Mo
         source = bytes([10, *chance.randbytes(3)])
         addresses[f"flood-{number}"] = ".".join(map(str, source))
         chain.load([options(number)], source=source)
-    assert len(chain.conversations.index.endpoints) < 3 * len(chain.conversations)
+    assert len(chain.conversations.index.endpoints) < 4 * len(chain.conversations)
     for one in chain.conversations:
         assert (one.source, one.destination) == (addresses[one.call_id], "10.0.0.2")
     assert_sound(chain)
@@ -159,7 +161,7 @@ def test_long_texts_count_by_their_size() -> None:
     """Row R3: 60,000 bytes of Call-ID are kept as 256 and a digest, and these count."""
     chain = Limited()
     chain.load(sip(call_id=f"{number:06d}" + "x" * 60_000) for number in range(3_000))
-    assert size(chain) < SMALL * 1.3
+    assert size(chain) < SMALL + SLACK
     assert chain.conversations.given_up
     assert all(len(one.call_id) < 300 for one in chain.conversations)
     assert len({one.call_id for one in chain.conversations}) == len(chain.conversations)
