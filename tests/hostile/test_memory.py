@@ -32,7 +32,7 @@ MIB = 1 << 20
 SMALL = 1 * MIB
 """Room for some 1,500 conversations of one message."""
 SLACK = 400_000
-"""Bytes that one batch and one block of places may take beyond: they are given back by the next."""
+"""Bytes that one batch and one block of places may take beyond: the next batch makes up for them."""
 
 
 class Limited(Chain):
