@@ -69,6 +69,13 @@ def test_a_comment_on_the_segment_that_completes_a_message(tmp_path: Path) -> No
     assert conversation.first.comment == "late"
 
 
+def test_a_comment_goes_with_its_message(tmp_path: Path) -> None:
+    """Places in the index are used again: the next message there has no comment."""
+    conversations = load(tmp_path, head() + packet(FRAMES[0], b"one"))
+    conversations.index.forget(0)
+    assert conversations.index.comments == {}
+
+
 def test_show_sources(tmp_path: Path) -> None:
     path = tmp_path / "some.pcapng"
     path.write_bytes(head() + packet(FRAMES[0]))
