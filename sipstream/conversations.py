@@ -141,6 +141,13 @@ class Conversations:
         index.batch += 1
         batch = index.batch
         store_number, tap_number = self._store_number(store), self._tap_number(tap)
+        # Looked up once a batch: what is done for each message is counted in nanoseconds.
+        m_time, m_store, m_offset, m_length = (
+            index.m_time, index.m_store, index.m_offset, index.m_length
+        )  # fmt: skip
+        m_source, m_destination, m_kind = index.m_source, index.m_destination, index.m_kind
+        m_transport, m_tap, m_outer = index.m_transport, index.m_tap, index.m_outer
+        m_next, m_conversation = index.m_next, index.m_conversation
         latest, last, count, heard = index.c_latest, index.c_last, index.c_count, index.c_heard
         most = MAX_MESSAGES if self.memory is not None else sys.maxsize
         generation, place_of = index.endpoints.generation, index.free_messages.pop
@@ -159,32 +166,32 @@ class Conversations:
                 continue
             message = place_of()
             if offset < 0:
-                index.m_store[message], offset = self._keep(data[start:end])
+                m_store[message], offset = self._keep(data[start:end])
             else:
-                index.m_store[message] = store_number
-            index.m_time[message] = time
-            index.m_offset[message] = offset
-            index.m_length[message] = end - start
-            index.m_source[message] = flow.source
-            index.m_destination[message] = flow.destination
-            index.m_kind[message] = kind
-            index.m_transport[message] = flow.transport_number
-            index.m_tap[message] = tap_number
-            index.m_outer[message] = flow.outer
-            index.m_next[message] = -1
+                m_store[message] = store_number
+            m_time[message] = time
+            m_offset[message] = offset
+            m_length[message] = end - start
+            m_source[message] = flow.source
+            m_destination[message] = flow.destination
+            m_kind[message] = kind
+            m_transport[message] = flow.transport_number
+            m_tap[message] = tap_number
+            m_outer[message] = flow.outer
+            m_next[message] = -1
             if number is None:
                 number = self._open(call_id, message, time, data, start, end)
             else:
-                index.m_next[last[number]] = message
+                m_next[last[number]] = message
                 last[number] = message
-                count[number] += 1
+                size = count[number] = count[number] + 1
                 if time > latest[number]:
                     latest[number] = time
                 else:
                     self._came_late(number, message, time, data, start, end)
-                if count[number] > most:
+                if size > most:
                     self._endless.add(number)
-            index.m_conversation[message] = number
+            m_conversation[message] = number
             heard[number] = batch
             added.append(message)
             self.message_count += 1
@@ -308,9 +315,11 @@ class Conversations:
     def _move(self, number: int, kind: int, data: bytes, start: int, end: int) -> None:
         """Move a conversation's state and set of kinds on."""
         index = self.index
-        index.c_state[number] = states.advance(
-            index.c_state[number], kind, lambda: _cseq_method(data, start, end)
-        )
+        state = states.after(index.c_state[number], kind)
+        if state == states.ASK:
+            cseq_method = _cseq_method(data, start, end)
+            state = states.after_response(index.c_state[number], kind, cseq_method)
+        index.c_state[number] = state
         known = index.c_kinds[number]
         if known == MANY_KINDS:
             return

@@ -6,8 +6,6 @@ leaves it open, so that most messages cost one look-up.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from sipstream.sip.startline import BYE, CANCEL, INVITE, REGISTER, is_request
 
 NEW, CALLING, RINGING, ANSWERED, ENDED, CANCELLED, FAILED, REGISTERING, REGISTERED, OPEN, DONE = (
@@ -28,20 +26,18 @@ NAMES = (
 )
 _CHALLENGES = (401, 407)
 """Not the end: the same request follows with credentials (RFC 3261 section 22)."""
-_ASK = -1
+ASK = -1
 
 _moves: dict[int, int] = {}
 
 
-def advance(state: int, kind: int, cseq_method: Callable[[], bytes]) -> int:
-    """Return the state after a message of a kind; `cseq_method` gives the method of its CSeq."""
+def after(state: int, kind: int) -> int:
+    """Return the state after a message of a kind, ASK where its CSeq decides (`after_response`)."""
     key = state << 16 | kind
     move = _moves.get(key)
     if move is None:
         move = _moves[key] = _after_request(state, kind) if is_request(kind) else _ask(state, kind)
-    if move != _ASK:
-        return move
-    return _after_response(state, kind, cseq_method())
+    return move
 
 
 def _after_request(state: int, kind: int) -> int:
@@ -57,15 +53,16 @@ def _after_request(state: int, kind: int) -> int:
 
 
 def _ask(state: int, kind: int) -> int:
-    """Return the state where no response can move it on, _ASK where the method decides."""
+    """Return the state where no response can move it on, ASK where the method decides."""
     if kind in _CHALLENGES or state in (ANSWERED, ENDED, CANCELLED):
         return state
     if kind < 180 and state != NEW:
         return state
-    return _ASK
+    return ASK
 
 
-def _after_response(state: int, kind: int, method: bytes) -> int:
+def after_response(state: int, kind: int, method: bytes) -> int:
+    """Return the state after a response; `method` is that of its CSeq."""
     if state == NEW:
         state = {b"INVITE": CALLING, b"REGISTER": REGISTERING, b"BYE": ENDED}.get(method, OPEN)
     if method == b"INVITE":

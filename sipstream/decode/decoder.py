@@ -7,17 +7,19 @@ takes whole UDP over IPv4 in one step; all else goes through the layers.
 from __future__ import annotations
 
 import struct
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sipstream import reasons
 from sipstream.decode import hep, ip, link, sctp, tunnels
 from sipstream.decode.endpoints import Endpoints, Flow, Flows, key_of
 from sipstream.decode.keylog import Secrets
-from sipstream.decode.printed import Printed, parse_printed
-from sipstream.decode.printed_tcp import PrintedFlows
 from sipstream.decode.streams import Datagram, Streams
 from sipstream.limits import MAX_LAYERS
 from sipstream.packets import Batch, Linktype, Tally
+
+if TYPE_CHECKING:
+    from sipstream.decode.printed import Printed
+    from sipstream.decode.printed_tcp import PrintedFlows
 
 _UDP4 = struct.Struct("!BxH2xHxB14xH")
 _TCP, _UDP, _SCTP = 6, 17, 132
@@ -57,7 +59,8 @@ class Decoder:
         self._tally = tally
         self._secrets = Secrets(around=secrets)
         self._flows = Flows(endpoints)
-        self._printed_flows = PrintedFlows(self._flows)
+        self._printed_flows: PrintedFlows | None = None
+        """Once there is a printed packet."""
         self._fragments = ip.Fragments()
         self._user_messages = sctp.UserMessages()
         self._streams = Streams(self._flows, tally.reasons, self._secrets)
@@ -243,6 +246,9 @@ class Decoder:
         self, datagrams: list[Datagram], time: int, data: bytes, start: int, end: int, base: int
     ) -> None:
         """Decode a packet that tcpdump printed, with the care of `_frame`."""
+        # Its patterns take some time to be imported: captures needn't wait for that.
+        from sipstream.decode.printed import parse_printed
+
         before = len(datagrams)
         try:
             self._as_printed(datagrams, time, parse_printed(data, start, end), base)
@@ -261,6 +267,10 @@ class Decoder:
         if printed.reason:
             self._count(printed.reason)
             return
+        if self._printed_flows is None:
+            from sipstream.decode.printed_tcp import PrintedFlows
+
+            self._printed_flows = PrintedFlows(self._flows)
         flow = self._printed_flows.flow(printed)
         data, start, end = printed.data, printed.start, printed.end
         if printed.transport == "UDP":

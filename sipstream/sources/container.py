@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from sipstream.errors import SourceError
 from sipstream.escape import escape
@@ -17,8 +17,10 @@ from sipstream.sources import Missing, pcap, pcapng
 from sipstream.sources.pcap import PcapReader
 from sipstream.sources.pcapng import PcapngReader
 from sipstream.sources.records import RecordReader
-from sipstream.sources.text import TextReader, TextStore
 from sipstream.spool import FileStore, Spool
+
+if TYPE_CHECKING:
+    from sipstream.sources.text import TextReader, TextStore
 
 UNKNOWN = "neither a capture file nor text that tcpdump printed"
 TEXT_SEARCH = 64 << 20
@@ -27,7 +29,7 @@ reading of a sparse file or of /dev/zero within a second."""
 MAGIC_LENGTH = 4
 _GZIP_MAGIC = b"\x1f\x8b"
 
-Reader: TypeAlias = PcapReader | PcapngReader | TextReader
+Reader: TypeAlias = "PcapReader | PcapngReader | TextReader"
 
 
 class Kind(enum.Enum):
@@ -67,6 +69,9 @@ def make_reader(
         return PcapReader(store, offset)
     if kind is Kind.PCAPNG:
         return PcapngReader(store, offset)
+    # Its patterns take some time to be imported: captures needn't wait for that.
+    from sipstream.sources.text import TextReader
+
     return TextReader(store, offset, modified_ns=modified_ns, live=live)
 
 
@@ -142,7 +147,7 @@ class AnyReader:
 
     def flush(self) -> list[Batch]:
         """Return the last packet of text that has stopped growing for now."""
-        if not isinstance(self._reader, TextReader):
+        if self._reader is None or isinstance(self._reader, RecordReader):
             return []
         return self._found(self._reader.flush())
 
@@ -188,6 +193,8 @@ class AnyReader:
     def _make(self, kind: Kind) -> Reader:
         if kind is not Kind.TEXT:
             return make_reader(kind, self._store, self._offset)
+        from sipstream.sources.text import TextStore
+
         store = self._text or TextStore(self._store)
         return make_reader(
             kind, store, self._offset, modified_ns=self._modified_ns, live=self._live
