@@ -99,12 +99,20 @@ def converse(folder: Path, options: list[str], port: int) -> Path:
             for there, back in zip(FORWARD, BACK, strict=True):
                 say(client, server, there)
                 say(server, client, back)
-        # Until the last packet is written.
-        seen = -1
-        while seen != path.stat().st_size:
-            seen = path.stat().st_size
-            time.sleep(0.2)
+        wait_until_written(path, port)
     return path
+
+
+def wait_until_written(path: Path, port: int) -> None:
+    """Send one packet more, to a port that nobody listens at any more, until that is written."""
+    with socket.socket() as last:
+        last.bind((HOST, 0))
+        last.connect_ex((HOST, port))
+        ports = last.getsockname()[1].to_bytes(2, "big") + port.to_bytes(2, "big")
+        deadline = time.monotonic() + 20
+        while ports not in path.read_bytes():
+            assert time.monotonic() < deadline, "tcpdump writes nothing"
+            time.sleep(0.05)
 
 
 @pytest.mark.parametrize(
