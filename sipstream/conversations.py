@@ -78,7 +78,7 @@ class Conversations:
         self._ordered: list[int] = []
         self._in_order = True
         self._newest = -FURTHEST
-        """The time of the conversation that was opened last."""
+        """As long as they are in order: the time of the last one."""
         self._joined: Spool | None = None
         self._idle = Idle(self.index)
         self._gone: list[int] = []
@@ -123,6 +123,8 @@ class Conversations:
             first, time = self.index.c_first, self.index.m_time
             self._ordered.sort(key=lambda number: time[first[number]])
             self._in_order = True
+            if self._ordered:
+                self._newest = time[first[self._ordered[-1]]]
         return self._ordered
 
     def counts_by_state(self) -> dict[str, int]:

@@ -66,6 +66,14 @@ def test_any_order_of_arrival_gives_the_order_of_time(times: list[int]) -> None:
     assert firsts == sorted(firsts)
 
 
+@given(st.lists(st.integers(0, 30), min_size=1, max_size=20))
+def test_the_order_is_right_whenever_it_is_asked_for(times: list[int]) -> None:
+    chain = Chain()
+    for number, time in enumerate(times):
+        load((time, sip(call_id=str(number))), chain=chain)
+        assert [one.time for one in chain.conversations] == sorted(times[: number + 1])
+
+
 def test_exact_duplicates_appear_once() -> None:
     messages = [(n, sip(call_id="a", cseq=f"{n} INVITE")) for n in range(5)]
     chain = load(*messages)
