@@ -7,31 +7,20 @@ conversations, those first that are over (idle.py), and the middle of a conversa
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Sequence
 
 from sipstream import states
 from sipstream.decode.endpoints import Endpoints
 from sipstream.duplicates import Duplicates
 from sipstream.idle import Idle
-from sipstream.index import MANY_KINDS, UNUSED, Index, Users, kind_key
-from sipstream.limits import (
-    FURTHEST,
-    KEPT_FIRST,
-    KIND_SETS,
-    MAX_KINDS,
-    MAX_MESSAGES,
-    MAX_USER,
-    TAPS,
-)
+from sipstream.index import UNUSED, Index, Users, put
+from sipstream.limits import FURTHEST, KEPT_FIRST, MAX_MESSAGES, TAPS
 from sipstream.packets import Store
-from sipstream.sip import headers
-from sipstream.sip.uri import user_of
+from sipstream.shapes import Shape
+from sipstream.sip.found import Found, parties
 from sipstream.spool import Spool
-from sipstream.views import CUT, TRANSPORTS, Conversation, Message
-
-if TYPE_CHECKING:
-    from sipstream.sip.scan import Found
+from sipstream.views import Conversation, Message
+from sipstream.ways import CUT
 
 _CONVERSATION, _USER, _ENDPOINT, _TIME = 420, 220, 260, 420
 """Bytes of memory, measured, that a conversation, a user part, an endpoint and a message in a table of
@@ -70,8 +59,6 @@ class Conversations:
         self._ids: dict[bytes, int] = {}
         self._call_id_bytes = 0
         self._users = Users(self.index.users)
-        self._set_moves: dict[int, int] = {}
-        self._set_numbers: dict[frozenset[int | str], int] = {}
         self._store_numbers: dict[int, int] = {}
         self._tap_numbers: dict[str, int] = {}
         self._duplicates = Duplicates(self.index)
@@ -133,112 +120,172 @@ class Conversations:
         counts = {name: state.count(number) for number, name in enumerate(states.NAMES)}
         return {name: count for name, count in counts.items() if count}
 
-    def feed(self, found: list[Found], store: Store, tap: str = "") -> list[int]:
+    def feed(self, found: Found, store: Store, tap: str = "") -> list[int]:
         """Add located messages, return their numbers; duplicates get none.
 
         `store` is where offsets of 0 and above count; what isn't there is kept in a spool of ours.
         """
-        index, ids = self.index, self._ids
+        if not found:
+            return []
+        index = self.index
         self._make_room(len(found))
         index.batch += 1
-        batch = index.batch
-        store_number, tap_number = self._store_number(store), self._tap_number(tap)
-        # Looked up once a batch: what is done for each message is counted in nanoseconds.
-        m_time, m_store, m_offset, m_length = (
-            index.m_time, index.m_store, index.m_offset, index.m_length
-        )  # fmt: skip
-        m_source, m_destination, m_kind = index.m_source, index.m_destination, index.m_kind
-        m_transport, m_tap, m_outer = index.m_transport, index.m_tap, index.m_outer
-        m_next, m_conversation = index.m_next, index.m_conversation
-        latest, last, count, heard = index.c_latest, index.c_last, index.c_count, index.c_heard
-        most = MAX_MESSAGES if self.memory is not None else sys.maxsize
-        generation, place_of = index.endpoints.generation, index.free_messages.pop
-        added: list[int] = []
-        for time, flow, kind, call_id, data, start, end, offset in found:
-            if flow.generation != generation:
-                flow.resolve(index.endpoints)
-                flow.transport_number = TRANSPORTS.index(flow.transport) | flow.cut * CUT
-            number = ids.get(call_id)
-            if (
-                number is not None
-                and time <= latest[number]
-                and self._duplicates.has(number, time, flow, tap_number, data[start:end])
-            ):
-                self.duplicates += 1
-                continue
-            message = place_of()
-            if offset < 0:
-                m_store[message], offset = self._keep(data[start:end])
-            else:
-                m_store[message] = store_number
-            m_time[message] = time
-            m_offset[message] = offset
-            m_length[message] = end - start
-            m_source[message] = flow.source
-            m_destination[message] = flow.destination
-            m_kind[message] = kind
-            m_transport[message] = flow.transport_number
-            m_tap[message] = tap_number
-            m_outer[message] = flow.outer
-            m_next[message] = -1
-            if number is None:
-                number = self._open(call_id, message, time, data, start, end)
-            else:
-                m_next[last[number]] = message
-                last[number] = message
-                size = count[number] = count[number] + 1
-                if time > latest[number]:
-                    latest[number] = time
-                else:
-                    self._came_late(number, message, time, data, start, end)
-                if size > most:
-                    self._endless.add(number)
-            m_conversation[message] = number
-            heard[number] = batch
-            added.append(message)
-            self.message_count += 1
-            self._move(number, kind, data, start, end)
-        return added
+        # First what may fail: nothing is entered then.
+        numbers = list(map(self._ids.get, found.ids))
+        shapes = self._shapes_after(numbers, found)
+        places = index.enter(found, self._store_number(store), self._tap_number(tap))
+        singly = found.out_of_order() | self._not_later(numbers, found)
+        reached: list[int] = []
+        try:
+            self._group(numbers, shapes, found, places, singly, reached)
+        finally:
+            self._enter_conversations(reached, found, places)
+        for message, raw in found.joined.items():
+            if found.conversations[message] not in singly:
+                self._keep(places[message], raw)
+        duplicates: set[int] = set()
+        for place in sorted(singly):
+            duplicates.update(self._add_singly(reached[place], found, place, places))
+        if not duplicates:
+            return list(places)
+        self.duplicates += len(duplicates)
+        self.message_count -= len(duplicates)
+        index.free_messages.extend(duplicates)
+        return [place for place in places if place not in duplicates]
 
-    def _open(
-        self, call_id: bytes, message: int, time: int, data: bytes, start: int, end: int
-    ) -> int:
-        """Begin a conversation with its first message."""
+    def _shapes_after(self, numbers: list[int | None], found: Found) -> list[Shape]:
+        """Return what conversations come to with further messages; number None for new ones."""
+        by_number, new, shape = (
+            self.index.shapes.by_number,
+            self.index.shapes.new,
+            self.index.c_shape,
+        )
+        return [
+            (new if number is None else by_number[shape[number]])[trail]
+            for number, trail in zip(numbers, found.trails, strict=True)
+        ]
+
+    def _not_later(self, numbers: list[int | None], found: Found) -> set[int]:
+        """Return which conversations get a message that isn't later than all before it."""
+        latest, times = self.index.c_latest, found.times
+        return {
+            place
+            for place, (number, first) in enumerate(zip(numbers, found.firsts, strict=True))
+            if number is not None and times[first] <= latest[number]
+        }
+
+    def _group(
+        self, numbers: list[int | None], shapes: list[Shape], found: Found,
+        places: Sequence[int], singly: set[int], reached: list[int],
+    ) -> None:  # fmt: skip
+        """Put messages into their conversations, whose numbers are appended to `reached`.
+
+        Of those in `singly` only new ones are opened, with their first message.
+        """
+        index, times = self.index, found.times
+        # Looked up once: what is done for each conversation is counted in nanoseconds.
+        m_next, c_last, c_latest, c_count = (
+            index.m_next, index.c_last, index.c_latest, index.c_count
+        )  # fmt: skip
+        c_shape, c_state, c_heard, batch = index.c_shape, index.c_state, index.c_heard, index.batch
+        put(m_next, places, found.linked(places))
+        most = MAX_MESSAGES if self.memory is not None else sys.maxsize
+        for place, (number, call_id, shape, first, last, trail) in enumerate(
+            zip(numbers, found.ids, shapes, found.firsts, found.lasts, found.trails, strict=True)
+        ):
+            if number is None:
+                number = self._open(call_id, places[first], times[first], found, place)
+            elif place not in singly:
+                m_next[c_last[number]] = places[first]
+            reached.append(number)
+            if place in singly:
+                continue
+            c_last[number] = places[last]
+            c_latest[number] = times[last]
+            size = c_count[number] = c_count[number] + len(trail)
+            c_shape[number], c_state[number] = shape.number, shape.state
+            c_heard[number] = batch
+            if size > most:
+                self._endless.add(number)
+
+    def _enter_conversations(self, reached: list[int], found: Found, places: Sequence[int]) -> None:
+        """Note the messages' conversations; after a fault give those up that weren't reached."""
+        missing = len(found.ids) - len(reached)
+        numbers = [*reached, *[0] * missing]
+        put(self.index.m_conversation, places, [numbers[one] for one in found.conversations])
+        self.message_count += len(found)
+        if missing:
+            lost = [
+                place
+                for place, one in zip(places, found.conversations, strict=True)
+                if one >= len(reached)
+            ]
+            self.index.free_messages.extend(lost)
+            self.message_count -= len(lost)
+
+    def _open(self, call_id: bytes, message: int, time: int, found: Found, place: int) -> int:
+        """Begin a conversation with its first message, as if it had none yet."""
         index = self.index
-        if index.m_transport[message] & CUT:
-            end = headers.lines_end(data, start, end)
-        # First what may fail: nothing of a conversation is entered then.
-        source, destination = (self._user(data, start, end, name) for name in ("From", "To"))
         number = self._ids[call_id] = index.free_conversations.pop()
         self._call_id_bytes += len(call_id)
         self.opened += 1
         index.c_call_id[number] = call_id
         index.c_first[number] = index.c_begin[number] = index.c_last[number] = message
         index.c_latest[number] = time
-        index.c_begun[number] = index.batch
-        index.c_count[number] = 1
-        index.c_src_user[number] = source
-        index.c_dst_user[number] = destination
-        index.c_kinds[number] = 1
+        index.c_begun[number] = index.c_heard[number] = index.batch
+        index.c_src_user[number] = self._users.take(found.sources[place])
+        index.c_dst_user[number] = self._users.take(found.destinations[place])
+        index.c_count[number] = index.c_shape[number] = 0
         index.c_state[number] = states.NEW
         self._in_order = self._in_order and time >= self._newest
         self._newest = time
         self._ordered.append(number)
         return number
 
-    def _came_late(
-        self, number: int, message: int, time: int, data: bytes, start: int, end: int
-    ) -> None:
+    def _add_singly(
+        self, number: int, found: Found, conversation: int, places: Sequence[int]
+    ) -> list[int]:
+        """Add messages that may be there already, or come late; return the places of duplicates."""
+        index = self.index
+        c_count, c_latest, shapes = index.c_count, index.c_latest, index.shapes.by_number
+        duplicates = []
+        for one in found.messages(conversation):
+            message, time, raw = places[one], found.times[one], found.joined.get(one)
+            late = c_count[number] > 0 and time <= c_latest[number]
+            if late and self._duplicates.has(number, message, raw):
+                duplicates.append(message)
+                continue
+            if raw is not None:
+                self._keep(message, raw)
+            if late:
+                self._came_late(number, message)
+            else:
+                c_latest[number] = time
+            if c_count[number]:
+                index.m_next[index.c_last[number]] = message
+            index.m_next[message] = -1
+            index.c_last[number] = message
+            c_count[number] += 1
+            shape = shapes[index.c_shape[number]][found.codes[one]]
+            index.c_shape[number], index.c_state[number] = shape.number, shape.state
+            index.c_heard[number] = index.batch
+        if self.memory is not None and c_count[number] > MAX_MESSAGES:
+            self._endless.add(number)
+        return duplicates
+
+    def _came_late(self, number: int, message: int) -> None:
         """Note a message that isn't later than all before it; it may be the conversation's first."""
         index = self.index
-        if time < index.m_time[index.c_first[number]]:
-            if index.m_transport[message] & CUT:
-                end = headers.lines_end(data, start, end)
-            index.c_first[number] = message
-            for column, name in ((index.c_src_user, "From"), (index.c_dst_user, "To")):
-                self._users.give_back([column[number]])
-                column[number] = self._user(data, start, end, name)
-            self._in_order = False
+        if index.m_time[message] >= index.m_time[index.c_first[number]]:
+            return
+        raw = index.raw(message)
+        cut = bool(index.ways.transport[index.m_way[message]] & CUT)
+        users = parties(raw, 0, len(raw), cut=cut)
+        index.c_first[number] = message
+        for column, user in zip((index.c_src_user, index.c_dst_user), users, strict=True):
+            self._users.give_back([column[number]])
+            column[number] = self._users.take(user)
+        self._in_order = False
 
     # What there is no room for
 
@@ -312,51 +359,14 @@ class Conversations:
         self._duplicates.forget(number)
         return count > 0
 
-    # Parts of a message
+    # Stores and capture points
 
-    def _move(self, number: int, kind: int, data: bytes, start: int, end: int) -> None:
-        """Move a conversation's state and set of kinds on."""
-        index = self.index
-        state = states.after(index.c_state[number], kind)
-        if state == states.ASK:
-            cseq_method = _cseq_method(data, start, end)
-            state = states.after_response(index.c_state[number], kind, cseq_method)
-        index.c_state[number] = state
-        known = index.c_kinds[number]
-        if known == MANY_KINDS:
-            return
-        key = known << 16 | kind
-        after = self._set_moves.get(key)
-        if after is None:
-            kinds = index.kind_sets[known]
-            more = kinds | {kind_key(kind)} if len(kinds) < MAX_KINDS else None
-            after = MANY_KINDS if more is None else self._set_number(more)
-            if len(self._set_moves) < KIND_SETS:
-                self._set_moves[key] = after
-        index.c_kinds[number] = after
-
-    def _set_number(self, kinds: frozenset[int | str]) -> int:
-        number = self._set_numbers.get(kinds)
-        if number is None:
-            sets = self.index.kind_sets
-            if len(sets) >= KIND_SETS:
-                return MANY_KINDS
-            number = self._set_numbers[kinds] = len(sets)
-            sets.append(kinds)
-        return number
-
-    def _user(self, data: bytes, start: int, end: int, name: str) -> int:
-        """Return the number of the user part in a From or To header."""
-        value = headers.first(data, start, end, name)
-        if value is None:
-            return 0
-        return self._users.take(user_of(value.decode("utf-8", "surrogateescape"))[:MAX_USER])
-
-    def _keep(self, raw: bytes) -> tuple[int, int]:
-        """Write bytes that stand whole in no file to our spool; return its number and the place."""
+    def _keep(self, message: int, raw: bytes) -> None:
+        """Write the bytes of a message that stand whole in no file to our spool."""
         if self._joined is None:
             self._joined = Spool()
-        return self._store_number(self._joined), self._joined.append(raw)
+        self.index.m_store[message] = self._store_number(self._joined)
+        self.index.m_offset[message] = self._joined.append(raw)
 
     def _store_number(self, store: Store) -> int:
         number = self._store_numbers.get(id(store))
@@ -373,8 +383,3 @@ class Conversations:
             number = self._tap_numbers[tap] = len(self.index.taps)
             self.index.taps.append(tap)
         return number
-
-
-def _cseq_method(data: bytes, start: int, end: int) -> bytes:
-    value = headers.first(data, start, end, "CSeq")
-    return value.split()[-1].upper() if value else b""

@@ -7,12 +7,8 @@ that loading a file twice stays linear.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 from sipstream.index import Index
-
-if TYPE_CHECKING:
-    from sipstream.decode.endpoints import Flow
 
 
 @dataclass(slots=True)
@@ -41,8 +37,11 @@ class Duplicates:
         self.size = 0
         """Messages in all tables."""
 
-    def has(self, number: int, time: int, flow: Flow, tap: int, raw: bytes) -> bool:
-        """Tell whether a capture point gave a conversation the same bytes of the same time before."""
+    def has(self, number: int, new: int, raw: bytes | None) -> bool:
+        """Tell whether a conversation has one of the same bytes and time that came the same way.
+
+        `new` isn't in its chain yet; `raw` are its bytes, None where they can be read from its store.
+        """
         index = self._index
         times = self._tables.get(number)
         if times is None:
@@ -53,18 +52,17 @@ class Duplicates:
             times.upto = message
             times.size += 1
         self.size += times.size - before
-        same = times.messages.get(time)
+        same = times.messages.get(index.m_time[new])
         if same is None:
             return False
+        if raw is None:
+            raw = index.raw(new)
         for message in same.unread:
             # Each is read once: many of one time are an attack, or a capture without times.
             same.known.setdefault(hash(index.raw(message)), []).append(message)
         same.unread.clear()
         return any(
-            index.m_source[message] == flow.source
-            and index.m_tap[message] == tap
-            and index.m_outer[message] == flow.outer
-            and index.raw(message) == raw
+            index.m_way[message] == index.m_way[new] and index.raw(message) == raw
             for message in same.known.get(hash(raw), ())
         )
 

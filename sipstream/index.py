@@ -10,15 +10,17 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right, insort_right
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from sipstream import states
 from sipstream.decode.endpoints import Endpoints
 from sipstream.packets import Batch, Store
-from sipstream.sip.startline import is_request, method_name
+from sipstream.shapes import Shapes, kind_key
+from sipstream.sip.found import Found, User
+from sipstream.sip.startline import kind_in
+from sipstream.sip.uri import coded_number
+from sipstream.ways import Ways
 
-MANY_KINDS = 0
-"""The set number of conversations whose kinds are looked up message by message."""
 UNUSED = len(states.NAMES)
 """The state of a place without a conversation."""
 
@@ -33,18 +35,16 @@ class Index:
 
     def __init__(self, endpoints: Endpoints) -> None:
         self.endpoints = endpoints
+        self.ways = Ways()
+        self.shapes = Shapes()
         self.m_time = array("q")
         self.m_store = array("H")
         self.m_offset = array("q")
         self.m_length = array("I")
-        self.m_source = array("I")
-        self.m_destination = array("I")
+        self.m_way = array("I")
         self.m_conversation = array("I")
-        self.m_kind = array("H")
-        self.m_transport = array("B")
-        """A place in TRANSPORTS, with CUT added for a message that the capture cut."""
-        self.m_tap = array("H")
-        self.m_outer = array("H")
+        self.m_code = array("H")
+        """Its kind, and which method a response answers (sip.startline)."""
         self.m_next = array("i")
         """The conversation's next message by arrival, -1 behind its last."""
         self.c_call_id: list[bytes] = []
@@ -61,16 +61,18 @@ class Index:
         self.c_begun = array("I")
         """The number of the batch that began it: the same place may be another's later."""
         self.c_count = array("I")
-        self.c_src_user = array("I")
-        self.c_dst_user = array("I")
-        self.c_kinds = array("I")
+        self.c_src_user = array("q")
+        """A number's code (sip.uri), 0 for no user, below 0 a place in `users`."""
+        self.c_dst_user = array("q")
+        self.c_shape = array("I")
         self.c_state = bytearray()
+        """That of its shape, or UNUSED."""
         self.c_left_out: dict[int, int] = {}
         """Messages given up of conversations with very many."""
         self.comments: dict[int, str] = {}
         """What a capture file says of the packet that a message came in."""
         self.users: list[str] = [""]
-        self.kind_sets: list[frozenset[int | str]] = [frozenset(), frozenset()]
+        """User parts that are no numbers."""
         self.stores: list[Store] = []
         self.taps: list[str] = []
         self.free_messages = array("I")
@@ -107,6 +109,33 @@ class Index:
             self.c_call_id.extend([b""] * (end - first))
             self.c_state.extend([UNUSED] * (end - first))
             self.free_conversations = _falling(first, end) + self.free_conversations
+
+    def enter(self, found: Found, store: int, tap: int) -> Sequence[int]:
+        """Give messages their places, with what is known of each by itself; return the places."""
+        for flow in set(found.flows):
+            self.ways.enter(flow, self.endpoints, tap)
+        places = self._take_places(len(found))
+        for column, values in (
+            (self.m_time, found.times),
+            (self.m_offset, found.offsets),
+            (self.m_length, found.lengths),
+            (self.m_way, [flow.way for flow in found.flows]),
+            (self.m_code, map(ord, found.codes)),
+            (self.m_store, [store] * len(found)),
+        ):
+            put(column, places, values)
+        return places
+
+    def _take_places(self, count: int) -> Sequence[int]:
+        """Return free places for messages: a range where they lie one behind the other."""
+        free = self.free_messages
+        taken = free[: -count - 1 : -1]
+        del free[-count:]
+        first, last = taken[0], taken[-1]
+        # They do if they rise one by one; most often they were never used.
+        if last - first == count - 1 and taken == array("I", range(first, last + 1)):
+            return range(first, last + 1)
+        return taken
 
     def is_there(self, conversation: int, batch: int) -> bool:
         """Tell whether a conversation that was there with batch number `batch` still is."""
@@ -196,14 +225,28 @@ class Index:
 
     def forget_endpoints(self) -> int:
         """Give up endpoints that no message has any more, return how many are left."""
-        return self.endpoints.forget_others({*self.m_source, *self.m_destination})
+        return self.endpoints.forget_others(self.ways.forget_others(set(self.m_way)))
 
     def kinds(self, conversation: int) -> frozenset[int | str]:
         """Return the methods (text) and status codes (int) that a conversation's messages have."""
-        number = self.c_kinds[conversation]
-        if number != MANY_KINDS:
-            return self.kind_sets[number]
-        return frozenset(kind_key(self.m_kind[message]) for message in self.arrived(conversation))
+        kinds = self.shapes.by_number[self.c_shape[conversation]].kinds
+        if kinds is not None:
+            return kinds
+        codes = {self.m_code[message] for message in self.arrived(conversation)}
+        return frozenset(kind_key(kind_in(code)) for code in codes)
+
+    def user(self, code: int) -> str:
+        """Return the user part that a column's value stands for."""
+        return coded_number(code) if code > 0 else self.users[-code]
+
+    def seen_users(self) -> Iterator[str]:
+        """Yield the user parts of From and To that conversations have, each once."""
+        seen = {0}
+        for column in (self.c_src_user, self.c_dst_user):
+            for code in column:
+                if code not in seen:
+                    seen.add(code)
+                    yield self.user(code)
 
     def _message_columns(self) -> list[array[int]]:
         return [column for name, column in vars(self).items() if name.startswith("m_")]
@@ -213,9 +256,13 @@ class Index:
         return [column for column in columns if isinstance(column, array)]
 
 
-def kind_key(kind: int) -> int | str:
-    """Return a start line's kind as filters name it: status code or method."""
-    return method_name(kind) if is_request(kind) else kind
+def put(column: array[int], places: Sequence[int], values: Iterable[int]) -> None:
+    """Put values into a column, each at its place."""
+    if isinstance(places, range):
+        column[places.start : places.stop] = array(column.typecode, values)
+        return
+    for place, value in zip(places, values, strict=True):
+        column[place] = value
 
 
 def _falling(first: int, end: int) -> array[int]:
@@ -223,49 +270,54 @@ def _falling(first: int, end: int) -> array[int]:
 
 
 class Users:
-    """User parts of From and To by number, as long as a conversation has them; 0 is the empty one."""
+    """User parts that are no numbers, by place, as long as a conversation has them; 0 is none."""
 
     def __init__(self, texts: list[str]) -> None:
         self._texts = texts
-        self._numbers: dict[str, int] = {}
+        self._places: dict[str, int] = {}
         self._counts = [1]
-        """The empty one isn't counted down to nothing: it is passed over."""
         self._free: list[int] = []
         self.size = 0
         """How many are kept."""
         self.letters = 0
         """How many letters they have together."""
 
-    def take(self, user: str) -> int:
-        """Return a user's number; it is kept until it was given back as often as it was taken."""
+    def take(self, user: User) -> int:
+        """Return what columns have for a user: its code, or below 0 its place, which is kept until it
+        was given back as often as it was taken.
+        """
+        if isinstance(user, int):
+            return user
         if not user:
             return 0
-        number = self._numbers.get(user)
-        if number is not None:
-            self._counts[number] += 1
-            return number
+        place = self._places.get(user)
+        if place is not None:
+            self._counts[place] += 1
+            return -place
         if self._free:
-            number = self._free.pop()
-            self._texts[number], self._counts[number] = user, 1
+            place = self._free.pop()
+            self._texts[place], self._counts[place] = user, 1
         else:
-            number = len(self._texts)
+            place = len(self._texts)
             self._texts.append(user)
             self._counts.append(1)
-        self._numbers[user] = number
+        self._places[user] = place
         self.size += 1
         self.letters += len(user)
-        return number
+        return -place
 
-    def give_back(self, numbers: list[int]) -> None:
+    def give_back(self, users: list[int]) -> None:
         """Conversations no longer have these users."""
         counts, texts = self._counts, self._texts
-        for number in numbers:
-            counts[number] -= 1
-            if counts[number] or not number:
+        for number in users:
+            if number >= 0:
                 continue
-            user = texts[number]
-            del self._numbers[user]
-            texts[number] = ""
-            self._free.append(number)
+            counts[-number] -= 1
+            if counts[-number]:
+                continue
+            user = texts[-number]
+            del self._places[user]
+            texts[-number] = ""
+            self._free.append(-number)
             self.size -= 1
             self.letters -= len(user)

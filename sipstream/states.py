@@ -1,12 +1,12 @@
-"""How far a conversation has come, as a small number that each message's kind moves on.
+"""How far a conversation has come, as a small number that each message's code moves on.
 
-Sans-IO. The method of a response's CSeq (RFC 3261 8.1.1.5) is asked for only where the kind alone
-leaves it open, so that most messages cost one look-up.
+Sans-IO. A code (sip.startline) says of a response which method it answers: that of its CSeq (RFC 3261
+8.1.1.5).
 """
 
 from __future__ import annotations
 
-from sipstream.sip.startline import BYE, CANCEL, INVITE, REGISTER, is_request
+from sipstream.sip.startline import BYE, CANCEL, INVITE, REGISTER, answered, is_request, kind_in
 
 NEW, CALLING, RINGING, ANSWERED, ENDED, CANCELLED, FAILED, REGISTERING, REGISTERED, OPEN, DONE = (
     range(11)
@@ -26,18 +26,16 @@ NAMES = (
 )
 _CHALLENGES = (401, 407)
 """Not the end: the same request follows with credentials (RFC 3261 section 22)."""
-ASK = -1
+_BEGUN = {INVITE: CALLING, REGISTER: REGISTERING, BYE: ENDED}
+"""The state that a response shows to be reached when its request wasn't seen."""
 
-_moves: dict[int, int] = {}
 
-
-def after(state: int, kind: int) -> int:
-    """Return the state after a message of a kind, ASK where its CSeq decides (`after_response`)."""
-    key = state << 16 | kind
-    move = _moves.get(key)
-    if move is None:
-        move = _moves[key] = _after_request(state, kind) if is_request(kind) else _ask(state, kind)
-    return move
+def after(state: int, code: int) -> int:
+    """Return the state after a message."""
+    kind = kind_in(code)
+    if is_request(kind):
+        return _after_request(state, kind)
+    return _after_response(state, kind, answered(code))
 
 
 def _after_request(state: int, kind: int) -> int:
@@ -52,24 +50,18 @@ def _after_request(state: int, kind: int) -> int:
     return OPEN if state in (NEW, DONE) else state
 
 
-def _ask(state: int, kind: int) -> int:
-    """Return the state where no response can move it on, ASK where the method decides."""
+def _after_response(state: int, kind: int, method: int) -> int:
     if kind in _CHALLENGES or state in (ANSWERED, ENDED, CANCELLED):
         return state
     if kind < 180 and state != NEW:
         return state
-    return ASK
-
-
-def after_response(state: int, kind: int, method: bytes) -> int:
-    """Return the state after a response; `method` is that of its CSeq."""
     if state == NEW:
-        state = {b"INVITE": CALLING, b"REGISTER": REGISTERING, b"BYE": ENDED}.get(method, OPEN)
-    if method == b"INVITE":
+        state = _BEGUN.get(method, OPEN)
+    if method == INVITE:
         if kind >= 300:
             return FAILED
         return ANSWERED if kind >= 200 else RINGING if kind >= 180 else state
-    if method == b"REGISTER" and kind >= 200:
+    if method == REGISTER and kind >= 200:
         return REGISTERED if kind < 300 else FAILED
     if state in (OPEN, DONE) and kind >= 200:
         return DONE if kind < 300 else FAILED

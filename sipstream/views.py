@@ -14,16 +14,13 @@ from typing import TYPE_CHECKING
 from sipstream import states
 from sipstream.limits import COPY_WINDOW
 from sipstream.sip import headers
-from sipstream.sip.startline import is_request, method_name
+from sipstream.sip.startline import is_request, kind_in, method_name
 from sipstream.sip.uri import is_number, user_of
+from sipstream.ways import CUT, TRANSPORTS
 
 if TYPE_CHECKING:
     from sipstream.index import Index
 
-TRANSPORTS = ("UDP", "TCP", "WS", "SCTP", "TLS", "WSS")
-"""What the index numbers transports by."""
-CUT = 0x80
-"""Is added to the transport's number where the capture lacks the end of the message's datagram."""
 _LENGTH = re.compile(r"\d{1,10}")
 _COPY_REACH = 64
 """Messages looked back at for the one that a copy repeats."""
@@ -59,59 +56,59 @@ class Message:
     @property
     def source(self) -> str:
         """Where it came from, `10.20.0.22.5060`."""
-        return self._index.endpoints.text(self._index.m_source[self.id])
+        return self._index.endpoints.text(self._index.ways.source[self._way])
 
     @property
     def destination(self) -> str:
         """Where it went, `10.11.12.13.5060`."""
-        return self._index.endpoints.text(self._index.m_destination[self.id])
+        return self._index.endpoints.text(self._index.ways.destination[self._way])
 
     @property
     def source_address(self) -> str:
         """The source without its port."""
-        return self._index.endpoints.address(self._index.m_source[self.id])
+        return self._index.endpoints.address(self._index.ways.source[self._way])
 
     @property
     def destination_address(self) -> str:
         """The destination without its port."""
-        return self._index.endpoints.address(self._index.m_destination[self.id])
+        return self._index.endpoints.address(self._index.ways.destination[self._way])
 
     @property
     def source_uri(self) -> str:
         """The source as URIs have it, `10.20.0.22:5060` or `[2001:db8::1]:5060`."""
-        return self._index.endpoints.uri_text(self._index.m_source[self.id])
+        return self._index.endpoints.uri_text(self._index.ways.source[self._way])
 
     @property
     def destination_uri(self) -> str:
         """The destination as URIs have it."""
-        return self._index.endpoints.uri_text(self._index.m_destination[self.id])
+        return self._index.endpoints.uri_text(self._index.ways.destination[self._way])
 
     @property
     def transport(self) -> str:
         """UDP, TCP, WS, SCTP, TLS or WSS."""
-        return TRANSPORTS[self._index.m_transport[self.id] & ~CUT]
+        return TRANSPORTS[self._index.ways.transport[self._way] & ~CUT]
 
     @property
     def tap(self) -> str:
         """The capture point's name; "" where the source names none."""
-        return self._index.taps[self._index.m_tap[self.id]]
+        return self._index.taps[self._index.ways.tap[self._way]]
 
     @property
     def method(self) -> str | None:
         """A request's method, None for a response."""
-        kind = self._index.m_kind[self.id]
+        kind = self._kind
         return method_name(kind) if is_request(kind) else None
 
     @property
     def status(self) -> int | None:
         """A response's status code, None for a request."""
-        kind = self._index.m_kind[self.id]
+        kind = self._kind
         return None if is_request(kind) else kind
 
     @property
     def kind(self) -> int | str:
         """The status code of a response, the method of a request."""
-        kind = self._index.m_kind[self.id]
+        kind = self._kind
         return method_name(kind) if is_request(kind) else kind
 
     @cached_property
@@ -122,14 +119,14 @@ class Message:
     @cached_property
     def _lines(self) -> bytes:
         """The message's bytes without a header line that the capture cut off: half a number is none."""
-        if self._index.m_transport[self.id] & CUT:
+        if self._index.ways.transport[self._way] & CUT:
             return self.raw[: headers.lines_end(self.raw, 0, len(self.raw))]
         return self.raw
 
     @property
     def outer(self) -> str:
         """The tunnels it came in, or the HEP agent it came from; "" for none."""
-        return self._index.endpoints.outers.text(self._index.m_outer[self.id])
+        return self._index.endpoints.outers.text(self._index.ways.outer[self._way])
 
     @property
     def comment(self) -> str:
@@ -191,7 +188,7 @@ class Message:
 
         Text has lost the CR of each line end, which is allowed for.
         """
-        if self._index.m_transport[self.id] & CUT:
+        if self._index.ways.transport[self._way] & CUT:
             return True
         raw = self.raw
         body = headers.body_start(raw, 0, len(raw))
@@ -223,12 +220,22 @@ class Message:
             earlier = siblings[other]
             if index.m_time[me] - index.m_time[earlier] > COPY_WINDOW:
                 break
-            if all(
-                column[earlier] == column[me]
-                for column in (index.m_length, index.m_kind, index.m_source, index.m_destination)
-            ) and self.raw == index.raw(earlier):
+            if (
+                index.m_length[earlier] == index.m_length[me]
+                and index.m_code[earlier] == index.m_code[me]
+                and index.ways.ends(index.m_way[earlier]) == index.ways.ends(index.m_way[me])
+                and self.raw == index.raw(earlier)
+            ):
                 return other
         return None
+
+    @property
+    def _way(self) -> int:
+        return self._index.m_way[self.id]
+
+    @property
+    def _kind(self) -> int:
+        return kind_in(self._index.m_code[self.id])
 
     @cached_property
     def _siblings(self) -> list[int]:
@@ -315,12 +322,12 @@ class Conversation:
     @property
     def src_user(self) -> str:
         """The user part of From, "" where it has none."""
-        return self._index.users[self._index.c_src_user[self.id]]
+        return self._index.user(self._index.c_src_user[self.id])
 
     @property
     def dst_user(self) -> str:
         """The user part of To, "" where it has none."""
-        return self._index.users[self._index.c_dst_user[self.id]]
+        return self._index.user(self._index.c_dst_user[self.id])
 
     @property
     def src_num(self) -> str:

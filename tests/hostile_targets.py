@@ -19,6 +19,7 @@ from tls_made import AES_128_OF_12, TLS12, Made
 
 from sipstream.conversations import Conversations
 from sipstream.decode.decoder import Decoder
+from sipstream.decode.endpoints import Flow
 from sipstream.decode.keylog import Secrets
 from sipstream.errors import FilterError
 from sipstream.escape import shield
@@ -26,8 +27,10 @@ from sipstream.filters import Filter, suggest, unfinished
 from sipstream.packets import Batch, Linktype, Tally
 from sipstream.render import lists, objects, overview
 from sipstream.render import message as rendered
+from sipstream.sip.found import Found
 from sipstream.sip.framing import Framer
 from sipstream.sip.scan import Scanner
+from sipstream.sip.startline import kind_in
 from sipstream.sources.container import AnyReader
 from sipstream.views import Conversation
 
@@ -97,14 +100,29 @@ class Stages:
         return Outcome(self._packets, self._messages, dict(+tally.reasons), self.notes)
 
     def _group(self, datagrams: list, given: Batch) -> None:
-        found = self._scanner.feed(datagrams)
-        for time, flow, kind, call_id, data, start, end, offset in found:
-            message = data[start:end]
-            assert message
-            assert offset < 0 or message == given.store.read(offset, end - start)
-            self._messages.append((time, kind, call_id, message))
-            self.flows.append(flow.source_key)
+        found = self._scanner.feed(datagrams, Checked(given))
+        self._messages += found.messages_added
+        self.flows += [flow.source_key for flow in found.flows]
         self.conversations.feed(found, given.store, given.tap)
+
+
+class Checked(Found):
+    """Messages of a batch; each must lie where it is said to."""
+
+    def __init__(self, given: Batch) -> None:
+        super().__init__()
+        self._store = given.store
+        self.messages_added: list[tuple[int, int, bytes, bytes]] = []
+
+    def add(
+        self, time: int, flow: Flow, code: str, call_id: bytes,
+        data: bytes, start: int, end: int, offset: int,
+    ) -> None:  # fmt: skip
+        message = data[start:end]
+        assert message
+        assert offset < 0 or message == self._store.read(offset, end - start)
+        super().add(time, flow, code, call_id, data, start, end, offset)
+        self.messages_added.append((time, kind_in(ord(code)), call_id, message))
 
 
 def through(batches: Iterator[Batch] | Sequence[Batch], secrets: Secrets | None = None) -> Stages:

@@ -42,8 +42,6 @@ class Endpoints:
         self._keys: list[Key] = []
         self._addresses: list[str | None] = []
         self._free: list[int] = []
-        self.generation = 0
-        """Rises when numbers become others': a flow that has some of before asks anew."""
         self.outers = Outers()
 
     def __len__(self) -> int:
@@ -67,7 +65,6 @@ class Endpoints:
 
     def forget_others(self, used: set[int]) -> int:
         """Give up the endpoints that aren't used, return how many are left."""
-        self.generation += 1
         for key, number in list(self._ids.items()):
             if number not in used:
                 del self._ids[key]
@@ -178,9 +175,10 @@ class Flow:
         "source",
         "source_key",
         "stream",
+        "tap",
         "tls",
         "transport",
-        "transport_number",
+        "way",
         "websocket",
     )
 
@@ -189,11 +187,11 @@ class Flow:
         self.destination_key = destination
         self.source = self.destination = -1
         """The endpoints' numbers, once a message has come: most flows never bring one."""
-        self.generation = -1
-        """The endpoints' generation that the numbers are of."""
+        self.way = self.tap = 0
+        """What the index numbers it by at a capture point, once a message has come."""
+        self.generation: object = None
+        """What these numbers are of; kept by `ways`."""
         self.transport = transport
-        self.transport_number = 0
-        """What the index numbers it by, once a message has come."""
         self.outer = outer
         self.cut = False
         """Its datagrams lack their ends: the capture has cut them off."""
@@ -211,7 +209,6 @@ class Flow:
         """Give the endpoints their numbers."""
         self.source = endpoints.intern(self.source_key)
         self.destination = endpoints.intern(self.destination_key)
-        self.generation = endpoints.generation
 
 
 class Flows:

@@ -355,8 +355,8 @@ def _filled(session: Session, suggestions: Iterable[Suggestion]) -> Iterator[Off
 
 
 def _numbers(session: Session) -> Iterator[Offer]:
-    users = session.conversations.index.users
-    return (Offer(escape(user)) for user in islice(users, 1, None) if is_number(user))
+    users = islice(session.conversations.index.seen_users(), 10_000)
+    return (Offer(escape(user)) for user in users if is_number(user))
 
 
 def _addresses(session: Session) -> Iterator[Offer]:

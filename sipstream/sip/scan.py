@@ -3,24 +3,31 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, TypeAlias
+import re
+from typing import TYPE_CHECKING
 
 from sipstream import reasons
 from sipstream.decode.held import Held
 from sipstream.limits import MAX_CALL_ID, STREAMS_PENDING
 from sipstream.packets import Linktype, Tally
 from sipstream.sip import headers
+from sipstream.sip.found import Found
 from sipstream.sip.framing import Framer, Located, begins_known
-from sipstream.sip.startline import NOT_SIP, kind_of
+from sipstream.sip.startline import NOT_SIP, code_of, is_request, kind_of, usual_code
 
 if TYPE_CHECKING:
     from sipstream.decode.endpoints import Flow
     from sipstream.decode.streams import Datagram
 
-Found: TypeAlias = "tuple[int, Flow, int, bytes, bytes, int, int, int]"
-"""Time (ns), flow, kind, Call-ID, data, start and end of the message there, place of its first byte
-in the batch's store (-1: not there as it is)."""
-
+_USUAL = re.compile(
+    rb"(?:SIP/2\.0 (\d{3}) [^\n]*\n|([A-Z]{3,9}) [^ \n]{1,4096} SIP/2\.0\r\n)"
+    rb"(?:(?!Call-ID:)[^\r\n][^\n]*\n)*+Call-ID: ([!-~]{1,256})\r\n(?![ \t])"
+    rb"(?:CSeq: \d{1,10} ([A-Z]{3,9})\r\n(?![ \t]))?"
+)
+"""Start line and Call-ID as most stacks write them, and the CSeq where it follows: one look at each
+byte. What it doesn't match is looked at part by part."""
+_LAST_OF_SIP = 0x7E
+"""No message begins with a byte behind it."""
 _NEEDLE = b"\nCall-ID:"
 _NEEDLE_LENGTH = len(_NEEDLE)
 
@@ -33,37 +40,55 @@ class Scanner:
         self._held = Held()
         """Of flows with a message that isn't whole yet."""
 
-    def feed(self, datagrams: list[Datagram]) -> list[Found]:
-        """Return the messages of the datagrams, in their order.
+    def feed(self, datagrams: list[Datagram], found: Found | None = None) -> Found:
+        """Return the messages of the datagrams, in their order, behind those found before.
 
         Whatever one datagram makes us do wrong, the next one has its turn.
         """
-        found: list[Found] = []
-        append = found.append
-        with_messages = 0
+        if found is None:
+            found = Found()
+        add, usual = found.add, _USUAL.match
+        with_messages = not_sip = 0
         for datagram in datagrams:
             time, flow, data, start, end, offset, packets = datagram
             try:
                 if flow.stream is not None or flow.framer is not None:
                     self._stream(datagram, found)
                     continue
-                kind = kind_of(data, start, end)
-                if kind == NOT_SIP:
-                    self._other(datagram, found)
+                match = usual(data, start, end)
+                if match is not None:
+                    status, method, call_id, answers = match.groups()
+                    code = usual_code(status, method, answers)
+                    if code is not None:
+                        add(time, flow, code, call_id, data, start, end, offset)
+                        with_messages += packets
+                        continue
+                elif start < end and data[start] > _LAST_OF_SIP:
+                    # RTP: the most there is of what isn't SIP.
+                    not_sip += packets
                     continue
-                call_id = call_id_of(data, start, end)
-                if call_id is None:
-                    self._tally.reasons[_without_call_id(flow, data, start, end)] += packets
-                    continue
+                self._datagram(datagram, found)
             except Exception as error:
                 self._tally.suspect(error, packets, Linktype.PAYLOAD, time, data[start:end])
-                continue
-            with_messages += packets
-            append((time, flow, kind, call_id, data, start, end, offset))
         self._tally.with_messages += with_messages
+        if not_sip:
+            self._tally.reasons[reasons.NOT_SIP] += not_sip
         return found
 
-    def _other(self, datagram: Datagram, found: list[Found]) -> None:
+    def _datagram(self, datagram: Datagram, found: Found) -> None:
+        """Take a datagram that isn't written as most are, or is no message."""
+        time, flow, data, start, end, offset, packets = datagram
+        if kind_of(data, start, end) == NOT_SIP:
+            self._other(datagram, found)
+            return
+        before = len(found)
+        self._add(time, flow, [(data, start, end, offset)], found)
+        if len(found) > before:
+            self._tally.with_messages += packets
+        else:
+            self._tally.reasons[_without_call_id(flow, data, start, end)] += packets
+
+    def _other(self, datagram: Datagram, found: Found) -> None:
         """Take what doesn't begin with a start line: blank lines may stand before it."""
         time, flow, data, start, end, offset, packets = datagram
         begin = start
@@ -77,14 +102,9 @@ class Scanner:
             self._tally.reasons[reason] += packets
             return
         place = offset + begin - start if offset >= 0 else -1
-        before = len(found)
-        self._add(time, flow, [(data, begin, end, place)], found)
-        if len(found) > before:
-            self._tally.with_messages += packets
-        else:
-            self._tally.reasons[_without_call_id(flow, data, begin, end)] += packets
+        self._datagram((time, flow, data, begin, end, place, packets), found)
 
-    def _stream(self, datagram: Datagram, found: list[Found]) -> None:
+    def _stream(self, datagram: Datagram, found: Found) -> None:
         """Frame a piece of a stream."""
         time, flow, data, start, end, offset, packets = datagram
         framer: Framer | None = flow.framer
@@ -120,19 +140,26 @@ class Scanner:
         """Take note of how much of a message a direction holds now."""
         self._held.note(flow, flow.framer.held if flow.framer is not None else 0)
 
-    def _give_up(self, time: int, flow: Flow, found: list[Found]) -> None:
+    def _give_up(self, time: int, flow: Flow, found: Found) -> None:
         """Too much is held: take the longest waiting message as it is."""
         if flow.framer is not None:
             self._add(time, flow, flow.framer.lost(), found)
         self._account(flow)
 
-    def _add(self, time: int, flow: Flow, messages: list[Located], found: list[Found]) -> None:
+    def _add(self, time: int, flow: Flow, messages: list[Located], found: Found) -> None:
         for data, start, end, offset in messages:
             kind = kind_of(data, start, end)
             call_id = call_id_of(data, start, end)
             if kind == NOT_SIP or call_id is None:
                 continue
-            found.append((time, flow, kind, call_id, data, start, end, offset))
+            code = code_of(kind, b"" if is_request(kind) else _answers(data, start, end))
+            found.add(time, flow, code, call_id, data, start, end, offset)
+
+
+def _answers(data: bytes, start: int, end: int) -> bytes:
+    """Return the method that a response answers: that of its CSeq (RFC 3261 section 8.1.1.5)."""
+    value = headers.first(data, start, end, "CSeq")
+    return value.split()[-1].upper() if value else b""
 
 
 def call_id_of(data: bytes, start: int, end: int) -> bytes | None:

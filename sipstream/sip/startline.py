@@ -1,7 +1,9 @@
 """Start lines (RFC 3261 section 7.1 and 7.2): is this SIP, and which kind of message.
 
 The kind is a small number, so that an index can hold a million of them: a response's status code as
-it is, a request's method as METHOD_BASE + its place in the table of methods seen.
+it is, a request's method as METHOD_BASE + its place in the table of methods seen. A message's code
+is a letter whose number holds the kind and, of a response, which method it answers: that of its CSeq
+(RFC 3261 8.1.1.5). The codes of several messages are a text.
 """
 
 from __future__ import annotations
@@ -35,11 +37,18 @@ INVITE, ACK, BYE, CANCEL, OPTIONS, REGISTER = range(METHOD_BASE, METHOD_BASE + 6
 OTHER = METHOD_BASE + METHODS
 """The kind of a request whose method came after the table was full."""
 
+_KIND_BITS = 11
+"""Bits of a code that hold the kind: METHOD_BASE and METHODS fit."""
+_ANSWERED = (0, INVITE, REGISTER, BYE)
+"""What a code says a response answers, 0 for any other method: these move a conversation's state."""
+
 _USUAL = 64
 """Bytes within which a usual method ends."""
 _REQUEST_END = re.compile(rb"[ \t]SIP/\d+\.\d+[ \t]*\r?$", re.IGNORECASE)
 _RESPONSE = re.compile(rb"SIP/\d+\.\d+[ \t]+(\d{3})(?:[ \t]|\r?$)", re.IGNORECASE)
 
+_responses: dict[bytes, str] = {}
+"""Codes of responses by status and method of known kinds, as in `200INVITE`."""
 _kinds: dict[bytes, int] = {name: METHOD_BASE + i for i, name in enumerate(KNOWN)}
 _methods: list[str] = [name.decode("ascii") for name in KNOWN]
 
@@ -104,3 +113,40 @@ def method_name(kind: int) -> str:
 def is_request(kind: int) -> bool:
     """Tell requests from responses."""
     return kind >= METHOD_BASE
+
+
+def code_of(kind: int, method: bytes = b"") -> str:
+    """Return the code of a message; `method` is that of a response's CSeq."""
+    if is_request(kind):
+        return chr(kind)
+    answers = _kinds.get(method, 0)
+    return chr(kind | (_ANSWERED.index(answers) if answers in _ANSWERED else 0) << _KIND_BITS)
+
+
+def usual_code(status: bytes | None, method: bytes | None, answers: bytes | None) -> str | None:
+    """Return the code of a response or a request of known kind, None for any other.
+
+    `status` is three digits, `method` a request's method, `answers` the method of a response's CSeq.
+    """
+    if method is not None:
+        return _requests.get(method)
+    if status is None or answers is None:
+        return None
+    key = status + answers
+    code = _responses.get(key)
+    if code is None and answers in _requests:
+        code = _responses[key] = code_of(int(status), answers)
+    return code
+
+
+def kind_in(code: int) -> int:
+    """Return the kind that a code holds."""
+    return code & ((1 << _KIND_BITS) - 1)
+
+
+def answered(code: int) -> int:
+    """Return the kind of request that a response's code says it answers: INVITE, REGISTER, BYE or 0."""
+    return _ANSWERED[code >> _KIND_BITS]
+
+
+_requests: dict[bytes, str] = {name: code_of(_kinds[name]) for name in KNOWN}

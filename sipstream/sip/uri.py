@@ -9,6 +9,9 @@ _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*(?:"|\\?$)', re.DOTALL)
 """A display name; one that is never closed runs to the end, so that each character is read once."""
 _SEPARATORS = str.maketrans("", "", "-.() ")
 _NUMBER = re.compile(r"\+?[0-9*#]+")
+_CODED = re.compile(rb"\+?[0-9]{1,18}")
+"""Numbers that fit into 64 bits, behind a 1 that keeps their zeros."""
+_PLUS = 0x2B
 _ESCAPED = re.compile(r"%([0-9A-Fa-f]{2})")
 
 
@@ -41,3 +44,15 @@ def user_of(value: str) -> str:
 def is_number(user: str) -> bool:
     """Tell whether a user part is a telephone number, with or without a leading +."""
     return _NUMBER.fullmatch(user) is not None
+
+
+def number_code(user: bytes) -> int:
+    """Return a number of up to 18 digits as an integer above 1, its + and leading zeros kept; else 0."""
+    if not _CODED.fullmatch(user):
+        return 0
+    return int(b"1" + user[1:]) << 1 | 1 if user[0] == _PLUS else int(b"1" + user) << 1
+
+
+def coded_number(code: int) -> str:
+    """Return the number of a code above 1."""
+    return "+" * (code & 1) + str(code >> 1)[1:]

@@ -309,7 +309,7 @@ def test_a_fault_of_ours_costs_one_packet(monkeypatch: pytest.MonkeyPatch) -> No
     assert chain.counts() == {"call-1": 1}
     assert chain.tally.reasons == {"fault in sipstream (ZeroDivisionError)": 2}
     assert [one.data for one in chain.tally.suspects] == [tunnelled] * 2
-    monkeypatch.setattr("sipstream.sip.scan.call_id_of", fail)
+    monkeypatch.setattr("sipstream.sip.scan.usual_code", fail)
     chain = load(ethernet(ipv4(udp(MESSAGE))), ethernet(ipv4(udp(b"\x80"))))
     assert chain.tally.reasons == {"fault in sipstream (ZeroDivisionError)": 1, "not SIP": 1}
     assert chain.tally.suspects[0].data == MESSAGE

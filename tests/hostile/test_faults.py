@@ -25,6 +25,8 @@ from sipstream.session import Session
 from sipstream.shell.console import Console
 from sipstream.shell.output import Output
 from sipstream.shell.writer import Writer
+from sipstream.sip import found as found_module
+from sipstream.sip.found import Found
 from sipstream.sip.scan import Scanner
 from sipstream.views import Message
 
@@ -109,19 +111,23 @@ async def test_a_stage_that_fails_on_a_batch(
     assert b"bad" in (state / "suspects-1.pcap").read_bytes()
 
 
-@pytest.mark.parametrize("step", ["_open", "_user", "_move"])
+@pytest.mark.parametrize(
+    "step", ["Conversations._open", "Conversations._shapes_after", "Conversations._group",
+             "Found.add", "found.parties"],
+)  # fmt: skip
 async def test_grouping_that_fails_leaves_no_message_half_entered(
     step: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Row S7: what comes behind has its own time and text, not its neighbour's."""
-    whole = getattr(Conversations, step)
+    place, _, name = step.partition(".")
+    owner = {"Conversations": Conversations, "Found": Found, "found": found_module}[place]
+    whole = getattr(owner, name)
 
-    def planted(self: Conversations, *arguments: Any) -> Any:
-        return (
-            fail() if any(b"bad" in one for one in _texts(arguments)) else whole(self, *arguments)
-        )
+    def planted(*arguments: Any, **options: Any) -> Any:
+        bad = any(b"bad" in one for one in _texts(arguments))
+        return fail() if bad else whole(*arguments, **options)
 
-    monkeypatch.setattr(Conversations, step, planted)
+    monkeypatch.setattr(owner, name, planted)
     watched = Watched()
     async with watched.session as session:
         await session.follow(None)
@@ -135,14 +141,16 @@ async def test_grouping_that_fails_leaves_no_message_half_entered(
             if name.startswith("m_")
         ]  # fmt: skip
         assert len(set(columns)) == 1
-        assert ("bad" in found) == (step == "_move")
+        assert "bad" not in found
+        assert session.conversations.message_count == 2
     assert [call_id for _, call_id in watched.shown] == ["one", "two"]
     assert tally.reasons == {"fault in sipstream (PlantedError)": 1}
     assert tally.packets == 4 == tally.with_messages + 1
 
 
 def _texts(arguments: tuple[Any, ...]) -> list[bytes]:
-    return [one for one in arguments if isinstance(one, bytes)]
+    texts = [one for one in arguments if isinstance(one, bytes)]
+    return texts + [b"".join(one.ids) for one in arguments[1:] if isinstance(one, Found)]
 
 
 async def test_a_stage_that_fails_all_the_time_ends_its_source_alone(

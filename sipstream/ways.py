@@ -1,0 +1,76 @@
+"""How messages came: from where to where, over which transport, at which capture point.
+
+A way is one small number in the index; a session has few ways and millions of messages.
+"""
+
+from __future__ import annotations
+
+from array import array
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from sipstream.decode.endpoints import Endpoints, Flow
+
+TRANSPORTS = ("UDP", "TCP", "WS", "SCTP", "TLS", "WSS")
+"""What the index numbers transports by."""
+CUT = 0x80
+"""Is added to the transport's number where the capture lacks the end of the message's datagram."""
+
+_Way: TypeAlias = tuple[int, int, int, int, int]
+
+
+class Ways:
+    """The columns; one place a way."""
+
+    def __init__(self) -> None:
+        self.source = array("I")
+        self.destination = array("I")
+        self.transport = array("B")
+        """A place in TRANSPORTS, with CUT added for messages that the capture cut."""
+        self.outer = array("H")
+        self.tap = array("H")
+        self._numbers: dict[_Way, int] = {}
+        self._free: list[int] = []
+        self._generation = object()
+        """Is another one when numbers become others': a flow that has one of before asks anew."""
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    def enter(self, flow: Flow, endpoints: Endpoints, tap: int) -> None:
+        """Give a flow the number of its way at a capture point, if it hasn't got it already."""
+        if flow.generation is self._generation and flow.tap == tap:
+            return
+        flow.resolve(endpoints)
+        transport = TRANSPORTS.index(flow.transport) | flow.cut * CUT
+        way = (flow.source, flow.destination, transport, flow.outer, tap)
+        number = self._numbers.get(way)
+        if number is None:
+            number = self._numbers[way] = self._place()
+            self.source[number], self.destination[number] = flow.source, flow.destination
+            self.transport[number], self.outer[number] = transport, flow.outer
+            self.tap[number] = tap
+        flow.way, flow.tap, flow.generation = number, tap, self._generation
+
+    def ends(self, number: int) -> tuple[int, int]:
+        """Return the endpoints, source and destination, of a way."""
+        return self.source[number], self.destination[number]
+
+    def forget_others(self, used: set[int]) -> set[int]:
+        """Give up the ways that aren't used, return the endpoints of those that are left."""
+        self._generation = object()
+        left: set[int] = set()
+        for way, number in list(self._numbers.items()):
+            if number in used:
+                left.update(way[:2])
+            else:
+                del self._numbers[way]
+                self._free.append(number)
+        return left
+
+    def _place(self) -> int:
+        if self._free:
+            return self._free.pop()
+        for column in (self.source, self.destination, self.transport, self.outer, self.tap):
+            column.append(0)
+        return len(self.source) - 1
