@@ -6,8 +6,9 @@ conversations, those first that are over (idle.py), and the middle of a conversa
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
+from itertools import repeat
+from operator import le
 
 from sipstream import states
 from sipstream.decode.endpoints import Endpoints
@@ -17,7 +18,7 @@ from sipstream.index import UNUSED, Index, Users, put
 from sipstream.limits import FURTHEST, KEPT_FIRST, MAX_MESSAGES, TAPS
 from sipstream.packets import Store
 from sipstream.shapes import Shape
-from sipstream.sip.found import Found, parties
+from sipstream.sip.found import Found, User, parties
 from sipstream.spool import Spool
 from sipstream.views import Conversation, Message
 from sipstream.ways import CUT
@@ -128,119 +129,111 @@ class Conversations:
         if not found:
             return []
         index = self.index
-        self._make_room(len(found))
+        self._make_room(len(found), len(found.ids))
         index.batch += 1
         # First what may fail: nothing is entered then.
-        numbers = list(map(self._ids.get, found.ids))
-        shapes = self._shapes_after(numbers, found)
+        known = list(map(self._ids.get, found.ids))
+        shapes = self._shapes_after(known, found)
+        fresh = [place for place, number in enumerate(known) if number is None]
+        users = list(map(found.parties, fresh))
+        singly = found.out_of_order() | self._not_later(known, found)
         places = index.enter(found, self._store_number(store), self._tap_number(tap))
-        singly = found.out_of_order() | self._not_later(numbers, found)
-        reached: list[int] = []
-        try:
-            self._group(numbers, shapes, found, places, singly, reached)
-        finally:
-            self._enter_conversations(reached, found, places)
+        numbers = self._open(fresh, users, shapes, found, places)
+        self._extend(known, shapes, found, places, singly)
+        opened = iter(numbers)
+        numbers = [next(opened) if number is None else number for number in known]
+        put(index.m_conversation, places, map(numbers.__getitem__, found.conversations))
+        self.message_count += len(found)
         for message, raw in found.joined.items():
             if found.conversations[message] not in singly:
                 self._keep(places[message], raw)
+        if not singly:
+            return list(places)
         duplicates: set[int] = set()
         for place in sorted(singly):
-            duplicates.update(self._add_singly(reached[place], found, place, places))
-        if not duplicates:
-            return list(places)
+            if known[place] is None:
+                index.begin_anew(numbers[place])
+            duplicates.update(self._add_singly(numbers[place], found, place, places))
         self.duplicates += len(duplicates)
         self.message_count -= len(duplicates)
         index.free_messages.extend(duplicates)
         return [place for place in places if place not in duplicates]
 
-    def _shapes_after(self, numbers: list[int | None], found: Found) -> list[Shape]:
+    def _shapes_after(self, known: list[int | None], found: Found) -> list[Shape]:
         """Return what conversations come to with further messages; number None for new ones."""
-        by_number, new, shape = (
-            self.index.shapes.by_number,
-            self.index.shapes.new,
-            self.index.c_shape,
-        )
+        shapes, shape = self.index.shapes, self.index.c_shape
+        by_number, new = shapes.by_number, shapes.new
         return [
             (new if number is None else by_number[shape[number]])[trail]
-            for number, trail in zip(numbers, found.trails, strict=True)
+            for number, trail in zip(known, found.trails, strict=True)
         ]
 
-    def _not_later(self, numbers: list[int | None], found: Found) -> set[int]:
+    def _not_later(self, known: list[int | None], found: Found) -> set[int]:
         """Return which conversations get a message that isn't later than all before it."""
         latest, times = self.index.c_latest, found.times
         return {
             place
-            for place, (number, first) in enumerate(zip(numbers, found.firsts, strict=True))
+            for place, (number, first) in enumerate(zip(known, found.firsts, strict=True))
             if number is not None and times[first] <= latest[number]
         }
 
-    def _group(
-        self, numbers: list[int | None], shapes: list[Shape], found: Found,
-        places: Sequence[int], singly: set[int], reached: list[int],
+    def _open(
+        self, fresh: list[int], users: list[tuple[User, User]], shapes: list[Shape], found: Found,
+        places: Sequence[int],
+    ) -> Sequence[int]:  # fmt: skip
+        """Begin conversations with the messages they have, return their numbers."""
+        if not fresh:
+            return []
+        index, times, take = self.index, found.times, self._users.take
+        numbers = index.take_conversations(len(fresh))
+        call_ids = list(found.ids)
+        call_ids = [call_ids[one] for one in fresh]
+        heads = [found.firsts[one] for one in fresh]
+        lasts = [found.lasts[one] for one in fresh]
+        begun = [times[head] for head in heads]
+        first_places = [places[head] for head in heads]
+        put(index.c_call_id, numbers, call_ids)
+        put(index.c_first, numbers, first_places)
+        put(index.c_begin, numbers, first_places)
+        put(index.c_last, numbers, [places[last] for last in lasts])
+        put(index.c_latest, numbers, [times[last] for last in lasts])
+        put(index.c_begun, numbers, repeat(index.batch, len(fresh)))
+        put(index.c_heard, numbers, repeat(index.batch, len(fresh)))
+        put(index.c_count, numbers, [len(found.trails[one]) for one in fresh])
+        put(index.c_src_user, numbers, [take(source) for source, _ in users])
+        put(index.c_dst_user, numbers, [take(destination) for _, destination in users])
+        put(index.c_shape, numbers, [shapes[one].number for one in fresh])
+        put(index.c_state, numbers, [shapes[one].state for one in fresh])
+        self._ids.update(zip(call_ids, numbers, strict=True))
+        self._call_id_bytes += sum(map(len, call_ids))
+        self.opened += len(fresh)
+        self._in_order = self._in_order and all(map(le, [self._newest, *begun], begun))
+        self._newest = begun[-1]
+        self._ordered += numbers
+        return numbers
+
+    def _extend(
+        self, known: list[int | None], shapes: list[Shape], found: Found, places: Sequence[int],
+        singly: set[int],
     ) -> None:  # fmt: skip
-        """Put messages into their conversations, whose numbers are appended to `reached`.
-
-        Of those in `singly` only new ones are opened, with their first message.
-        """
-        index, times = self.index, found.times
-        # Looked up once: what is done for each conversation is counted in nanoseconds.
-        m_next, c_last, c_latest, c_count = (
-            index.m_next, index.c_last, index.c_latest, index.c_count
+        """Add messages to conversations that were there, but for those in `singly`."""
+        index, times, firsts, lasts = self.index, found.times, found.firsts, found.lasts
+        m_step, c_last, c_latest, c_count, c_shape, c_state, c_heard = (
+            index.m_step, index.c_last, index.c_latest, index.c_count, index.c_shape, index.c_state,
+            index.c_heard,
         )  # fmt: skip
-        c_shape, c_state, c_heard, batch = index.c_shape, index.c_state, index.c_heard, index.batch
-        put(m_next, places, found.linked(places))
-        most = MAX_MESSAGES if self.memory is not None else sys.maxsize
-        for place, (number, call_id, shape, first, last, trail) in enumerate(
-            zip(numbers, found.ids, shapes, found.firsts, found.lasts, found.trails, strict=True)
-        ):
-            if number is None:
-                number = self._open(call_id, places[first], times[first], found, place)
-            elif place not in singly:
-                m_next[c_last[number]] = places[first]
-            reached.append(number)
-            if place in singly:
+        put(m_step, places, found.steps(places))
+        for place, number in enumerate(known):
+            if number is None or place in singly:
                 continue
-            c_last[number] = places[last]
-            c_latest[number] = times[last]
-            size = c_count[number] = c_count[number] + len(trail)
-            c_shape[number], c_state[number] = shape.number, shape.state
-            c_heard[number] = batch
-            if size > most:
+            m_step[c_last[number]] = places[firsts[place]] - c_last[number]
+            c_last[number] = places[lasts[place]]
+            c_latest[number] = times[lasts[place]]
+            c_count[number] += len(found.trails[place])
+            c_shape[number], c_state[number] = shapes[place].number, shapes[place].state
+            c_heard[number] = index.batch
+            if c_count[number] > MAX_MESSAGES:
                 self._endless.add(number)
-
-    def _enter_conversations(self, reached: list[int], found: Found, places: Sequence[int]) -> None:
-        """Note the messages' conversations; after a fault give those up that weren't reached."""
-        missing = len(found.ids) - len(reached)
-        numbers = [*reached, *[0] * missing]
-        put(self.index.m_conversation, places, [numbers[one] for one in found.conversations])
-        self.message_count += len(found)
-        if missing:
-            lost = [
-                place
-                for place, one in zip(places, found.conversations, strict=True)
-                if one >= len(reached)
-            ]
-            self.index.free_messages.extend(lost)
-            self.message_count -= len(lost)
-
-    def _open(self, call_id: bytes, message: int, time: int, found: Found, place: int) -> int:
-        """Begin a conversation with its first message, as if it had none yet."""
-        index = self.index
-        number = self._ids[call_id] = index.free_conversations.pop()
-        self._call_id_bytes += len(call_id)
-        self.opened += 1
-        index.c_call_id[number] = call_id
-        index.c_first[number] = index.c_begin[number] = index.c_last[number] = message
-        index.c_latest[number] = time
-        index.c_begun[number] = index.c_heard[number] = index.batch
-        index.c_src_user[number] = self._users.take(found.sources[place])
-        index.c_dst_user[number] = self._users.take(found.destinations[place])
-        index.c_count[number] = index.c_shape[number] = 0
-        index.c_state[number] = states.NEW
-        self._in_order = self._in_order and time >= self._newest
-        self._newest = time
-        self._ordered.append(number)
-        return number
 
     def _add_singly(
         self, number: int, found: Found, conversation: int, places: Sequence[int]
@@ -262,14 +255,14 @@ class Conversations:
             else:
                 c_latest[number] = time
             if c_count[number]:
-                index.m_next[index.c_last[number]] = message
-            index.m_next[message] = -1
+                index.m_step[index.c_last[number]] = message - index.c_last[number]
+            index.m_step[message] = 0
             index.c_last[number] = message
             c_count[number] += 1
-            shape = shapes[index.c_shape[number]][found.codes[one]]
+            shape = shapes[index.c_shape[number]][chr(found.codes[one])]
             index.c_shape[number], index.c_state[number] = shape.number, shape.state
             index.c_heard[number] = index.batch
-        if self.memory is not None and c_count[number] > MAX_MESSAGES:
+        if c_count[number] > MAX_MESSAGES:
             self._endless.add(number)
         return duplicates
 
@@ -289,9 +282,13 @@ class Conversations:
 
     # What there is no room for
 
-    def _make_room(self, coming: int) -> None:
-        """Have places for so many messages more, by giving up others once the memory is used up."""
-        changed = [number for number in self._endless if self._thin_out(number)]
+    def _make_room(self, coming: int, conversations: int) -> None:
+        """Have places for so many messages and conversations more.
+
+        Others are given up once the memory is used up.
+        """
+        endless = self._endless if self.memory is not None else ()
+        changed = [number for number in endless if self._thin_out(number)]
         self._endless.clear()
         while self._too_much(coming):
             going = self._idle.next(_TOGETHER)
@@ -303,7 +300,7 @@ class Conversations:
             self._tell_given_up(changed)
         if len(self._gone) * 8 > len(self._ids):
             self._release()
-        self.index.make_room(coming)
+        self.index.make_room(coming, conversations)
 
     def _too_much(self, coming: int) -> bool:
         """Tell whether something has to go before so many messages come.

@@ -10,7 +10,8 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_right, insort_right
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, MutableSequence, Sequence
+from typing import Any
 
 from sipstream import states
 from sipstream.decode.endpoints import Endpoints
@@ -45,13 +46,13 @@ class Index:
         self.m_conversation = array("I")
         self.m_code = array("H")
         """Its kind, and which method a response answers (sip.startline)."""
-        self.m_next = array("i")
-        """The conversation's next message by arrival, -1 behind its last."""
+        self.m_step = array("i")
+        """How far on the conversation's next message by arrival is, 0 for its last."""
         self.c_call_id: list[bytes] = []
         self.c_first = array("I")
         """The message with the earliest time."""
         self.c_begin = array("I")
-        """The message that arrived first: the head of the chain `m_next`."""
+        """The message that arrived first: the head of the chain `m_step`."""
         self.c_last = array("I")
         """The message that arrived last."""
         self.c_latest = array("q")
@@ -92,18 +93,20 @@ class Index:
         places = len(self.m_time), len(self.c_state)
         return places[0] * self.message_size + places[1] * self._conversation_size
 
-    def make_room(self, messages: int) -> None:
+    def make_room(self, messages: int, conversations: int) -> None:
         """Make places until so many messages have one each, and so many conversations."""
-        while len(self.free_messages) < messages:
+        missing = messages - len(self.free_messages)
+        if missing > 0:
             first = len(self.m_time)
-            end = first + min(max(first, messages, _FEWEST), _MESSAGES)
+            end = first + max(missing, min(first, _MESSAGES), _FEWEST)
             for column in self._message_columns():
                 column.frombytes(bytes(column.itemsize * (end - first)))
             # Behind what is free already: numbers rise in order of arrival.
             self.free_messages = _falling(first, end) + self.free_messages
-        while len(self.free_conversations) < messages:
+        missing = conversations - len(self.free_conversations)
+        if missing > 0:
             first = len(self.c_state)
-            end = first + min(max(first, messages, _FEWEST), _CONVERSATIONS)
+            end = first + max(missing, min(first, _CONVERSATIONS), _FEWEST)
             for column in self._conversation_columns():
                 column.frombytes(bytes(column.itemsize * (end - first)))
             self.c_call_id.extend([b""] * (end - first))
@@ -112,30 +115,26 @@ class Index:
 
     def enter(self, found: Found, store: int, tap: int) -> Sequence[int]:
         """Give messages their places, with what is known of each by itself; return the places."""
-        for flow in set(found.flows):
-            self.ways.enter(flow, self.endpoints, tap)
-        places = self._take_places(len(found))
-        for column, values in (
-            (self.m_time, found.times),
-            (self.m_offset, found.offsets),
-            (self.m_length, found.lengths),
-            (self.m_way, [flow.way for flow in found.flows]),
-            (self.m_code, map(ord, found.codes)),
-            (self.m_store, [store] * len(found)),
-        ):
-            put(column, places, values)
+        ways = found.ways(lambda flow: self.ways.number(flow, self.endpoints, tap))
+        places = _take(self.free_messages, len(found))
+        put(self.m_time, places, found.times)
+        put(self.m_offset, places, found.offsets)
+        put(self.m_length, places, found.lengths)
+        put(self.m_code, places, found.codes)
+        put(self.m_way, places, ways)
+        put(self.m_store, places, array("H", [store]) * len(found))
         return places
 
-    def _take_places(self, count: int) -> Sequence[int]:
-        """Return free places for messages: a range where they lie one behind the other."""
-        free = self.free_messages
-        taken = free[: -count - 1 : -1]
-        del free[-count:]
-        first, last = taken[0], taken[-1]
-        # They do if they rise one by one; most often they were never used.
-        if last - first == count - 1 and taken == array("I", range(first, last + 1)):
-            return range(first, last + 1)
-        return taken
+    def take_conversations(self, count: int) -> Sequence[int]:
+        """Return places for new conversations."""
+        return _take(self.free_conversations, count)
+
+    def begin_anew(self, number: int) -> None:
+        """Take a new conversation's messages from it, but for its place by arrival."""
+        self.c_last[number] = self.c_begin[number]
+        self.c_latest[number] = self.m_time[self.c_begin[number]]
+        self.c_count[number] = self.c_shape[number] = 0
+        self.c_state[number] = states.NEW
 
     def is_there(self, conversation: int, batch: int) -> bool:
         """Tell whether a conversation that was there with batch number `batch` still is."""
@@ -164,10 +163,13 @@ class Index:
 
     def arrived(self, conversation: int, after: int = -1) -> Iterator[int]:
         """Yield a conversation's messages in order of arrival, those behind message `after`."""
-        message = self.m_next[after] if after >= 0 else self.c_begin[conversation]
-        while message >= 0:
-            yield message
-            message = self.m_next[message]
+        step = self.m_step
+        if after < 0:
+            after = self.c_begin[conversation]
+            yield after
+        while step[after]:
+            after += step[after]
+            yield after
 
     def in_time_order(self, conversation: int) -> list[int]:
         """Return a conversation's messages by time, those of equal time by arrival.
@@ -190,11 +192,9 @@ class Index:
 
     def forget(self, conversation: int) -> None:
         """Give the places of a conversation's messages up; its own one is free once the caller says."""
-        message = self.c_begin[conversation]
-        while message >= 0:
+        for message in self.arrived(conversation):
             self.free_messages.append(message)
             self.comments.pop(message, None)
-            message = self.m_next[message]
         self.c_call_id[conversation] = b""
         self.c_count[conversation] = 0
         self.c_state[conversation] = UNUSED
@@ -206,15 +206,16 @@ class Index:
         spare = self.c_count[conversation] - kept
         message = self.c_begin[conversation]
         for _ in range(first - 1):
-            message = self.m_next[message]
+            message += self.m_step[message]
         given_up = 0
         while given_up < spare:
-            following = self.m_next[message]
+            following = message + self.m_step[message]
             if following == self.c_first[conversation]:
                 # It came late and is the first by time: lists show it.
                 message = following
                 continue
-            self.m_next[message] = self.m_next[following]
+            after = self.m_step[following]
+            self.m_step[message] = following + after - message if after else 0
             self.free_messages.append(following)
             self.comments.pop(following, None)
             given_up += 1
@@ -256,13 +257,24 @@ class Index:
         return [column for column in columns if isinstance(column, array)]
 
 
-def put(column: array[int], places: Sequence[int], values: Iterable[int]) -> None:
+def put(column: MutableSequence[Any], places: Sequence[int], values: Iterable[Any]) -> None:
     """Put values into a column, each at its place."""
     if isinstance(places, range):
-        column[places.start : places.stop] = array(column.typecode, values)
+        block = array(column.typecode, values) if isinstance(column, array) else values
+        column[places.start : places.stop] = block
         return
     for place, value in zip(places, values, strict=True):
         column[place] = value
+
+
+def _take(free: array[int], count: int) -> Sequence[int]:
+    """Take so many places, a range where they rise one by one, as those never used do."""
+    taken = free[: -count - 1 : -1]
+    del free[-count:]
+    first, last = taken[0], taken[-1]
+    if last - first == count - 1 and taken == array("I", range(first, last + 1)):
+        return range(first, last + 1)
+    return taken
 
 
 def _falling(first: int, end: int) -> array[int]:

@@ -8,6 +8,16 @@ CHUNK = 1 << 20
 """Bytes read from a file at once: large enough that joining chunks costs nothing, small enough that
 one chunk is handled in a few milliseconds."""
 
+PARALLEL_FROM = 32 << 20
+"""Bytes of a pcap file from which on several processes read it: starting them takes some 30 ms."""
+
+PARALLEL_RANGE = 8 << 20
+"""Bytes of such a file that one process reads at a time: what comes of them is grouped in a few
+milliseconds."""
+
+WORKERS = 4
+"""Processes that read a file: grouping what they find keeps no more than these busy."""
+
 BATCH_PACKETS = 1024
 """Packets handled between two looks at the event loop: about 3 ms of work."""
 

@@ -28,6 +28,8 @@ _IMPORTED_LATER = (
     "dpkt.pcap",
     "encodings.idna",
     "lark",
+    "multiprocessing.connection",
+    "multiprocessing.popen_fork",
     "platformdirs.unix",
     "wcwidth",
 )

@@ -53,6 +53,11 @@ class Batch:
     about: list[str] = field(default_factory=list)
     """What the file said of itself before these packets."""
 
+    @property
+    def packets(self) -> int:
+        """How many packets it is about."""
+        return len(self.records)
+
 
 class Suspect(NamedTuple):
     """A packet that a stage of ours failed on: link type (PAYLOAD: no more than that), time, bytes."""

@@ -17,6 +17,8 @@ from sipstream.decode.keylog import Secrets
 from sipstream.decode.streams import Datagram
 from sipstream.faults import Restarts
 from sipstream.packets import Batch, Store
+from sipstream.parallel import Scanned
+from sipstream.sip.found import Found
 from sipstream.sip.scan import Scanner
 from sipstream.sources import Source
 
@@ -43,15 +45,18 @@ class Intake:
         A batch that a stage fails on is passed over; its packets are counted, and kept. When that
         happens too often the fault is raised, and ends the source.
         """
-        if batch.records:
+        if batch.packets:
             self._store, self._tap = batch.store, batch.tap
         tally = self.source.tally
         tally.about += batch.about
         packets, before = tally.packets, tally.unaccounted
         try:
-            added = self._group(self._decoder.feed(batch), batch.store, batch.tap)
+            if isinstance(batch, Scanned):
+                added = self._take(batch)
+            else:
+                added = self._group(self._decoder.feed(batch), batch.store, batch.tap)
         except Exception as error:
-            tally.packets = packets + len(batch.records)
+            tally.packets = packets + batch.packets
             tally.suspect_all(error, tally.unaccounted - before, batch)
             if not self._restarts.again():
                 raise
@@ -70,15 +75,29 @@ class Intake:
         """Put what comes from now on into other conversations (`clear`)."""
         self._conversations = conversations
 
+    def _take(self, scanned: Scanned) -> list[int]:
+        """Take what went through the first stages in another process."""
+        tally, part = self.source.tally, scanned.tally
+        tally.packets += part.packets
+        tally.bytes += part.bytes
+        tally.reasons.update(part.reasons)
+        flows = list(map(self._decoder.flows.of_plain, scanned.flows))
+        added = self._enter(Found.unpacked(scanned.found, flows), scanned.store, scanned.tap)
+        tally.with_messages += part.with_messages
+        return added
+
     def _group(self, datagrams: list[Datagram], store: Store, tap: str) -> list[int]:
         with_messages = self.source.tally.with_messages
-        found = self._scanner.feed(datagrams)
-        before = self._conversations.opened
         try:
-            added = self._conversations.feed(found, store, tap)
+            return self._enter(self._scanner.feed(datagrams), store, tap)
         except Exception:
             self.source.tally.with_messages = with_messages
             raise
+
+    def _enter(self, found: Found, store: Store, tap: str) -> list[int]:
+        """Put messages into conversations, return their numbers."""
+        before = self._conversations.opened
+        added = self._conversations.feed(found, store, tap)
         self.opened += self._conversations.opened - before
         self.source.tally.messages += len(added)
         return added

@@ -21,6 +21,7 @@ from sipstream.escape import brief, escape
 from sipstream.figures import CaptureStatus, Loaded, Progress
 from sipstream.notices import Notices
 from sipstream.opening import Opened
+from sipstream.parallel import ParallelFile
 from sipstream.sources import Source
 from sipstream.spool import PcapSpool
 
@@ -118,9 +119,7 @@ class Sources:
         Raises:
             SourceError: the file can't be read, or holds nothing that could be loaded.
         """
-        from sipstream.sources.file import FileSource
-
-        source = FileSource(path, self.opened.take(path))
+        source = ParallelFile(path, self.opened.take(path))
         intake = self._intake(source)
         begun = self._clock()
         self._stop_load = asyncio.Event()

@@ -180,6 +180,8 @@ class Session:
 
     def _publish(self, added: list[int]) -> None:
         """Tell the filter and the follows which conversations got messages."""
+        if not self.filters.active and self._judging is None and not self.follows:
+            return
         column = self.conversations.index.m_conversation
         touched = list(dict.fromkeys(column[number] for number in added))
         judged = [self._matches] if self.filters.active else []

@@ -37,10 +37,15 @@ class Ways:
     def __len__(self) -> int:
         return len(self._numbers)
 
-    def enter(self, flow: Flow, endpoints: Endpoints, tap: int) -> None:
-        """Give a flow the number of its way at a capture point, if it hasn't got it already."""
-        if flow.generation is self._generation and flow.tap == tap:
-            return
+    def number(self, flow: Flow, endpoints: Endpoints, tap: int) -> int:
+        """Return the number of a flow's way at a capture point."""
+        if flow.generation is not self._generation or flow.tap != tap:
+            flow.way, flow.tap, flow.generation = (
+                self._number(flow, endpoints, tap), tap, self._generation
+            )  # fmt: skip
+        return flow.way
+
+    def _number(self, flow: Flow, endpoints: Endpoints, tap: int) -> int:
         flow.resolve(endpoints)
         transport = TRANSPORTS.index(flow.transport) | flow.cut * CUT
         way = (flow.source, flow.destination, transport, flow.outer, tap)
@@ -50,7 +55,7 @@ class Ways:
             self.source[number], self.destination[number] = flow.source, flow.destination
             self.transport[number], self.outer[number] = transport, flow.outer
             self.tap[number] = tap
-        flow.way, flow.tap, flow.generation = number, tap, self._generation
+        return number
 
     def ends(self, number: int) -> tuple[int, int]:
         """Return the endpoints, source and destination, of a way."""

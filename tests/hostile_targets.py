@@ -19,7 +19,6 @@ from tls_made import AES_128_OF_12, TLS12, Made
 
 from sipstream.conversations import Conversations
 from sipstream.decode.decoder import Decoder
-from sipstream.decode.endpoints import Flow
 from sipstream.decode.keylog import Secrets
 from sipstream.errors import FilterError
 from sipstream.escape import shield
@@ -102,7 +101,7 @@ class Stages:
     def _group(self, datagrams: list, given: Batch) -> None:
         found = self._scanner.feed(datagrams, Checked(given))
         self._messages += found.messages_added
-        self.flows += [flow.source_key for flow in found.flows]
+        self.flows += found.sources_added
         self.conversations.feed(found, given.store, given.tap)
 
 
@@ -113,16 +112,17 @@ class Checked(Found):
         super().__init__()
         self._store = given.store
         self.messages_added: list[tuple[int, int, bytes, bytes]] = []
+        self.sources_added: list[bytes] = []
 
-    def add(
-        self, time: int, flow: Flow, code: str, call_id: bytes,
-        data: bytes, start: int, end: int, offset: int,
-    ) -> None:  # fmt: skip
-        message = data[start:end]
-        assert message
-        assert offset < 0 or message == self._store.read(offset, end - start)
-        super().add(time, flow, code, call_id, data, start, end, offset)
-        self.messages_added.append((time, kind_in(ord(code)), call_id, message))
+    def gather(self) -> None:
+        for row, code, call_id in zip(self.rows, self.new_codes, self.call_ids, strict=True):
+            time, flow, data, start, end, offset, _ = row
+            message = data[start:end]
+            assert message
+            assert offset < 0 or message == self._store.read(offset, end - start)
+            self.messages_added.append((time, kind_in(ord(code)), call_id, message))
+            self.sources_added.append(flow.source_key)
+        super().gather()
 
 
 def through(batches: Iterator[Batch] | Sequence[Batch], secrets: Secrets | None = None) -> Stages:

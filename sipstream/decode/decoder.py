@@ -7,7 +7,8 @@ takes whole UDP over IPv4 in one step; all else goes through the layers.
 from __future__ import annotations
 
 import struct
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sipstream import reasons
 from sipstream.decode import hep, ip, link, sctp, tunnels
@@ -21,11 +22,28 @@ if TYPE_CHECKING:
     from sipstream.decode.printed import Printed
     from sipstream.decode.printed_tcp import PrintedFlows
 
-_UDP4 = struct.Struct("!BxH2xHxB14xH")
+_IPV4 = 0x0800
 _TCP, _UDP, _SCTP = 6, 17, 132
 _TRANSPORTS = {_TCP: "TCP", _UDP: "UDP", _SCTP: "SCTP"}
 _SHORTEST = {_TCP: 20, _UDP: 8, _SCTP: 12}
 """Bytes of the header each transport begins with."""
+
+
+def _fast(network_offset: int, type_offset: int) -> tuple[int, Callable[[bytes, int], Any], int]:
+    """Return for a link type where its IPv4 header stands, what unpacks that with UDP, the least size.
+
+    It gives ethertype, version and length of the header, total length, fragment, protocol, the 12 bytes
+    of addresses and ports, and the length of UDP.
+    """
+    if type_offset >= 0:
+        gap = network_offset - type_offset - 2
+        head = struct.Struct(f"!{type_offset}xH{gap}xBxH2xHxB2x12sH")
+        return network_offset, head.unpack_from, network_offset + 28
+    headless = struct.Struct("!BxH2xHxB2x12sH").unpack_from
+    return network_offset, lambda data, start: (_IPV4, *headless(data, start)), network_offset + 28
+
+
+_FAST = {linktype: _fast(*offsets) for linktype, offsets in link.FAST_OFFSETS.items()}
 
 
 class _Span(NamedTuple):
@@ -58,12 +76,12 @@ class Decoder:
     def __init__(self, tally: Tally, endpoints: Endpoints, secrets: Secrets | None = None) -> None:
         self._tally = tally
         self._secrets = Secrets(around=secrets)
-        self._flows = Flows(endpoints)
+        self.flows = Flows(endpoints)
         self._printed_flows: PrintedFlows | None = None
         """Once there is a printed packet."""
         self._fragments = ip.Fragments()
         self._user_messages = sctp.UserMessages()
-        self._streams = Streams(self._flows, tally.reasons, self._secrets)
+        self._streams = Streams(self.flows, tally.reasons, self._secrets)
 
     def feed(self, batch: Batch) -> list[Datagram]:
         """Return the datagrams of a batch in the order they became whole."""
@@ -92,34 +110,28 @@ class Decoder:
 
     def _feed_fast(self, datagrams: list[Datagram], batch: Batch) -> None:
         """Take whole UDP over IPv4 without options or fragments in one step, hand on the rest."""
-        network_offset, type_offset = link.FAST_OFFSETS[batch.linktype]
         data, base, linktype = batch.data, batch.base, batch.linktype
-        flows, unpack, append = self._flows.by_key, _UDP4.unpack_from, datagrams.append
-        shortest = network_offset + 28
+        network_offset, unpack, shortest = _FAST[linktype]
+        flows, append = self.flows.by_key, datagrams.append
         # The frames of `any` name their interface: each is a capture point.
         several = linktype == Linktype.LINUX_SLL2
         for time, start, end, wire in batch.records:
             if end - start >= shortest:
-                place = start + network_offset
-                version, total, fragment, protocol, length = unpack(data, place)
+                ethertype, version, total, fragment, protocol, key, length = unpack(data, start)
                 if (
                     version == 0x45
                     and protocol == _UDP
                     and not fragment & 0x3FFF
-                    and total >= 28
                     and 8 <= length <= total - 20
-                    and (
-                        type_offset < 0
-                        or data[start + type_offset : start + type_offset + 2] == b"\x08\x00"
-                    )
+                    and ethertype == _IPV4
                 ):
-                    key = data[place + 12 : place + 24]
+                    place = start + network_offset
                     if several:
                         key += data[start + 4 : start + 8]
                     flow = flows.get(key)
                     if flow is None:
                         if not tunnels.may_be(data, place + 20, end):
-                            flow = self._flows.udp4(key)
+                            flow = self.flows.udp4(key)
                     elif flow.source < 0 and data[place + 28 : place + 32] == hep.MAGIC:
                         # No message came of it so far: it may have turned out to be an agent's.
                         flow = None
@@ -150,7 +162,7 @@ class Decoder:
             return
         outer = 0
         if linktype == Linktype.LINUX_SLL2:
-            outer = self._flows.outers.interface(span.data[span.start + 4 : span.start + 8])
+            outer = self.flows.outers.interface(span.data[span.start + 4 : span.start + 8])
         self._network(datagrams, time, ethertype, span.at(place), outer)
 
     def _network(
@@ -182,7 +194,7 @@ class Decoder:
             if tunnel is None:
                 self._transport(datagrams, time, header, span, outer)
                 return
-            outer = self._flows.outers.tunnel(outer, tunnel.name, header.source, header.destination)
+            outer = self.flows.outers.tunnel(outer, tunnel.name, header.source, header.destination)
             ethertype, place = link.follow(tunnel.ethertype, span.data, tunnel.start, span.end)
             span = span.at(place)
         self._count(reasons.TOO_DEEP)
@@ -199,7 +211,7 @@ class Decoder:
             self._count(reasons.CUT if cut else reasons.BAD_HEADER)
             return
         source_port, destination_port = struct.unpack_from("!HH", data, start)
-        flow = self._flows.between(
+        flow = self.flows.between(
             key_of(header.source, source_port),
             key_of(header.destination, destination_port),
             transport,
@@ -213,7 +225,7 @@ class Decoder:
                 self._hep(datagrams, time, flow, payload)
             else:
                 if payload.cut:
-                    flow = self._flows.cut(flow)
+                    flow = self.flows.cut(flow)
                 datagrams.append((time, flow, data, start + 8, stop, payload.offset, 1))
         elif transport == "TCP":
             self._tcp(datagrams, time, flow, span)
@@ -227,16 +239,16 @@ class Decoder:
             damaged = reasons.CUT if span.cut else reasons.BAD_HEP
             self._count(damaged if captured is None else reasons.PACKED_HEP)
             return
-        inner = self._flows.between(
+        inner = self.flows.between(
             key_of(captured.source, captured.source_port) if captured.source else flow.source_key,
             key_of(captured.destination, captured.destination_port)
             if captured.source
             else flow.destination_key,
             _TRANSPORTS.get(captured.protocol, "UDP"),
-            self._flows.outers.agent(flow.source_key, captured.agent),
+            self.flows.outers.agent(flow.source_key, captured.agent),
         )
         if span.cut and captured.end == span.end:
-            inner = self._flows.cut(inner)
+            inner = self.flows.cut(inner)
         place = span.at(captured.start)
         datagrams.append(
             (captured.time or time, inner, span.data, place.start, captured.end, place.offset, 1)
@@ -270,17 +282,17 @@ class Decoder:
         if self._printed_flows is None:
             from sipstream.decode.printed_tcp import PrintedFlows
 
-            self._printed_flows = PrintedFlows(self._flows)
+            self._printed_flows = PrintedFlows(self.flows)
         flow = self._printed_flows.flow(printed)
         data, start, end = printed.data, printed.start, printed.end
         if printed.transport == "UDP":
             if printed.cut:
-                flow = self._flows.cut(flow)
+                flow = self.flows.cut(flow)
             offset = base + start if printed.offset_known else -1
             datagrams.append((time, flow, data, start, end, offset, 1))
             return
         number = self._printed_flows.number(flow, printed)
-        seen = self._printed_flows.acknowledged(self._flows.reverse(flow), printed)
+        seen = self._printed_flows.acknowledged(self.flows.reverse(flow), printed)
         self._streams.segment(
             datagrams, time, flow, number, printed.flags, seen, data, start, end, -1
         )
@@ -308,7 +320,7 @@ class Decoder:
             repeated = self._user_messages.repeated
             reason = reasons.SCTP_RETRANSMISSION if repeated else reasons.PART
             if message is not None:
-                whose = self._flows.cut(flow) if cut and last == end else flow
+                whose = self.flows.cut(flow) if cut and last == end else flow
                 datagrams.append((time, whose, message, 0, len(message), -1, packets))
                 packets = 0
         if packets:

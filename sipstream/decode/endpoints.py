@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 Key: TypeAlias = bytes | str
 """An endpoint: the bytes of its address and port, or where tcpdump printed a name, `host:port`."""
 
+Plain: TypeAlias = tuple[Key, Key, str, bytes, bool]
+"""A flow as plain values: source, destination, transport, an interface's index, whether it is cut."""
+
 
 def key_of(address: bytes, port: int) -> bytes:
     """Return the key of an IPv4 (4 bytes) or IPv6 (16 bytes) address with a port."""
@@ -37,12 +40,12 @@ def key_of_name(host: str, port: int) -> Key:
 class Endpoints:
     """The table of endpoints that messages came from or went to; a number never changes."""
 
-    def __init__(self) -> None:
+    def __init__(self, outers: Outers | None = None) -> None:
         self._ids: dict[Key, int] = {}
         self._keys: list[Key] = []
         self._addresses: list[str | None] = []
         self._free: list[int] = []
-        self.outers = Outers()
+        self.outers = outers if outers is not None else Outers()
 
     def __len__(self) -> int:
         return len(self._ids)
@@ -129,6 +132,10 @@ class Outers:
         address, port = _parts(sender)
         where = f"HEP from {address}.{port}"
         return self._intern((0, f"{where}, agent {agent}" if agent else where, b"", b""))
+
+    def index_of(self, number: int) -> bytes:
+        """Return the index of the interface of a number, b"" for none."""
+        return self._parts[number][2]
 
     def reverse(self, number: int) -> int:
         """Return the number of the same tunnel's other direction."""
@@ -244,6 +251,18 @@ class Flows:
                 self._flows = {key: one for key, one in self._flows.items() if one.stream}
             flow = self._flows[key] = Flow(source, destination, transport, outer)
         return flow
+
+    def plain(self, flow: Flow) -> Plain:
+        """Return what a flow outside of all tunnels is, for another process."""
+        index = self.outers.index_of(flow.outer) if flow.outer else b""
+        return flow.source_key, flow.destination_key, flow.transport, index, flow.cut
+
+    def of_plain(self, plain: Plain) -> Flow:
+        """Return the flow that another process has told."""
+        source, destination, transport, index, cut = plain
+        outer = self.outers.interface(index) if index else 0
+        flow = self.between(source, destination, transport, outer)
+        return self.cut(flow) if cut else flow
 
     def cut(self, flow: Flow) -> Flow:
         """Return the flow of the same ends whose datagrams lack their ends."""

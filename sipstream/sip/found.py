@@ -6,9 +6,14 @@ conversations. No message's bytes are in it that stand in the batch's store.
 
 from __future__ import annotations
 
+import codecs
 import re
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeAlias
+import sys
+from array import array
+from collections.abc import Callable, Iterable, MutableSequence, Sequence
+from itertools import islice
+from operator import lt, sub
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sipstream.limits import MAX_USER
 from sipstream.sip import headers
@@ -16,9 +21,16 @@ from sipstream.sip.uri import number_code, user_of
 
 if TYPE_CHECKING:
     from sipstream.decode.endpoints import Flow
+    from sipstream.decode.streams import Datagram
 
 User: TypeAlias = int | str
 """A user part: a number as `number_code` has it, any other text as it is."""
+
+Packed: TypeAlias = tuple[Any, ...]
+"""What was found, as plain values."""
+
+_AS_NUMBERS = codecs.utf_16_le_encode if sys.byteorder == "little" else codecs.utf_16_be_encode
+"""Two bytes a letter, as a column has them: the codes are far below the letters that take four."""
 
 _PARTY = (
     rb"[ \t]*(?:\"[^\"\\\n]*\"|[^\"<:\n]*)[ \t]*<sips?:(\+?[0-9]{1,18})@[^\n]*\n(?![ \t])"
@@ -31,72 +43,131 @@ _PARTIES = re.compile(
 
 
 class Found:
-    """Columns with one place a message, and lists with one place a conversation of theirs."""
+    """Columns with one place a message, and lists with one place a conversation of theirs.
+
+    Messages are added to three lists, of which `gather` makes the columns; `settle` ends the need for
+    the data they were found in.
+    """
 
     def __init__(self) -> None:
-        self.times: list[int] = []
+        self.times = array("q")
         """ns since the epoch."""
-        self.flows: list[Flow] = []
-        self.codes: list[str] = []
-        """Kinds, and what responses answer (sip.startline)."""
-        self.offsets: list[int] = []
+        self.offsets = array("q")
         """Places of the first bytes in the batch's store; -1: not there as it is, see `joined`."""
-        self.lengths: list[int] = []
-        self.conversations: list[int] = []
+        self.lengths = array("I")
+        self.codes = array("H")
+        """Kinds, and what responses answer (sip.startline)."""
+        self.conversations: MutableSequence[int] = []
         """Places in the lists below."""
-        self.following: list[int] = []
-        """The conversation's next message, -1 behind its last."""
+        self.following: MutableSequence[int] = []
+        """How many places on the conversation's next message is, 0 for its last."""
         self.joined: dict[int, bytes] = {}
         """The messages that stand in no store."""
         self.ids: dict[bytes, int] = {}
         """Call-IDs in order of their first messages, each with its place."""
-        self.firsts: list[int] = []
-        self.lasts: list[int] = []
+        self.firsts: MutableSequence[int] = []
+        self.lasts: MutableSequence[int] = []
         self.trails: list[str] = []
         """The codes of the conversation's messages."""
-        self.sources: list[User] = []
-        """The user parts of the first messages' From."""
-        self.destinations: list[User] = []
-        """Those of their To."""
+        self.rows: list[Datagram] = []
+        """Messages that were added and not yet gathered, as if each had come in its own datagram."""
+        self.new_codes: list[str] = []
+        self.call_ids: list[bytes] = []
+        self._flows: list[Flow] = []
+        """A message's flow; where they came from elsewhere each flow once, and numbers of them."""
+        self._flow_numbers: array[int] | None = None
+        self._parties: list[tuple[User, User]] = []
+        self._heads: list[Datagram] = []
+        """The first messages of the conversations behind those whose parties are known."""
+        self._out_of_order: set[int] | None = None
 
     def __len__(self) -> int:
-        return len(self.times)
+        return len(self.following)
 
-    def add(
-        self, time: int, flow: Flow, code: str, call_id: bytes,
-        data: bytes, start: int, end: int, offset: int,
-    ) -> None:  # fmt: skip
-        """Add the message data[start:end]; `offset` is its place in the batch's store, -1 for none."""
-        place = len(self.times)
-        number = self.ids.get(call_id)
-        if number is None:
-            # First what may fail: nothing of a message is entered then.
-            source, destination = parties(data, start, end, cut=flow.cut)
-            self.ids[call_id] = number = len(self.trails)
-            self.sources.append(source)
-            self.destinations.append(destination)
-            self.firsts.append(place)
-            self.lasts.append(place)
-            self.trails.append(code)
-        else:
-            lasts = self.lasts
-            self.following[lasts[number]] = place
-            lasts[number] = place
-            self.trails[number] += code
-        self.following.append(-1)
-        self.conversations.append(number)
-        self.times.append(time)
-        self.flows.append(flow)
-        self.codes.append(code)
-        self.offsets.append(offset)
-        self.lengths.append(end - start)
-        if offset < 0:
-            self.joined[place] = data[start:end]
+    def add(self, row: Datagram, code: str, call_id: bytes) -> None:
+        """Add a message. Who adds very many puts the three into their lists himself."""
+        self.rows.append(row)
+        self.new_codes.append(code)
+        self.call_ids.append(call_id)
+
+    def gather(self) -> None:
+        """Put what was added into the columns, and together what has one Call-ID."""
+        rows = self.rows
+        if not rows:
+            return
+        before = len(self.times)
+        columns: Any = zip(*rows, strict=True)
+        times, flows, data, starts, ends, offsets, _ = columns
+        self.times.extend(array("q", times))
+        self.offsets.extend(array("q", offsets))
+        self.lengths.extend(array("I", map(sub, ends, starts)))
+        self.codes.frombytes(_AS_NUMBERS("".join(self.new_codes))[0])
+        self._flows += flows
+        if min(offsets) < 0:
+            for place, offset in enumerate(offsets):
+                if offset < 0:
+                    self.joined[before + place] = data[place][starts[place] : ends[place]]
+        self._group(before)
+        rows.clear()
+        self.new_codes.clear()
+        self.call_ids.clear()
+
+    def _group(self, before: int) -> None:
+        """Put the messages from place `before` on into their conversations."""
+        ids, trails, lasts, following = self.ids, self.trails, self.lasts, self.following
+        add_conversation, number_of = self.conversations.append, ids.get
+        following += [0] * len(self.rows)
+        place = before
+        for call_id, code in zip(self.call_ids, self.new_codes, strict=True):
+            number = number_of(call_id)
+            if number is None:
+                ids[call_id] = number = len(trails)
+                self.firsts.append(place)
+                lasts.append(place)
+                trails.append(code)
+                self._heads.append(self.rows[place - before])
+            else:
+                last = lasts[number]
+                following[last] = place - last
+                lasts[number] = place
+                trails[number] += code
+            add_conversation(number)
+            place += 1
+
+    def parties(self, number: int) -> tuple[User, User]:
+        """Return the user parts of From and To of a conversation's first message."""
+        known = self._parties
+        return known[number] if number < len(known) else _parties(self._heads[number - len(known)])
+
+    def settle(self) -> None:
+        """Read what else is wanted of the data, so that it isn't needed any more."""
+        self._parties += map(_parties, self._heads)
+        self._heads.clear()
+
+    # For the aggregator
+
+    def ways(self, number_of: Callable[[Flow], int]) -> Iterable[int]:
+        """Return the messages' flows by number; `number_of` gives a flow's."""
+        if self._flow_numbers is not None:
+            return map(list(map(number_of, self._flows)).__getitem__, self._flow_numbers)
+        numbers = {flow: number_of(flow) for flow in set(self._flows)}
+        return map(numbers.__getitem__, self._flows)
+
+    def steps(self, places: Sequence[int]) -> Sequence[int]:
+        """Return for each message how far on the next one is in `places`, 0 for the last."""
+        if isinstance(places, range):
+            return self.following
+        return [
+            places[place + step] - places[place] if step else 0
+            for place, step in enumerate(self.following)
+        ]
 
     def out_of_order(self) -> set[int]:
         """Return the conversations whose messages don't come at ever later times."""
+        if self._out_of_order is not None:
+            return self._out_of_order
         times = self.times
-        if all(map(int.__lt__, times, times[1:])):
+        if all(map(lt, times, islice(times, 1, None))):
             return set()
         latest: dict[int, int] = {}
         found = set()
@@ -107,19 +178,47 @@ class Found:
                 latest[number] = time
         return found
 
-    def linked(self, places: Sequence[int]) -> list[int]:
-        """Return for each message the place in `places` of the one that follows, -1 for none."""
-        if isinstance(places, range):
-            first = places.start
-            return [first + place if place >= 0 else -1 for place in self.following]
-        return [places[place] if place >= 0 else -1 for place in self.following]
-
     def messages(self, number: int) -> list[int]:
         """Return a conversation's messages in order of arrival."""
         places = [self.firsts[number]]
-        while (place := self.following[places[-1]]) >= 0:
-            places.append(place)
+        while step := self.following[places[-1]]:
+            places.append(places[-1] + step)
         return places
+
+    # For another process
+
+    def flows(self) -> list[Flow]:
+        """Return the messages' flows, each once, in the order that `packed` numbers them."""
+        return list(dict.fromkeys(self._flows))
+
+    def packed(self) -> Packed:
+        """Return the same as plain values, with the flows by number."""
+        self.settle()
+        numbers = {flow: number for number, flow in enumerate(self.flows())}
+        return (
+            self.times, self.offsets, self.lengths, self.codes,
+            array("I", self.conversations), array("i", self.following), list(self.ids),
+            array("I", self.firsts), array("I", self.lasts), self.trails,
+            self._parties, array("I", map(numbers.__getitem__, self._flows)), self.out_of_order(),
+        )  # fmt: skip
+
+    @classmethod
+    def unpacked(cls, packed: Packed, flows: list[Flow]) -> Found:
+        """Return what was packed."""
+        found = cls()
+        (
+            found.times, found.offsets, found.lengths, found.codes, found.conversations,
+            found.following, ids, found.firsts, found.lasts, found.trails, found._parties,
+            found._flow_numbers, found._out_of_order,
+        ) = packed  # fmt: skip
+        found._flows = flows
+        found.ids = dict(zip(ids, range(len(ids)), strict=True))
+        return found
+
+
+def _parties(head: Datagram) -> tuple[User, User]:
+    _, flow, data, start, end, _, _ = head
+    return parties(data, start, end, cut=flow.cut)
 
 
 def parties(data: bytes, start: int, end: int, *, cut: bool = False) -> tuple[User, User]:

@@ -47,10 +47,13 @@ class Scanner:
         """
         if found is None:
             found = Found()
-        add, usual = found.add, _USUAL.match
+        usual = _USUAL.match
+        add_row, add_code, add_id = (
+            found.rows.append, found.new_codes.append, found.call_ids.append
+        )  # fmt: skip
         with_messages = not_sip = 0
         for datagram in datagrams:
-            time, flow, data, start, end, offset, packets = datagram
+            time, flow, data, start, end, _, packets = datagram
             try:
                 if flow.stream is not None or flow.framer is not None:
                     self._stream(datagram, found)
@@ -60,7 +63,9 @@ class Scanner:
                     status, method, call_id, answers = match.groups()
                     code = usual_code(status, method, answers)
                     if code is not None:
-                        add(time, flow, code, call_id, data, start, end, offset)
+                        add_row(datagram)
+                        add_code(code)
+                        add_id(call_id)
                         with_messages += packets
                         continue
                 elif start < end and data[start] > _LAST_OF_SIP:
@@ -73,6 +78,7 @@ class Scanner:
         self._tally.with_messages += with_messages
         if not_sip:
             self._tally.reasons[reasons.NOT_SIP] += not_sip
+        found.gather()
         return found
 
     def _datagram(self, datagram: Datagram, found: Found) -> None:
@@ -81,9 +87,9 @@ class Scanner:
         if kind_of(data, start, end) == NOT_SIP:
             self._other(datagram, found)
             return
-        before = len(found)
+        before = len(found.rows)
         self._add(time, flow, [(data, start, end, offset)], found)
-        if len(found) > before:
+        if len(found.rows) > before:
             self._tally.with_messages += packets
         else:
             self._tally.reasons[_without_call_id(flow, data, start, end)] += packets
@@ -120,11 +126,11 @@ class Scanner:
         if not framer.waiting and _is_tls(data, start, end):
             self._tally.reasons[reasons.TLS] += packets
             return
-        before = len(found)
+        before = len(found.rows)
         skipped = framer.skipped
         messages = framer.feed(data, start, end, offset)
         self._add(time, flow, messages, found)
-        if len(found) > before:
+        if len(found.rows) > before:
             self._tally.with_messages += packets
         elif messages:
             self._tally.reasons[reasons.NO_CALL_ID] += packets
@@ -153,7 +159,7 @@ class Scanner:
             if kind == NOT_SIP or call_id is None:
                 continue
             code = code_of(kind, b"" if is_request(kind) else _answers(data, start, end))
-            found.add(time, flow, code, call_id, data, start, end, offset)
+            found.add((time, flow, data, start, end, offset, 0), code, call_id)
 
 
 def _answers(data: bytes, start: int, end: int) -> bytes:

@@ -105,6 +105,11 @@ def intern_method(method: bytes) -> int:
     return kind
 
 
+def methods_seen() -> int:
+    """Return how many methods have a kind of their own."""
+    return len(_methods)
+
+
 def method_name(kind: int) -> str:
     """Return the method of a request's kind; `OTHER` has none of its own."""
     return _methods[kind - METHOD_BASE] if kind - METHOD_BASE < len(_methods) else "OTHER"

@@ -10,6 +10,7 @@ import asyncio
 import os
 import stat
 from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
 from pathlib import Path
 
 from sipstream import limits
@@ -54,20 +55,25 @@ class FileSource:
         located = False
         try:
             self._size = file.size()
-            kind = sniff(file.read(0, container.MAGIC_LENGTH))
-            parts = self._unpacked(file) if kind is Kind.GZIP else self._as_it_is(file)
-            for part in parts:
-                for batch in part:
-                    located = True
-                    yield batch
-                if not part:
-                    await asyncio.sleep(0)
+            async with aclosing(self._parts(file)) as parts:
+                async for part in parts:
+                    for batch in part:
+                        located = True
+                        yield batch
+                    if not part:
+                        await asyncio.sleep(0)
         finally:
             # What messages lie in stays open for who looks at them.
             if self._store is not file:
                 file.close()
             if self._store is not None and not located:
                 self._store.close()
+
+    async def _parts(self, file: FileStore) -> AsyncGenerator[list[Batch], None]:
+        """Yield the batches of each chunk read."""
+        kind = sniff(file.read(0, container.MAGIC_LENGTH))
+        for part in self._unpacked(file) if kind is Kind.GZIP else self._as_it_is(file):
+            yield part
 
     def _as_it_is(self, file: FileStore) -> Iterator[list[Batch]]:
         """Yield the batches of a file chunk by chunk, located in the file."""

@@ -8,8 +8,9 @@ ours because dpkt's reader gives no offsets.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 
-from sipstream.limits import BATCH_PACKETS, MAX_PACKET
+from sipstream.limits import BATCH_PACKETS, CHUNK, MAX_PACKET
 from sipstream.packets import Batch, Record, Store
 from sipstream.sources.records import RecordReader
 
@@ -19,8 +20,11 @@ MAGICS = (
     b"\xa1\xb2\x3c\x4d",
     b"\x4d\x3c\xb2\xa1",
 )
-_HEADER = 24
-_RECORD = 16
+HEADER = 24
+RECORD = 16
+_HEADS = 8
+"""Heads of records that have to follow each other to be believed in."""
+_YEAR = 366 * 86_400
 
 
 class PcapReader(RecordReader):
@@ -35,13 +39,52 @@ class PcapReader(RecordReader):
         self._linktype = 0
         self._told_time = False
 
+    def at(self, store: Store, offset: int) -> PcapReader:
+        """Return a reader of the same file for the records from `offset` on, where one begins."""
+        reader = PcapReader(store, offset)
+        reader._start = self._start
+        reader._record, reader._scale = self._record, self._scale
+        reader._linktype, reader._told_time = self._linktype, self._told_time
+        return reader
+
+    @property
+    def linktype(self) -> int:
+        """The link type of all packets, once the header has come."""
+        return self._linktype
+
+    @property
+    def position(self) -> int:
+        """The place in the store of the first byte that belongs to no packet given out."""
+        return self._base
+
+    @property
+    def reached(self) -> int:
+        """The place in the store of the next byte to be fed."""
+        return self._base + len(self._rest)
+
+    @property
+    def lacks(self) -> int:
+        """How many bytes are missing of the record that is begun, as far as its head tells."""
+        kept = len(self._rest)
+        return max(self._need - kept, RECORD - kept, 1) if kept else 0
+
+    def read_until(self, stop: int) -> Iterator[list[Batch]]:
+        """Yield the packets of the file, which is the store, whose records begin before `stop`."""
+        place = self.reached
+        while (size := min(CHUNK, stop - place)) > 0 or (size := self.lacks):
+            data = self._store.read(place, size)
+            if not data or self.broken:
+                return
+            place += len(data)
+            yield self.feed(data)
+
     def _read(self, data: bytes) -> tuple[list[Batch], int]:
         position = 0
         if self._record is None:
-            if len(data) < _HEADER:
+            if len(data) < HEADER:
                 return [], 0
-            self._read_header(data[:_HEADER])
-            position = _HEADER
+            self._read_header(data[:HEADER])
+            position = HEADER
         batches: list[Batch] = []
         while True:
             records, position = self._walk(data, position)
@@ -69,25 +112,60 @@ class PcapReader(RecordReader):
         second = 1_000_000_000 // scale
         records: list[Record] = []
         append = records.append
-        last_header = len(data) - _RECORD
-        size = len(data)
-        room = BATCH_PACKETS
-        while room and position <= last_header:
-            seconds, fraction, length, wire_length = unpack(data, position)
-            if length > MAX_PACKET:
-                self._give_up(position, f"a packet of {length} bytes")
+        last_header, size = len(data) - RECORD, len(data)
+        for _ in range(BATCH_PACKETS):
+            if position > last_header:
                 break
-            start = position + _RECORD
+            seconds, fraction, length, wire_length = unpack(data, position)
+            start = position + RECORD
             end = start + length
-            if end > size:
-                self._need = end - position
+            if end > size or length > MAX_PACKET:
+                if length > MAX_PACKET:
+                    self._give_up(position, f"a packet of {length} bytes")
+                else:
+                    self._need = end - position
                 break
             if fraction >= second:
                 self._note_time(position, seconds, fraction)
             append((seconds * 1_000_000_000 + fraction * scale, start, end, wire_length))
             position = end
-            room -= 1
         return records, position
+
+    def seconds(self, head: bytes) -> int:
+        """Return the time, in seconds since the epoch, of a record that begins with these bytes."""
+        assert self._record is not None
+        return int(self._record.unpack_from(head)[0])
+
+    def find(self, data: bytes, around: int) -> int | None:
+        """Return where in bytes out of the middle a record seems to begin, None where none does.
+
+        That is where heads of records follow each other, of packets within a year of the second
+        `around`. A packet may hold what looks like it: who relies on this has to see that the records
+        before it lead there.
+        """
+        last_header = len(data) - RECORD
+        for begin in range(max(min(MAX_PACKET + RECORD, last_header), 0)):
+            place = begin
+            for _ in range(_HEADS):
+                length = self._believable(data, place, around) if place <= last_header else 0
+                if not length:
+                    break
+                place += RECORD + length
+            else:
+                return begin
+        return None
+
+    def _believable(self, data: bytes, place: int, around: int) -> int:
+        """Return the length of the packet whose record may begin at `place`, 0 where none does."""
+        assert self._record is not None
+        seconds, fraction, length, wire_length = self._record.unpack_from(data, place)
+        if (
+            length > min(wire_length, MAX_PACKET)
+            or fraction * self._scale >= 1_000_000_000
+            or abs(seconds - around) > _YEAR
+        ):
+            return 0
+        return int(length)
 
     def _note_time(self, position: int, seconds: int, fraction: int) -> None:
         """Say, once, that a part of a second is a second or more: it is carried over."""

@@ -34,10 +34,10 @@ class RecordReader(ABC):
         if self.broken:
             return []
         if self._rest:
-            self._rest += data
-            if len(self._rest) < self._need:
+            if len(self._rest) + len(data) < self._need:
+                self._rest += data
                 return []
-            data = bytes(self._rest)
+            data = bytes(self._rest) + data
         self._need = 0
         batches, position = self._read(data)
         self._rest = bytearray() if self.broken else bytearray(data[position:])

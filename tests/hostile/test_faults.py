@@ -112,8 +112,8 @@ async def test_a_stage_that_fails_on_a_batch(
 
 
 @pytest.mark.parametrize(
-    "step", ["Conversations._open", "Conversations._shapes_after", "Conversations._group",
-             "Found.add", "found.parties"],
+    "step", ["Conversations._open", "Conversations._shapes_after", "Conversations._not_later",
+             "found.parties"],
 )  # fmt: skip
 async def test_grouping_that_fails_leaves_no_message_half_entered(
     step: str, monkeypatch: pytest.MonkeyPatch
