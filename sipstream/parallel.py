@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import gc
 import os
 import signal
 from collections.abc import AsyncGenerator
@@ -219,6 +220,8 @@ def _work(
     pipe: Connection,
 ) -> None:
     """Send what came of each range in turn."""
+    # A look for garbage would write to all memory shared with the process that we came from.
+    gc.disable()
     signal.set_wakeup_fd(-1)
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
