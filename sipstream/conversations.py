@@ -314,7 +314,7 @@ class Conversations:
         more = (coming - len(index.free_messages)) * index.message_size
         if more > 0 and columns + more > self.memory * 3 // 4:
             return True
-        if len(index.endpoints) > self._endpoints_used * 2:
+        if len(index.endpoints) * 4 > self._endpoints_used * 5:
             self._endpoints_used = max(index.forget_endpoints(), _MANY_ENDPOINTS)
         return columns + self._objects() > self.memory
 

@@ -336,7 +336,7 @@ def write(path: Path, messages: Iterable[bytes]) -> None:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("megabytes", [256] if LONG else [16, 48])
+@pytest.mark.parametrize("megabytes", [256] if LONG else [16, 32])
 def test_the_program_keeps_within_its_memory(tmp_path: Path, megabytes: int) -> None:
     """Row R1: peak memory at most the limit and 64 MiB, the program itself included.
 
