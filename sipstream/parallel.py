@@ -248,7 +248,7 @@ def _scan(reader: PcapReader, file: FileStore, start: int, stop: int, around: in
                 scanner.feed(decoder.feed(batch), found).settle()
     except _OutOfTurnError:
         return None
-    if own.notes or own.lacks or tally.suspects or startline.methods_seen() > methods:
+    if own.notes or own.position < stop or tally.suspects or startline.methods_seen() > methods:
         return None
     flows = [decoder.flows.plain(flow) for flow in found.flows()]
     return _Range(start + offset, own.position, tally, flows, found.packed())

@@ -132,7 +132,7 @@ class Decoder:
                     if flow is None:
                         if not tunnels.may_be(data, place + 20, end):
                             flow = self.flows.udp4(key)
-                    elif flow.source < 0 and data[place + 28 : place + 32] == hep.MAGIC:
+                    elif not flow.brings_messages and data[place + 28 : place + 32] == hep.MAGIC:
                         # No message came of it so far: it may have turned out to be an agent's.
                         flow = None
                     stop = place + 20 + length

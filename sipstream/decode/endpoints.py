@@ -173,6 +173,7 @@ class Flow:
     """One direction between two endpoints over one transport, inside the tunnel `outer` or none."""
 
     __slots__ = (
+        "brings_messages",
         "cut",
         "destination",
         "destination_key",
@@ -194,6 +195,8 @@ class Flow:
         self.destination_key = destination
         self.source = self.destination = -1
         """The endpoints' numbers, once a message has come: most flows never bring one."""
+        self.brings_messages = False
+        """SIP has come of it: kept by the SIP stage, which decode knows nothing of."""
         self.way = self.tap = 0
         """What the index numbers it by at a capture point, once a message has come."""
         self.generation: object = None

@@ -11,13 +11,12 @@ import re
 import sys
 from array import array
 from collections.abc import Callable, Iterable, MutableSequence, Sequence
-from itertools import islice
-from operator import lt, sub
+from operator import sub
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sipstream.limits import MAX_USER
 from sipstream.sip import headers
-from sipstream.sip.uri import number_code, user_of
+from sipstream.sip.uri import digits_code, number_code, user_of
 
 if TYPE_CHECKING:
     from sipstream.decode.endpoints import Flow
@@ -74,8 +73,10 @@ class Found:
         self.new_codes: list[str] = []
         self.call_ids: list[bytes] = []
         self._flows: list[Flow] = []
-        """A message's flow; where they came from elsewhere each flow once, and numbers of them."""
+        self._seen: dict[Flow, int] = {}
+        """Each flow once, with its number."""
         self._flow_numbers: array[int] | None = None
+        """In place of `_flows`, where they came from elsewhere."""
         self._parties: list[tuple[User, User]] = []
         self._heads: list[Datagram] = []
         """The first messages of the conversations behind those whose parties are known."""
@@ -103,6 +104,9 @@ class Found:
         self.lengths.extend(array("I", map(sub, ends, starts)))
         self.codes.frombytes(_AS_NUMBERS("".join(self.new_codes))[0])
         self._flows += flows
+        for flow in set(flows).difference(self._seen):
+            self._seen[flow] = len(self._seen)
+            flow.brings_messages = True
         if min(offsets) < 0:
             for place, offset in enumerate(offsets):
                 if offset < 0:
@@ -149,8 +153,8 @@ class Found:
     def ways(self, number_of: Callable[[Flow], int]) -> Iterable[int]:
         """Return the messages' flows by number; `number_of` gives a flow's."""
         if self._flow_numbers is not None:
-            return map(list(map(number_of, self._flows)).__getitem__, self._flow_numbers)
-        numbers = {flow: number_of(flow) for flow in set(self._flows)}
+            return map(list(map(number_of, self._seen)).__getitem__, self._flow_numbers)
+        numbers = {flow: number_of(flow) for flow in self._seen}
         return map(numbers.__getitem__, self._flows)
 
     def steps(self, places: Sequence[int]) -> Sequence[int]:
@@ -167,7 +171,8 @@ class Found:
         if self._out_of_order is not None:
             return self._out_of_order
         times = self.times
-        if all(map(lt, times, islice(times, 1, None))):
+        in_order = sorted(times)
+        if times.tolist() == in_order and len(set(in_order)) == len(in_order):
             return set()
         latest: dict[int, int] = {}
         found = set()
@@ -189,17 +194,17 @@ class Found:
 
     def flows(self) -> list[Flow]:
         """Return the messages' flows, each once, in the order that `packed` numbers them."""
-        return list(dict.fromkeys(self._flows))
+        return list(self._seen)
 
     def packed(self) -> Packed:
         """Return the same as plain values, with the flows by number."""
         self.settle()
-        numbers = {flow: number for number, flow in enumerate(self.flows())}
+        numbers = map(self._seen.__getitem__, self._flows)
         return (
             self.times, self.offsets, self.lengths, self.codes,
             array("I", self.conversations), array("i", self.following), list(self.ids),
             array("I", self.firsts), array("I", self.lasts), self.trails,
-            self._parties, array("I", map(numbers.__getitem__, self._flows)), self.out_of_order(),
+            self._parties, array("I", numbers), self.out_of_order(),
         )  # fmt: skip
 
     @classmethod
@@ -211,7 +216,7 @@ class Found:
             found.following, ids, found.firsts, found.lasts, found.trails, found._parties,
             found._flow_numbers, found._out_of_order,
         ) = packed  # fmt: skip
-        found._flows = flows
+        found._seen = dict.fromkeys(flows, 0)
         found.ids = dict(zip(ids, range(len(ids)), strict=True))
         return found
 
@@ -225,7 +230,7 @@ def parties(data: bytes, start: int, end: int, *, cut: bool = False) -> tuple[Us
     """Return the user parts of a message's From and To; `cut`: a line without end is none of its own."""
     usual = _PARTIES.match(data, start, end)
     if usual is not None:
-        return number_code(usual[1]), number_code(usual[2])
+        return digits_code(usual[1]), digits_code(usual[2])
     if cut:
         end = headers.lines_end(data, start, end)
     source, destination = (_user(data, start, end, name) for name in ("From", "To"))

@@ -13,7 +13,15 @@ from sipstream.packets import Linktype, Tally
 from sipstream.sip import headers
 from sipstream.sip.found import Found
 from sipstream.sip.framing import Framer, Located, begins_known
-from sipstream.sip.startline import NOT_SIP, code_of, is_request, kind_of, usual_code
+from sipstream.sip.startline import (
+    NOT_SIP,
+    REQUESTS,
+    RESPONSES,
+    code_of,
+    is_request,
+    kind_of,
+    usual_response,
+)
 
 if TYPE_CHECKING:
     from sipstream.decode.endpoints import Flow
@@ -47,7 +55,7 @@ class Scanner:
         """
         if found is None:
             found = Found()
-        usual = _USUAL.match
+        usual, requests, responses = _USUAL.match, REQUESTS.get, RESPONSES.get
         add_row, add_code, add_id = (
             found.rows.append, found.new_codes.append, found.call_ids.append
         )  # fmt: skip
@@ -61,7 +69,12 @@ class Scanner:
                 match = usual(data, start, end)
                 if match is not None:
                     status, method, call_id, answers = match.groups()
-                    code = usual_code(status, method, answers)
+                    if method is not None:
+                        code = requests(method)
+                    elif answers is not None:
+                        code = responses(status + answers) or usual_response(status, answers)
+                    else:
+                        code = None
                     if code is not None:
                         add_row(datagram)
                         add_code(code)

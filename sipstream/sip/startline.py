@@ -47,8 +47,8 @@ _USUAL = 64
 _REQUEST_END = re.compile(rb"[ \t]SIP/\d+\.\d+[ \t]*\r?$", re.IGNORECASE)
 _RESPONSE = re.compile(rb"SIP/\d+\.\d+[ \t]+(\d{3})(?:[ \t]|\r?$)", re.IGNORECASE)
 
-_responses: dict[bytes, str] = {}
-"""Codes of responses by status and method of known kinds, as in `200INVITE`."""
+RESPONSES: dict[bytes, str] = {}
+"""Codes of responses seen, by status and method of known kinds, as in `200INVITE`."""
 _kinds: dict[bytes, int] = {name: METHOD_BASE + i for i, name in enumerate(KNOWN)}
 _methods: list[str] = [name.decode("ascii") for name in KNOWN]
 
@@ -128,19 +128,14 @@ def code_of(kind: int, method: bytes = b"") -> str:
     return chr(kind | (_ANSWERED.index(answers) if answers in _ANSWERED else 0) << _KIND_BITS)
 
 
-def usual_code(status: bytes | None, method: bytes | None, answers: bytes | None) -> str | None:
-    """Return the code of a response or a request of known kind, None for any other.
+def usual_response(status: bytes, method: bytes) -> str | None:
+    """Return the code of a response to a method of known kind, None for any other; it is remembered.
 
-    `status` is three digits, `method` a request's method, `answers` the method of a response's CSeq.
+    `status` is three digits.
     """
-    if method is not None:
-        return _requests.get(method)
-    if status is None or answers is None:
+    if method not in REQUESTS:
         return None
-    key = status + answers
-    code = _responses.get(key)
-    if code is None and answers in _requests:
-        code = _responses[key] = code_of(int(status), answers)
+    code = RESPONSES[status + method] = code_of(int(status), method)
     return code
 
 
@@ -154,4 +149,5 @@ def answered(code: int) -> int:
     return _ANSWERED[code >> _KIND_BITS]
 
 
-_requests: dict[bytes, str] = {name: code_of(_kinds[name]) for name in KNOWN}
+REQUESTS: dict[bytes, str] = {name: code_of(_kinds[name]) for name in KNOWN}
+"""Codes of requests of known kinds."""

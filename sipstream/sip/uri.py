@@ -48,9 +48,12 @@ def is_number(user: str) -> bool:
 
 def number_code(user: bytes) -> int:
     """Return a number of up to 18 digits as an integer above 1, its + and leading zeros kept; else 0."""
-    if not _CODED.fullmatch(user):
-        return 0
-    return int(b"1" + user[1:]) << 1 | 1 if user[0] == _PLUS else int(b"1" + user) << 1
+    return digits_code(user) if _CODED.fullmatch(user) else 0
+
+
+def digits_code(number: bytes) -> int:
+    """Return the same for what is known to be such a number."""
+    return int(b"1" + number[1:]) << 1 | 1 if number[0] == _PLUS else int(b"1" + number) << 1
 
 
 def coded_number(code: int) -> str:

@@ -62,21 +62,18 @@ class PcapReader(RecordReader):
         """The place in the store of the next byte to be fed."""
         return self._base + len(self._rest)
 
-    @property
-    def lacks(self) -> int:
-        """How many bytes are missing of the record that is begun, as far as its head tells."""
-        kept = len(self._rest)
-        return max(self._need - kept, RECORD - kept, 1) if kept else 0
-
     def read_until(self, stop: int) -> Iterator[list[Batch]]:
-        """Yield the packets of the file, which is the store, whose records begin before `stop`."""
-        place = self.reached
-        while (size := min(CHUNK, stop - place)) > 0 or (size := self.lacks):
-            data = self._store.read(place, size)
-            if not data or self.broken:
-                return
-            place += len(data)
+        """Yield the packets of the file, which is the store, whose records begin before `stop`.
+
+        Each chunk is read from the beginning of a record on: nothing has to be joined.
+        """
+        while self._base < stop and not self.broken:
+            size = max(min(CHUNK, stop - self._base), self._need, RECORD)
+            data = self._store.read(self._base, size)
+            self._rest.clear()
             yield self.feed(data)
+            if len(data) < size or not data:
+                return
 
     def _read(self, data: bytes) -> tuple[list[Batch], int]:
         position = 0
@@ -113,6 +110,8 @@ class PcapReader(RecordReader):
         records: list[Record] = []
         append = records.append
         last_header, size = len(data) - RECORD, len(data)
+        second_of, before = -1, 0
+        """The second of the packet before, also in ns."""
         for _ in range(BATCH_PACKETS):
             if position > last_header:
                 break
@@ -127,7 +126,9 @@ class PcapReader(RecordReader):
                 break
             if fraction >= second:
                 self._note_time(position, seconds, fraction)
-            append((seconds * 1_000_000_000 + fraction * scale, start, end, wire_length))
+            if seconds != second_of:
+                second_of, before = seconds, seconds * 1_000_000_000
+            append((before + fraction * scale, start, end, wire_length))
             position = end
         return records, position
 

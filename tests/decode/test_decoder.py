@@ -309,10 +309,11 @@ def test_a_fault_of_ours_costs_one_packet(monkeypatch: pytest.MonkeyPatch) -> No
     assert chain.counts() == {"call-1": 1}
     assert chain.tally.reasons == {"fault in sipstream (ZeroDivisionError)": 2}
     assert [one.data for one in chain.tally.suspects] == [tunnelled] * 2
-    monkeypatch.setattr("sipstream.sip.scan.usual_code", fail)
-    chain = load(ethernet(ipv4(udp(MESSAGE))), ethernet(ipv4(udp(b"\x80"))))
+    monkeypatch.setattr("sipstream.sip.scan.kind_of", fail)
+    unusual = MESSAGE.replace(b"Call-ID", b"call-id")
+    chain = load(ethernet(ipv4(udp(unusual))), ethernet(ipv4(udp(b"\x80"))))
     assert chain.tally.reasons == {"fault in sipstream (ZeroDivisionError)": 1, "not SIP": 1}
-    assert chain.tally.suspects[0].data == MESSAGE
+    assert chain.tally.suspects[0].data == unusual
 
 
 def sctp(number: int, flags: int, data: bytes) -> bytes:
