@@ -66,7 +66,7 @@ def _open_standard_files() -> None:
 
 
 def _open_and_drop(options: Options) -> Opened:
-    """Open what root's rights are needed for, and give them up."""
+    """Open what root's rights are needed for, give them up, and begin with a large file."""
     from sipstream.opening import open_and_drop
 
     files = [name for name in options.files if name != STDIN]
@@ -75,7 +75,10 @@ def _open_and_drop(options: Options) -> Opened:
     may_start = options.follow is None and (
         not options.commands or any(line.lstrip().startswith("ca") for line in options.commands)
     )
-    return open_and_drop(files, len(options.live), may_start, options.user)
+    opened = open_and_drop(files, len(options.live), may_start, options.user)
+    if options.files and options.files[0] != STDIN:
+        opened.begin_reading(options.files[0])
+    return opened
 
 
 async def _main(options: Options, opened: Opened) -> int:

@@ -16,6 +16,7 @@ from sipstream import privileges
 from sipstream.errors import SourceError
 
 if TYPE_CHECKING:
+    from sipstream.parallel import Reading
     from sipstream.sources.packet_socket import Sockets
     from sipstream.spool import FileStore
 
@@ -45,6 +46,21 @@ class Opened:
 
     sockets: Sockets | None = None
     files: dict[str, FileStore | SourceError] = field(default_factory=dict)
+    readings: dict[str, Reading] = field(default_factory=dict, repr=False)
+    """Files that other processes read already."""
+
+    def begin_reading(self, name: str) -> None:
+        """Have other processes begin with a large capture file, while this one gets ready for it.
+
+        What is wrong with the file is said when it is taken. To be called while there is one thread only.
+        """
+        from sipstream.parallel import begin
+
+        opened = self.files.get(name) or _open(name)
+        self.files[name] = opened
+        reading = None if isinstance(opened, SourceError) else begin(opened)
+        if reading is not None:
+            self.readings[name] = reading
 
     def take(self, path: Path) -> FileStore | None:
         """Return a file, for whom it is from now on; None where it wasn't opened.

@@ -17,6 +17,7 @@ from collections.abc import AsyncGenerator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from sipstream.decode import link
@@ -56,34 +57,63 @@ class Scanned(Batch):
 
 
 class ParallelFile(FileSource):
-    """A file whose ranges other processes read, where it is large and a pcap."""
+    """A file whose ranges other processes read, where it is large and a pcap.
+
+    `reading` is what was begun before (`begin`), of the same file.
+    """
+
+    def __init__(
+        self, path: Path, opened: FileStore | None = None, reading: Reading | None = None
+    ) -> None:
+        super().__init__(path, opened)
+        self._reading = reading
 
     async def _parts(self, file: FileStore) -> AsyncGenerator[list[Batch], None]:
-        reader = _worth_it(file)
-        if reader is None:
+        reading = self._reading or begin(file)
+        if reading is None:
             async for part in super()._parts(file):
                 yield part
             return
-        self._store = file
-        ranges = _ranges(reader.position, self._size)
-        workers = _Workers(reader, file, ranges)
+        self._store, reader = file, reading.reader
         try:
-            for number, (_, stop) in enumerate(ranges):
-                range_read = await workers.result(number)
-                if range_read is not None and range_read.start == reader.position:
-                    yield [range_read.scanned(file, reader.linktype)]
-                    reader = reader.at(file, range_read.end)
+            for number, (_, stop) in enumerate(reading.ranges):
+                came = await reading.workers.result(number)
+                if came is not None and came.start == reader.position:
+                    yield [came.scanned(file, reader.linktype)]
+                    reader = reader.at(file, came.end)
                 else:
                     for part in reader.read_until(stop):
                         yield part
                 self._done = reader.reached
         finally:
-            workers.end()
+            reading.workers.end()
         # Nothing is left but where reading failed: it says why.
         for data in self._chunks(file, CHUNK):
             yield reader.feed(data)
         reader.finish()
         self.notes += reader.notes
+
+
+class Reading:
+    """The ranges of a file, and the processes that read them."""
+
+    def __init__(self, file: FileStore, reader: PcapReader) -> None:
+        self.reader = reader
+        """Reads here; it stands behind the file's header."""
+        places = [*range(reader.position, file.size(), PARALLEL_RANGE), file.size()]
+        self.ranges = list(pairwise(places))
+        self.workers = _Workers(reader, file, self.ranges)
+
+
+def begin(file: FileStore) -> Reading | None:
+    """Have processes read a file from now on; None where it isn't worth it, or isn't possible."""
+    if file.size() < PARALLEL_FROM or len(os.sched_getaffinity(0)) < 2:
+        return None
+    if sniff(file.read(0, MAGIC_LENGTH)) is not Kind.PCAP:
+        return None
+    reader = PcapReader(file)
+    reader.feed(file.read(0, HEADER))
+    return Reading(file, reader) if reader.linktype in link.FAST_OFFSETS else None
 
 
 class _Range(NamedTuple):
@@ -101,22 +131,6 @@ class _Range(NamedTuple):
         return Scanned(
             file, 0, b"", linktype, [], tally=self.tally, flows=self.flows, found=self.found
         )
-
-
-def _worth_it(file: FileStore) -> PcapReader | None:
-    """Return a reader behind the file's header; None where one process has to do."""
-    if file.size() < PARALLEL_FROM or len(os.sched_getaffinity(0)) < 2:
-        return None
-    if sniff(file.read(0, MAGIC_LENGTH)) is not Kind.PCAP:
-        return None
-    reader = PcapReader(file)
-    reader.feed(file.read(0, HEADER))
-    return reader if reader.linktype in link.FAST_OFFSETS else None
-
-
-def _ranges(start: int, size: int) -> list[tuple[int, int]]:
-    places = [*range(start, size, PARALLEL_RANGE), size]
-    return list(pairwise(places))
 
 
 class _Workers:

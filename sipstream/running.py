@@ -119,7 +119,8 @@ class Sources:
         Raises:
             SourceError: the file can't be read, or holds nothing that could be loaded.
         """
-        source = ParallelFile(path, self.opened.take(path))
+        reading = self.opened.readings.pop(str(path), None)
+        source = ParallelFile(path, self.opened.take(path), reading)
         intake = self._intake(source)
         begun = self._clock()
         self._stop_load = asyncio.Event()
