@@ -8,7 +8,7 @@ more than decoding it.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol, TypeAlias
 
 from sipstream.limits import MAX_SUSPECTS
@@ -57,6 +57,22 @@ class Batch:
     def packets(self) -> int:
         """How many packets it is about."""
         return len(self.records)
+
+    def parts(self, first: int) -> tuple[Batch, Batch | None]:
+        """Return the first packets, and the others where there are more."""
+        if len(self.records) <= first:
+            return self, None
+        records, comments = self.records, self.comments
+        return (
+            replace(
+                self, records=records[:first],
+                comments={one: text for one, text in comments.items() if one < first},
+            ),
+            replace(
+                self, records=records[first:], secrets=b"", about=[],
+                comments={one - first: text for one, text in comments.items() if one >= first},
+            ),
+        )  # fmt: skip
 
 
 class Suspect(NamedTuple):

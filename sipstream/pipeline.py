@@ -8,6 +8,7 @@ source that can't wait (an interface) has its queue in the kernel, where drops a
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 
@@ -16,11 +17,16 @@ from sipstream.decode.decoder import Decoder
 from sipstream.decode.keylog import Secrets
 from sipstream.decode.streams import Datagram
 from sipstream.faults import Restarts
+from sipstream.limits import BATCH_PACKETS
 from sipstream.packets import Batch, Store
 from sipstream.parallel import Scanned
 from sipstream.sip.found import Found
 from sipstream.sip.scan import Scanner
 from sipstream.sources import Source
+
+_FIRST_PACKETS = 64
+_LONG = 0.006
+"""Seconds that packets may hold the event loop: keys are echoed and lines printed between two times."""
 
 
 class Intake:
@@ -103,6 +109,24 @@ class Intake:
         return added
 
 
+class _Pace:
+    """How many packets go through the stages at a time, so that the event loop isn't held for long."""
+
+    def __init__(self) -> None:
+        self.packets = _FIRST_PACKETS
+        self._begun = 0.0
+
+    def __enter__(self) -> None:
+        self._begun = time.perf_counter()
+
+    def __exit__(self, *fault: object) -> None:
+        took = time.perf_counter() - self._begun
+        if took > _LONG:
+            self.packets = max(self.packets // 2, 1)
+        elif took < _LONG / 3:
+            self.packets = min(self.packets * 2, BATCH_PACKETS)
+
+
 async def run(
     intake: Intake,
     publish: Callable[[list[int]], None],
@@ -116,17 +140,22 @@ async def run(
     after each batch: it shows how far things are, and lets who shows messages keep up.
     """
     stopped = False
+    pace = _Pace()
     async with aclosing(intake.source.batches()) as batches:
         async for batch in batches:
-            added = intake.feed(batch)
-            if added:
-                publish(added)
-            if stop is not None and stop.is_set():
-                stopped = True
+            rest: Batch | None = batch
+            while rest is not None and not stopped:
+                part, rest = rest.parts(pace.packets)
+                with pace:
+                    added = intake.feed(part)
+                    if added:
+                        publish(added)
+                stopped = stop is not None and stop.is_set()
+                if between is not None and not stopped:
+                    await between()
+                await asyncio.sleep(0)
+            if stopped:
                 break
-            if between is not None:
-                await between()
-            await asyncio.sleep(0)
     added = intake.finish()
     if added:
         publish(added)

@@ -11,6 +11,8 @@ import pytest
 from support import batch, ethernet, ipv4, sip, udp
 
 import sipstream
+from sipstream import pipeline
+from sipstream.conversations import Conversations
 from sipstream.errors import CommandError, SourceError
 from sipstream.figures import Progress
 from sipstream.follow import Follow
@@ -309,3 +311,29 @@ async def test_waiting_for_a_watched_file_can_be_interrupted(tmp_path: Path) -> 
         await asyncio.sleep(0)
         waiting.cancel()
     assert len(session.sources.running) == 0
+
+
+async def test_a_slow_way_of_packets_leaves_the_loop_its_turn(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """However long packets take, few go through together; comments stay with their packets."""
+    packets = [ethernet(ipv4(udp(sip(call_id=f"call-{n}")))) for n in range(600)]
+    given = batch(packets)
+    given.comments = {n: f"about {n}" for n in range(0, 600, 50)}
+    sizes: list[int] = []
+    whole = pipeline.Intake.feed
+    clock = iter(range(10_000))
+
+    def feed(self: pipeline.Intake, part: Batch) -> list[int]:
+        sizes.append(len(part.records))
+        return whole(self, part)
+
+    monkeypatch.setattr(pipeline.Intake, "feed", feed)
+    monkeypatch.setattr(pipeline.time, "perf_counter", lambda: float(next(clock)))
+    intake = pipeline.Intake(Feed(given), conversations := Conversations())
+    await pipeline.run(intake, lambda added: None)
+    assert sum(sizes) == 600
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[0] > 1 == sizes[-1]
+    comments = {one.call_id: one.first.comment for one in conversations if one.first.comment}
+    assert comments == {f"call-{n}": f"about {n}" for n in range(0, 600, 50)}
