@@ -2,7 +2,7 @@
 
     python tests/benchmarks/generate.py udp 1000000 FILE     messages over UDP
     python tests/benchmarks/generate.py mixed 140000 FILE    the same, nine tenths of the bytes are RTP
-    python tests/benchmarks/generate.py tcp 100000 FILE      over TCP, one message in eight in two segments
+    python tests/benchmarks/generate.py tcp 100000 FILE      over TCP, one in eight in two segments
 
 Each call has numbers, addresses and ports of its own: a program that joins media to calls would
 otherwise find all calls on one stream, and no real capture looks like that.
