@@ -13,7 +13,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -152,12 +152,18 @@ class Typing:
     lost: int = 0
     """Keys never echoed."""
     answers: dict[str, list[float]] = field(default_factory=dict)
+    no_prompt: dict[str, int] = field(default_factory=dict)
+    """How often a command could not be typed, because no prompt was there."""
     refused: dict[str, str] = field(default_factory=dict)
     """Commands that sipstream doesn't know, and what it said."""
 
-    def line(self, shell: Shell, shortest: float, longest: float) -> None:
+    def line(
+        self, shell: Shell, shortest: float, longest: float, goes_on: Callable[[], bool]
+    ) -> None:
         """Type a few letters, each when the one before is shown, and take them away."""
         for letter in shell.letters():
+            if not goes_on():
+                break
             edits = shell.edits()
             took = shell.echo(letter)
             if took is None:
@@ -173,6 +179,9 @@ class Typing:
     def ask(self, shell: Shell, command: str, answer: bytes) -> None:
         """Type a command and note the time to its answer, unless it was refused before."""
         if command in self.refused:
+            return
+        if not shell.edits():
+            self.no_prompt[command] = self.no_prompt.get(command, 0) + 1
             return
         told = shell.ask(command, answer + rb"|\*\*\* Error[^\r\n]*")
         if told is None:
@@ -192,5 +201,9 @@ class Typing:
         if self.lost:
             told.append(f"  {self.lost} KEYS WERE NEVER ECHOED")
         told += [f"{command}: {percentiles(times)}" for command, times in self.answers.items()]
+        told += [
+            f"{command}: {count} times NO PROMPT to type it at"
+            for command, count in self.no_prompt.items()
+        ]
         told += [f"{command}: SKIPPED, {said}" for command, said in self.refused.items()]
         return told

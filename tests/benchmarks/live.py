@@ -163,14 +163,16 @@ def burst(wanted: Wanted) -> None:
     print("\n".join(notes))
 
 
-def _type_meanwhile(shell: Shell, typing: Typing, goes_on: Callable[[], bool]) -> None:
-    """Press keys and ask commands as long as something goes on."""
+def _type_meanwhile(
+    shell: Shell, typing: Typing, longest: float, goes_on: Callable[[], bool]
+) -> None:
+    """Press keys, at most `longest` seconds apart, and ask commands while something goes on."""
     while goes_on():
-        typing.line(shell, 0.02, 0.2)
+        typing.line(shell, longest / 10, longest, goes_on)
         for command, answer in (_CONVERSATION, _COUNT):
             if goes_on():
                 typing.ask(shell, command, answer)
-                shell.pause(0.02, 0.2)
+                shell.pause(longest / 10, longest)
 
 
 def _sustained(name: str, wire: Wire, path: Path, wanted: Wanted) -> tuple[Outcome, list[str]]:
@@ -189,7 +191,7 @@ def _sustained(name: str, wire: Wire, path: Path, wanted: Wanted) -> tuple[Outco
         while wire.arrived() == before and program.poll() is None:
             ours.shell.rest(0.05)
         begun = time.monotonic()
-        _type_meanwhile(ours.shell, typing, lambda: program.poll() is None)
+        _type_meanwhile(ours.shell, typing, 0.2, lambda: program.poll() is None)
         ended = time.monotonic()
         done = sent(program)
         _check_arrived(wire, before, done)
@@ -235,10 +237,13 @@ def load(wanted: Wanted) -> None:
             shell.rest(0.2)
             begun = time.monotonic()
             shell.type(b"\r")
-            while not re.search(rb"\) extracted", shell.seen[since:]):
-                typing.line(shell, 0.01, 0.06)
-                if not re.search(rb"\) extracted", shell.seen[since:]):
-                    typing.ask(shell, *_CONVERSATION)
+            shell.until(b"Processing file", since)
+            _type_meanwhile(
+                shell,
+                typing,
+                0.06,
+                lambda shell=shell, since=since: b") extracted" not in shell.seen[since:],  # type: ignore[misc]
+            )
             ended = time.monotonic()
             took.append(ended - begun)
             shell.at_prompt()

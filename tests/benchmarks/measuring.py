@@ -22,8 +22,9 @@ SAMPLED = 0.005
 SIPSTREAM = (sys.executable, "-m", "sipstream")
 _MEMORY_LINES = ("Pss_Anon:", "Pss_Shmem:")
 HOW_MEMORY = (
-    "peak: anonymous and shared memory of the process and all its children (Pss_Anon + Pss_Shmem of\n"
-    f"smaps_rollup), looked at each {SAMPLED * 1000:.0f} ms in a run of its own; mapped files don't count"
+    "peak: anonymous and shared memory of the process and all its children together (Pss_Anon and\n"
+    f"Pss_Shmem of smaps_rollup), looked at each {SAMPLED * 1000:.0f} ms, gigabytes each 50 ms, in a run of "
+    "its own;\nmapped files don't count"
 )
 
 
@@ -103,8 +104,10 @@ class PeakMemory:
 
     def _sample(self) -> None:
         while True:
+            begun = time.perf_counter()
             self.bytes = max(self.bytes, anonymous_bytes(self._pid))
-            if self._ended.wait(SAMPLED):
+            # A look at gigabytes takes longer, and whoever is looked at waits for it.
+            if self._ended.wait(max(SAMPLED, 4 * (time.perf_counter() - begun))):
                 return
 
     def __enter__(self) -> PeakMemory:

@@ -68,9 +68,7 @@ def measure(programs: Sequence[Program], runs: int) -> list[Figures]:
     """Look at each program's memory and findings in a first run, then time them in turn."""
     watched = []
     for one in programs:
-        peak, output = watch(one.command)
-        if one.telling:
-            output = watch(one.telling)[1]
+        peak, output = watch(one.telling or one.command)
         watched.append((peak, one.found(output)))
     took = in_turn([one.command for one in programs], runs)
     return [

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from measuring import environment
-from programs import FIELDS
+from programs import FIELDS, sngrep_limit
 
 from sipstream.sources.live import BUFFER
 
@@ -127,7 +127,7 @@ class Other:
         self._output, self._dump = folder / f"{name}.out", folder / f"{name}.pcap"
         commands: dict[str, Sequence[str]] = {
             "sngrep": [
-                "sngrep", "-N", "-l", str(messages), "-B", _MEGABYTES, "-d", LINK, "-O", str(self._dump),
+                "sngrep", "-N", "-l", str(sngrep_limit(messages // 7)), "-B", _MEGABYTES, "-d", LINK, "-O", str(self._dump),
             ],
             "tshark": ["tshark", "-n", "-i", LINK, "-B", _MEGABYTES, "-Y", "sip", *FIELDS],
         }  # fmt: skip
