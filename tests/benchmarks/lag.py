@@ -44,7 +44,7 @@ def main() -> int:
             with suppress(asyncio.CancelledError):
                 await task
 
-    cli._main = with_samples
+    cli._main = with_samples  # type: ignore[assignment]
     try:
         return cli.run(sys.argv[2:])
     finally:

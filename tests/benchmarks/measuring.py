@@ -23,8 +23,8 @@ SIPSTREAM = (sys.executable, "-m", "sipstream")
 _MEMORY_LINES = ("Pss_Anon:", "Pss_Shmem:")
 HOW_MEMORY = (
     "peak: anonymous and shared memory of the process and all its children together (Pss_Anon and\n"
-    f"Pss_Shmem of smaps_rollup), looked at each {SAMPLED * 1000:.0f} ms, gigabytes each 50 ms, in a run of "
-    "its own;\nmapped files don't count"
+    f"Pss_Shmem of smaps_rollup), looked at each {SAMPLED * 1000:.0f} ms, gigabytes each 50, in a run\n"
+    "of its own; mapped files don't count"
 )
 
 

@@ -79,7 +79,7 @@ def sngrep_limit(dialogs: int) -> int:
     It makes a hash table of that size and fares four times worse with some: with 143,944 or 500,009
     for a million messages, say. Round ones did well, so it gets such a one.
     """
-    power = 10 ** len(str(dialogs))
+    power: int = 10 ** len(str(dialogs))
     return next(size for size in (power // 5, power // 2, power) if size > dialogs)
 
 
@@ -131,4 +131,4 @@ def printed(folder: Path, capture: Path, flag: str) -> Path:
                 check=True,
             )
 
-    return cached(folder, f"{capture.stem}{flag}.txt", write)
+    return cached(folder, f"{capture.stem.rpartition('-')[0]}{flag}.txt", write)

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from generate import PARALLEL, STEPS
 from measuring import environment
 from programs import FIELDS, sngrep_limit
 
@@ -125,9 +126,10 @@ class Other:
     def __init__(self, name: str, wire: Wire, folder: Path, messages: int) -> None:
         self._name = name
         self._output, self._dump = folder / f"{name}.out", folder / f"{name}.pcap"
+        limit = str(sngrep_limit(messages // STEPS + PARALLEL))
         commands: dict[str, Sequence[str]] = {
             "sngrep": [
-                "sngrep", "-N", "-l", str(sngrep_limit(messages // 7)), "-B", _MEGABYTES, "-d", LINK, "-O", str(self._dump),
+                "sngrep", "-N", "-l", limit, "-B", _MEGABYTES, "-d", LINK, "-O", str(self._dump),
             ],
             "tshark": ["tshark", "-n", "-i", LINK, "-B", _MEGABYTES, "-Y", "sip", *FIELDS],
         }  # fmt: skip
