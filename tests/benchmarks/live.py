@@ -23,7 +23,7 @@ from pathlib import Path
 import lag
 from generate import capture
 from keyboard import Shell, Typing
-from measuring import machine, percentiles, table
+from measuring import Others, machine, percentiles, table
 from wire import LINK, Other, Sent, Wire, sent, until_captures, wire
 
 RATES = (20_000, 40_000, 60_000, 80_000, 100_000, 150_000)
@@ -143,7 +143,7 @@ def burst(wanted: Wanted) -> None:
     """Bursts at rising rates: what was lost in the worst of the runs, and the highest rate without."""
     path = capture(wanted.folder, "udp", wanted.messages)
     rates: list[int | None] = [*wanted.rates, None]
-    rows, notes = [], []
+    rows, notes, elsewhere = [], [], Others()
     with wire() as cable:
         for name in _names():
             row, highest, lossless = [name], 0.0, True
@@ -160,7 +160,7 @@ def burst(wanted: Wanted) -> None:
     print(f"\nbursts of {wanted.messages:,} messages, lost in the worst of {wanted.runs}\n")
     heads = ("", *(f"{rate:,}/s" if rate else "all speed" for rate in rates), "highest loss-free")
     print(table(heads, rows))
-    print("\n".join(notes))
+    print("\n".join([*notes, f"other programs used {elsewhere} of a processor meanwhile"]))
 
 
 def _type_meanwhile(
@@ -207,27 +207,21 @@ def sustained(wanted: Wanted) -> None:
     rows, answers = [], []
     with wire() as cable:
         for name in _names():
+            elsewhere = Others()
             outcome, told = _sustained(name, cable, path, wanted)
             done = outcome.sent
-            rows.append(
-                (
-                    name,
-                    f"{done.messages:,}",
-                    f"{done.rate:,.0f}/s",
-                    f"{outcome.lost:,}",
-                    outcome.told,
-                )
-            )
+            figures = (f"{done.messages:,}", f"{done.rate:,.0f}/s", f"{outcome.lost:,}")
+            rows.append((name, *figures, str(elsewhere), outcome.told))
             answers += [f"{name}: {line}" for line in told]
     print(f"\n{wanted.rate:,} messages a second for {wanted.seconds} s\n")
-    print(table(("", "sent", "rate", "lost", "sipstream says"), rows))
+    print(table(("", "sent", "rate", "lost", "other programs", "sipstream says"), rows))
     print("\n".join(answers))
 
 
 def load(wanted: Wanted) -> None:
     """Keys and commands while a gigabyte loads in the shell."""
     path = capture(wanted.folder, "mixed", _GIGABYTE)
-    typing, late, took = Typing(), [], []
+    typing, late, took, elsewhere = Typing(), [], [], Others()
     for _ in range(wanted.loads):
         with tempfile.TemporaryDirectory() as folder:
             shell = Shell(Path(folder), [])
@@ -253,6 +247,7 @@ def load(wanted: Wanted) -> None:
         f"\n{path.stat().st_size / 1e6:,.0f} MB loaded {wanted.loads} times, at most {max(took):.1f} s"
     )
     print("\n".join([f"loop lag: {percentiles(late)}", *typing.lines()]))
+    print(f"other programs used {elsewhere} of a processor meanwhile")
 
 
 RUNS: dict[str, Callable[[Wanted], None]] = {one.__name__: one for one in (burst, sustained, load)}

@@ -158,6 +158,25 @@ def ratio(others: Iterable[Took], own: Iterable[Took]) -> float:
     return statistics.median(other.seconds / one.seconds for other, one in pairs)
 
 
+class Others:
+    """What programs that aren't ours take of the processors: with much of it figures mean little."""
+
+    def __init__(self) -> None:
+        self._before = self._now()
+
+    @staticmethod
+    def _now() -> tuple[float, float, float]:
+        """Return seconds: of the clock, of all programs and the kernel, of ours that have ended."""
+        fields = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
+        user, nice, system, _, _, irq, softirq, steal = map(int, fields)
+        busy = (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+        return time.monotonic(), busy, sum(os.times()[:4])
+
+    def __str__(self) -> str:
+        elapsed, busy, ours = (b - a for a, b in zip(self._before, self._now(), strict=True))
+        return f"{max(busy - ours, 0) / elapsed:.0%}"
+
+
 def percentiles(values: Sequence[float]) -> str:
     """Return median, 99th percentile and worst of seconds, in ms."""
     if not values:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from generate import capture
-from measuring import HOW_MEMORY, SIPSTREAM, Took, in_turn, machine, ratio, table, watch
+from measuring import HOW_MEMORY, SIPSTREAM, Others, Took, in_turn, machine, ratio, table, watch
 from programs import Program, asking, middle, others, printed, sipstream, sngrep
 
 CAPTURES = Path(__file__).parents[2] / "captures"
@@ -92,6 +92,7 @@ def _times(figures: Sequence[Figures], name: str, own: Figures) -> str:
 
 def compare(title: str, path: Path, messages: int, programs: list[Program], runs: int) -> None:
     """Measure programs on a capture and print their table."""
+    elsewhere = Others()
     figures = measure(programs, runs)
     empty = idle()
     largest = next((one.peak for one in figures if one.program.name == "sngrep"), 0)
@@ -121,6 +122,7 @@ def compare(title: str, path: Path, messages: int, programs: list[Program], runs
     )
     print(table(heads, rows))
     print(f"B/message over the idle sipstream's {empty / 1e6:.1f} MB")
+    print(f"other programs used {elsewhere} of a processor meanwhile")
 
 
 def load(wanted: Wanted) -> None:
@@ -167,6 +169,7 @@ def growth(wanted: Wanted) -> None:
         sipstream(f"{size:,}", capture(wanted.folder, "udp", size), size, "--memory", GROWTH_MEMORY)
         for size in sizes
     ]
+    elsewhere = Others()
     figures, empty = measure(programs, wanted.runs), idle()
     base = figures[2]
     rows = [
@@ -190,6 +193,7 @@ def growth(wanted: Wanted) -> None:
     print(f"\ngrowth, sipstream --memory {GROWTH_MEMORY}, medians of {wanted.runs}\n")
     print(table(heads, rows))
     print(f"time and memory over the idle program's are compared with {sizes[2]:,} messages")
+    print(f"other programs used {elsewhere} of a processor meanwhile")
 
 
 def start(wanted: Wanted) -> None:
