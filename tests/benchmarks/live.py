@@ -33,7 +33,8 @@ OURS, FOLLOWING = "sipstream", "sipstream, follow"
 _DONE_SECONDS = 120.0
 """What sipstream has to get done with what was sent."""
 _CONVERSATION = ("show conversation 0", rb"=== Conversation Call-ID")
-_COUNT = ("show conversations sorted | count", rb"(?m)^\d+\b[^|>\n]*$")
+_COUNT = ("show conversations sorted | count", rb"\n\d+(?: \w+)?\r*\n(?s:.*?)sipstream")
+"""A number on a line of its own, and the next prompt: lines of a follow begin with numbers too."""
 _GIGABYTE = 140_000
 """Messages of a mixed capture of a gigabyte."""
 
