@@ -156,7 +156,9 @@ def burst(wanted: Wanted) -> None:
                 lossless = lossless and not worst.lost
                 highest = reached if lossless else highest
                 row.append(f"{worst.lost:,} at {reached / 1000:.0f}k/s")
-                notes += [f"{name}: {one.told}" for one in outcomes if one.told]
+                notes += [
+                    f"{name} at {one.sent.rate:,.0f}/s: {one.told}" for one in outcomes if one.told
+                ]
             rows.append((*row, f"{highest:,.0f}/s" if highest else "none"))
     print(f"\nbursts of {wanted.messages:,} messages, lost in the worst of {wanted.runs}\n")
     heads = ("", *(f"{rate:,}/s" if rate else "all speed" for rate in rates), "highest loss-free")
