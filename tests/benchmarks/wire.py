@@ -9,7 +9,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,7 +21,8 @@ from sipstream.sources.live import BUFFER
 
 LINK = "vb"
 _SENDING_LINK = "va"
-_IN_MEMORY = Path("/dev/shm")
+_DUMP = Path(f"/dev/shm/bench-{os.getpid()}.pcap")
+"""What sngrep writes, by which its packets are counted: no disk may slow it."""
 _QUIET = 1.5
 """Seconds without progress after which a program counts as done with what was sent."""
 _LONGEST = 300.0
@@ -99,7 +100,13 @@ def wire() -> Iterator[Wire]:
         yield made
     finally:
         for name in (made.sender, made.receiver):
+            # Whatever still runs there was started here, and somebody ended the benchmark.
+            left = subprocess.run(["ip", "netns", "pids", name], check=False, capture_output=True)
+            for pid in left.stdout.split():
+                with suppress(ProcessLookupError):
+                    os.kill(int(pid), signal.SIGKILL)
             subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
+        _DUMP.unlink(missing_ok=True)
 
 
 def until_captures(pid: int) -> None:
@@ -127,12 +134,10 @@ class Other:
     def __init__(self, name: str, wire: Wire, folder: Path, messages: int) -> None:
         self._name = name
         self._output = folder / f"{name}.out"
-        # Its file is how sngrep's packets are counted, so it must not wait for a disk to write it.
-        self._dump = _IN_MEMORY / f"bench-{os.getpid()}.pcap"
         limit = str(sngrep_limit(messages // STEPS + PARALLEL))
         commands: dict[str, Sequence[str]] = {
             "sngrep": [
-                "sngrep", "-N", "-l", limit, "-B", _MEGABYTES, "-d", LINK, "-O", str(self._dump),
+                "sngrep", "-N", "-l", limit, "-B", _MEGABYTES, "-d", LINK, "-O", str(_DUMP),
             ],
             "tshark": ["tshark", "-n", "-i", LINK, "-B", _MEGABYTES, "-Y", "sip", *FIELDS],
         }  # fmt: skip
@@ -148,7 +153,7 @@ class Other:
 
     def _progress(self) -> tuple[int, int]:
         """Return what grows as long as it works: its files, and its processor time."""
-        sizes = sum(one.stat().st_size for one in (self._dump, self._output) if one.exists())
+        sizes = sum(one.stat().st_size for one in (_DUMP, self._output) if one.exists())
         fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
         # What it uses while it waits, some hundredths of a second, isn't progress.
         return sizes if self._name == "tshark" else 0, sum(map(int, fields[11:13])) // 20
@@ -165,8 +170,8 @@ class Other:
         if self._name == "tshark":
             told = re.findall(rb"(\d+) packets? captured", self._output.read_bytes())
             return int(told[-1]) if told else 0
-        count = _packets(self._dump)
-        self._dump.unlink()
+        count = _packets(_DUMP)
+        _DUMP.unlink()
         return count
 
 
