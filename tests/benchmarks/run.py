@@ -1,121 +1,255 @@
-"""Load times and memory against sngrep and tshark, whole processes, in turn: A B A B ...
+"""Load times and memory against sngrep and tshark: whole processes in turn, A B A B ...
 
-    python tests/benchmarks/run.py [--messages 100000] [--runs 5]
+    python tests/benchmarks/run.py [load] [mixed] [text] [tcp] [growth] [start]
+        [--messages 1000000] [--largest 10000000] [--runs 5] [--keep DIR]
 
-Prints medians and the ratio of each pair, with the machine and versions. No part of the test run.
+Prints medians, and ratios as medians of the pairs. No part of the test run.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import platform
-import shutil
+import itertools
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from generate import write_pcap
+from generate import capture
+from measuring import HOW_MEMORY, SIPSTREAM, Others, Took, in_turn, machine, ratio, table, watch
+from programs import Program, asking, middle, others, printed, sipstream, sngrep
+
+CAPTURES = Path(__file__).parents[2] / "captures"
+GROWTH_MEMORY = "4G"
+"""What sipstream may take for conversations where captures grow: its default holds a million messages."""
+_STARTS = 20
+_SIZES = (0.01, 0.03, 0.1, 0.3, 1)
+"""Of the largest capture, where captures grow."""
+_MIXED_SHARE = 0.14
+"""Of the messages: with nine tenths RTP a million becomes a gigabyte."""
 
 
-def measure(command: list[str]) -> tuple[float, int]:
-    """Run a command, return its wall seconds and peak memory in bytes."""
-    begun = time.perf_counter()
-    with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
-        _, status, usage = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise SystemExit(f"{command} ended with {process.returncode}")
-    return time.perf_counter() - begun, usage.ru_maxrss * 1024
+@dataclass(frozen=True)
+class Wanted:
+    """The options."""
+
+    messages: int
+    largest: int
+    runs: int
+    folder: Path
 
 
-def printed_text(pcap: Path, flags: list[str], path: Path) -> Path:
-    """Write what tcpdump prints of a capture."""
-    with path.open("wb") as file:
-        subprocess.run(
-            ["tcpdump", "-n", *flags, "-r", str(pcap)],
-            stdout=file,
-            stderr=subprocess.DEVNULL,
-            check=True,
+@dataclass(frozen=True)
+class Figures:
+    """What was measured of a program."""
+
+    program: Program
+    peak: int
+    found: str
+    took: list[Took]
+
+    @property
+    def seconds(self) -> float:
+        return statistics.median(one.seconds for one in self.took)
+
+    @property
+    def processor(self) -> float:
+        return statistics.median(one.processor for one in self.took)
+
+    def find(self) -> str:
+        """Return what it found, and whether that isn't all."""
+        if self.found == str(self.program.expected):
+            return f"{self.program.expected:,}"
+        return f"{self.found} of {self.program.expected:,} !"
+
+
+def measure(programs: Sequence[Program], runs: int) -> list[Figures]:
+    """Look at each program's memory and findings in a first run, then time them in turn."""
+    watched = []
+    for one in programs:
+        peak, output = watch(one.telling or one.command)
+        watched.append((peak, one.found(output)))
+    took = in_turn([one.command for one in programs], runs)
+    return [
+        Figures(program, peak, found, row)
+        for program, (peak, found), row in zip(programs, watched, took, strict=True)
+    ]
+
+
+def idle() -> int:
+    """Return the peak memory of a sipstream that has loaded nothing."""
+    return watch([*SIPSTREAM, "-c", "show conversations"])[0]
+
+
+def _times(figures: Sequence[Figures], name: str, own: Figures) -> str:
+    """Return how many times longer than `own` the program of a name took."""
+    for one in figures:
+        if one.program.name == name and one is not own:
+            return f"{ratio(one.took, own.took):.1f} x"
+    return ""
+
+
+def compare(title: str, path: Path, messages: int, programs: list[Program], runs: int) -> None:
+    """Measure programs on a capture and print their table."""
+    elsewhere = Others()
+    figures = measure(programs, runs)
+    empty = idle()
+    largest = next((one.peak for one in figures if one.program.name == "sngrep"), 0)
+    rows = []
+    for one in figures:
+        ours = one.program.name.startswith("sipstream")
+        rows.append(
+            (
+                one.program.name,
+                f"{one.seconds:.3f}",
+                f"{one.processor:.3f}",
+                f"{messages / one.seconds:,.0f}",
+                f"{one.peak / 1e6:.1f}",
+                f"{(one.peak - empty) / messages:.0f}" if ours else "",
+                f"{one.peak / largest:.0%}" if largest else "",
+                _times(figures, "sngrep", one),
+                _times(figures, "tshark", one),
+                one.find(),
+            )
         )
-    return path
+    heads = (
+        "", "seconds", "processor", "messages/s", "peak MB", "B/message", "of sngrep's",
+        "sngrep takes", "tshark takes", "found",
+    )  # fmt: skip
+    print(
+        f"\n{title}: {messages:,} messages, {path.stat().st_size / 1e6:,.0f} MB, medians of {runs}\n"
+    )
+    print(table(heads, rows))
+    print(f"B/message over the idle sipstream's {empty / 1e6:.1f} MB")
+    print(f"other programs used {elsewhere} of a processor meanwhile")
 
 
-def commands(pcap: Path, folder: Path) -> dict[str, list[str]]:
-    """Return what is measured, by name; the first is what the others are compared with."""
-    ask = ["-c", "show conversations sorted"]
-    ours = [sys.executable, "-m", "sipstream"]
-    found: dict[str, list[str]] = {"sipstream pcap": [*ours, str(pcap), *ask]}
-    if shutil.which("tcpdump"):
-        for name, flags in (("-v", ["-v"]), ("-A", ["-A"]), ("-X", ["-X"])):
-            text = printed_text(pcap, flags, folder / f"text{name}.txt")
-            found[f"sipstream tcpdump {name}"] = [*ours, str(text), *ask]
-    found["sipstream --filter"] = [*ours, str(pcap), "--filter", "dstnum 5660066", *ask]
-    if shutil.which("sngrep"):
-        found["sngrep"] = ["sngrep", "-N", "-q", "-I", str(pcap)]
-    if shutil.which("tshark"):
-        fields = ["-T", "fields", "-e", "sip.Call-ID", "-e", "sip.Method", "-e", "sip.Status-Code"]
-        found["tshark"] = ["tshark", "-n", "-r", str(pcap), "-Y", "sip", *fields]
-    found["grep -c (floor)"] = ["grep", "-c", "-a", "Call-ID", str(pcap)]
-    return found
+def load(wanted: Wanted) -> None:
+    """Messages over UDP, a tenth of them and all."""
+    for messages in (wanted.messages // 10, wanted.messages):
+        path = capture(wanted.folder, "udp", messages)
+        programs = [sipstream("sipstream", path, messages), *others(path, messages)]
+        compare("load", path, messages, programs, wanted.runs)
 
 
-def idle_bytes() -> int:
-    """Return the memory of a sipstream that has loaded nothing."""
-    return measure([sys.executable, "-m", "sipstream", "-c", "show conversations"])[1]
+def mixed(wanted: Wanted) -> None:
+    """Messages amid RTP, nine tenths of the bytes."""
+    messages = int(wanted.messages * _MIXED_SHARE)
+    path = capture(wanted.folder, "mixed", messages)
+    programs = [sipstream("sipstream", path, messages), *others(path, messages)]
+    compare("mixed with RTP", path, messages, programs, wanted.runs)
 
 
-def version(
-    command: list[str], pick: Callable[[str], str] = lambda text: text.split("\n")[0]
-) -> str:
-    """Return the first line a program says of itself."""
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    return pick((result.stdout or result.stderr).strip())
+def tcp(wanted: Wanted) -> None:
+    """A tenth of the messages over TCP."""
+    messages = wanted.messages // 10
+    path = capture(wanted.folder, "tcp", messages)
+    programs = [sipstream("sipstream", path, messages), *others(path, messages)]
+    compare("TCP", path, messages, programs, wanted.runs)
+
+
+def text(wanted: Wanted) -> None:
+    """What tcpdump prints of a capture, against sngrep that loads the capture."""
+    for messages, flags in ((wanted.messages // 10, "vAX"), (wanted.messages, "vA")):
+        path = capture(wanted.folder, "udp", messages)
+        texts = [(f"-{flag}", printed(wanted.folder, path, f"-{flag}")) for flag in flags]
+        programs = [
+            *(sipstream(f"sipstream {flag}", printed_to, messages) for flag, printed_to in texts),
+            sipstream("sipstream pcap", path, messages),
+            sngrep(path, messages),
+        ]
+        compare("text of tcpdump", path, messages, programs, wanted.runs)
+
+
+def growth(wanted: Wanted) -> None:
+    """sipstream alone on captures that grow, compared with the third, a tenth of the largest."""
+    sizes = [int(wanted.largest * share) for share in _SIZES]
+    programs = [
+        sipstream(f"{size:,}", capture(wanted.folder, "udp", size), size, "--memory", GROWTH_MEMORY)
+        for size in sizes
+    ]
+    elsewhere = Others()
+    figures, empty = measure(programs, wanted.runs), idle()
+    base = figures[2]
+    rows = [
+        (
+            one.program.name,
+            f"{one.seconds:.2f}",
+            f"{one.processor:.2f}",
+            f"{size / one.seconds:,.0f}",
+            f"{ratio(one.took, base.took):.2f} x",
+            f"{one.peak / 1e6:.1f}",
+            f"{(one.peak - empty) / size:.0f}",
+            f"{(one.peak - empty) / (base.peak - empty):.2f} x",
+            one.find(),
+        )
+        for size, one in zip(sizes, figures, strict=True)
+    ]
+    heads = (
+        "messages", "seconds", "processor", "messages/s", "time", "peak MB", "B/message", "memory",
+        "found",
+    )  # fmt: skip
+    print(f"\ngrowth, sipstream --memory {GROWTH_MEMORY}, medians of {wanted.runs}\n")
+    print(table(heads, rows))
+    print(f"time and memory over the idle program's are compared with {sizes[2]:,} messages")
+    print(f"other programs used {elsewhere} of a processor meanwhile")
+
+
+def start(wanted: Wanted) -> None:
+    """From the start to the answer: what a person waits for."""
+    small = ("-c", "show conversations")
+    rows = {
+        "python -c pass (floor)": [SIPSTREAM[0], "-c", "pass"],
+        "sipstream --version": [*SIPSTREAM, "--version"],
+        "sipstream timeout.pcap -c": [*SIPSTREAM, str(CAPTURES / "timeout.pcap"), *small],
+        "sipstream timeout.txt -c": [*SIPSTREAM, str(CAPTURES / "timeout.txt"), *small],
+    }
+    for command in rows.values():
+        watch(command)
+    took = in_turn(list(rows.values()), _STARTS)
+    seconds = [[one.seconds for one in row] for row in took]
+    print(f"\nstart, medians of {_STARTS}\n")
+    print(
+        table(
+            ("", "ms", "worst ms"),
+            [
+                (name, f"{statistics.median(row) * 1000:.0f}", f"{max(row) * 1000:.0f}")
+                for name, row in zip(rows, seconds, strict=True)
+            ],
+        )
+    )
+
+
+RUNS: dict[str, Callable[[Wanted], None]] = {
+    one.__name__: one for one in (load, mixed, text, tcp, growth, start)
+}
 
 
 def main() -> None:
-    """Measure and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--messages", type=int, default=100_000)
-    parser.add_argument("--runs", type=int, default=5)
-    options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        pcap = Path(folder) / "udp.pcap"
-        write_pcap(pcap, options.messages)
-        wanted = commands(pcap, Path(folder))
-        times: dict[str, list[float]] = {name: [] for name in wanted}
-        peaks: dict[str, int] = {}
-        for command in wanted.values():
-            measure(command)
-        for _ in range(options.runs):
-            for name, command in wanted.items():
-                seconds, peaks[name] = measure(command)
-                times[name].append(seconds)
-        idle = idle_bytes()
-        size = pcap.stat().st_size
-    print(f"{platform.platform()}, {os.cpu_count()} cores, Python {platform.python_version()}")
-    for name in ("sngrep", "tshark"):
-        if name in wanted:
-            print(version([name, "-V" if name == "sngrep" else "-v"]))
-    print(f"{options.messages} messages, {size / 1e6:.0f} MB, medians of {options.runs}\n")
-    print(
-        f"{'':24} {'seconds':>8} {'messages/s':>11} {'peak MB':>8} {'B/message':>10} {'sipstream is':>14}"
+    """Measure what was named and print the tables."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    base = times["sipstream pcap"]
-    for name, row in times.items():
-        ratio = statistics.median(other / own for other, own in zip(row, base, strict=True))
-        median = statistics.median(row)
-        memory = f"{(peaks[name] - idle) / options.messages:.0f}" if "sipstream" in name else ""
-        print(
-            f"{name:24} {median:8.2f} {options.messages / median:11,.0f} {peaks[name] / 1e6:8.0f} "
-            f"{memory:>10} {ratio:11.1f} x"
-        )
+    parser.add_argument("what", nargs="*", metavar="|".join(RUNS), help="all unless named")
+    parser.add_argument("--messages", type=int, default=1_000_000)
+    parser.add_argument("--largest", type=int, default=10_000_000, help="of growth")
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument(
+        "--keep", type=Path, help="a folder that keeps the captures for another run"
+    )
+    options = parser.parse_args()
+    if unknown := set(options.what) - set(RUNS):
+        parser.error(f"no such run: {', '.join(sorted(unknown))}")
+    print(machine())
+    print(HOW_MEMORY)
+    question = " ".join(itertools.islice(asking(middle(options.messages)), 1, None, 2))
+    print(f"sipstream is asked: {question}")
+    with tempfile.TemporaryDirectory() as folder:
+        keep = options.keep or Path(folder)
+        wanted = Wanted(options.messages, options.largest, options.runs, keep)
+        for name in options.what or RUNS:
+            RUNS[name](wanted)
 
 
 if __name__ == "__main__":
