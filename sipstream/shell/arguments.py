@@ -7,15 +7,16 @@ from it, so they can't disagree. Nothing here knows a terminal.
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from difflib import get_close_matches
+from heapq import merge
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from sipstream.errors import CommandError
 from sipstream.escape import brief, cut, escape, unescape
-from sipstream.filters import TERMS, Suggestion, quote, suggest, unfinished
+from sipstream.filters import TERMS, Filter, Suggestion, quote, suggest, unfinished
 from sipstream.render import lists, times
 from sipstream.shell.words import as_word, quoted, spaced, unquoted
 from sipstream.sip.uri import is_number
@@ -87,32 +88,27 @@ class ConversationRef(Argument):
             name = cut(escape(found.call_id), _NAME_CELLS)
             return cls(found, name, by_index=False)
         if text.isascii() and text.isdigit():
-            matching = session.matching()
             number = int(text[:18])
-            if number < len(matching):
-                return cls(session.conversations[matching[number]], str(number), by_index=True)
-            raise CommandError(_no_index(number, len(matching)))
+            if number < session.shown_count:
+                found = session.conversations[session.shown(number)]
+                return cls(found, str(number), by_index=True)
+            raise CommandError(_no_index(number, session.shown_count))
         raise CommandError(f"no conversation has the Call-ID {brief(text)}")
 
     @classmethod
     def offers(cls, session: Session, typed: str, near: Conversation | None) -> Iterable[Offer]:
         """Return indexes and Call-IDs that begin as typed, each with its line of the list."""
-        matching = session.matching()
+        numbers = session.matching()
         begun = unquoted(typed)
-        found = 0
-        for place, number in enumerate(matching):
-            conversation = session.conversations[number]
-            call_id = escape(conversation.call_id)
+        named = _beginning(session, numbers, begun)
+        counted = _places(typed, len(numbers))
+        for place, by_place in islice(merge(named, counted), _OFFERED):
+            conversation = session.conversations[numbers[place]]
             about = lists.summary(conversation)
-            if call_id.startswith(begun):
-                yield Offer(as_word(conversation.call_id), f"[{place}] {about}")
-            elif typed and str(place).startswith(typed):
+            if by_place:
                 yield Offer(str(place), about)
             else:
-                continue
-            found += 1
-            if found == _OFFERED:
-                return
+                yield Offer(as_word(conversation.call_id), f"[{place}] {about}")
 
 
 class MessageIndex(Argument):
@@ -198,7 +194,21 @@ class Expression(Argument):
     @classmethod
     def offers(cls, session: Session, typed: str, near: Conversation | None) -> Iterable[Offer]:
         """Return what the grammar allows next, with values from the data."""
-        return _filled(session, suggest(typed))
+        return _filled(session, suggest(typed), unfinished(typed))
+
+
+class Selection(Expression):
+    """A filter that chooses among the conversations that are shown."""
+
+    @classmethod
+    def parse(cls, session: Session, text: str) -> str:
+        """Return the filter's text.
+
+        Raises:
+            FilterError: it can't be understood.
+        """
+        Filter.parse(text)
+        return text
 
 
 class SetTerm(Expression):
@@ -339,39 +349,72 @@ def find_call_id(session: Session, text: str) -> Conversation | None:
     return conversations.by_call_id(unescape(text)) or conversations.by_call_id(text)
 
 
+def _beginning(session: Session, numbers: Sequence[int], begun: str) -> list[tuple[int, bool]]:
+    """Return the places, each with False, of conversations whose Call-ID is shown as begun."""
+    call_ids = session.conversations.index.c_call_id
+    # What stands before the first escape is shown as it is: few are left to be looked at closely.
+    plain = begun.partition("\\")[0].encode("utf-8", "surrogateescape")
+    near = (place for place, number in enumerate(numbers) if call_ids[number].startswith(plain))
+    return [
+        (place, False)
+        for place in islice(near, 10 * _OFFERED)
+        if escape(call_ids[numbers[place]]).startswith(begun)
+    ]
+
+
+def _places(typed: str, count: int) -> Iterator[tuple[int, bool]]:
+    """Yield the places below a count, each with True, that begin as typed."""
+    if not (typed.isascii() and typed.isdigit()):
+        return
+    first, width = int(typed[:18]), 1
+    # 0 begins no other place: these have no zeros in front.
+    while first < count and str(first).startswith(typed):
+        yield from ((place, True) for place in range(first, min(first + width, count)))
+        if not first:
+            return
+        first, width = first * 10, width * 10
+
+
 def _no_index(number: int, count: int) -> str:
     if not count:
         return f"no conversation {number}: there is none to show"
     return f"no conversation {number}: the last one is {count - 1}"
 
 
-def _filled(session: Session, suggestions: Iterable[Suggestion]) -> Iterator[Offer]:
-    """Turn what the filter language suggests into words; kinds are filled from the data."""
+def _filled(
+    session: Session, suggestions: Iterable[Suggestion], typed: str = ""
+) -> Iterator[Offer]:
+    """Turn what the filter language suggests into words; kinds are filled from the data.
+
+    `typed` is the word that stands there already.
+    """
     for kind, text, about in suggestions:
         if text:
             yield Offer(text, about)
         elif kind in _VALUES:
-            yield from _VALUES[kind](session)
+            yield from _VALUES[kind](session, typed)
 
 
-def _numbers(session: Session) -> Iterator[Offer]:
+def _numbers(session: Session, typed: str) -> Iterator[Offer]:
     users = islice(session.conversations.index.seen_users(), 10_000)
     return (Offer(escape(user)) for user in users if is_number(user))
 
 
-def _addresses(session: Session) -> Iterator[Offer]:
+def _addresses(session: Session, typed: str) -> Iterator[Offer]:
     endpoints = session.conversations.index.endpoints
     seen = {endpoints.address(number): None for number in islice(endpoints.numbers(), 10_000)}
     return (Offer(escape(address)) for address in seen)
 
 
-def _call_ids(session: Session) -> Iterator[Offer]:
-    for number in session.matching():
-        conversation = session.conversations[number]
+def _call_ids(session: Session, typed: str) -> Iterator[Offer]:
+    numbers = session.matching()
+    # An escape in the word has its backslash doubled there.
+    for place, _ in _beginning(session, numbers, unquoted(typed)):
+        conversation = session.conversations[numbers[place]]
         yield Offer(quote(escape(conversation.call_id)), lists.summary(conversation))
 
 
-_VALUES: dict[str, Callable[[Session], Iterator[Offer]]] = {
+_VALUES: dict[str, Callable[[Session, str], Iterator[Offer]]] = {
     "value-number": _numbers,
     "value-address": _addresses,
     "call-id": _call_ids,
