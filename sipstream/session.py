@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from array import array
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from itertools import chain, compress, islice
 from types import TracebackType
 from typing import NamedTuple
@@ -121,7 +121,11 @@ class Session:
 
         Of hundreds of thousands that takes some milliseconds: `listed` lets others have their turn.
         """
-        return array("I", self._in_order())
+        order = self.conversations.order
+        if not self.filters.active:
+            return order.numbers()
+        kept = self._matches.kept
+        return array("I", chain.from_iterable(compress(part, kept(part)) for part in order.parts()))
 
     def shown(self, place: int) -> int:
         """Return the conversation at a place of those that are shown.
@@ -131,8 +135,12 @@ class Session:
         """
         if not self.filters.active:
             return self.conversations.order[place]
-        for number in islice(self._in_order(), place, None):
-            return number
+        for part in self.conversations.order.parts():
+            flags = self._matches.kept(part)
+            count = flags.count(1)
+            if place < count:
+                return next(islice(compress(part, flags), place, None))
+            place -= count
         raise IndexError(place)
 
     async def listed(self, selected: Matches | None = None) -> Listed:
@@ -222,13 +230,6 @@ class Session:
         )
 
     # Within
-
-    def _in_order(self) -> Iterator[int]:
-        """Yield the conversations that are shown; nothing may be fed in meanwhile."""
-        parts = self.conversations.order.parts()
-        if not self.filters.active:
-            return chain.from_iterable(parts)
-        return chain.from_iterable(compress(part, self._matches.kept(part)) for part in parts)
 
     def _parsed(self, text: str) -> Filter:
         """Return the filter of an expression, with what it found in messages when asked before."""

@@ -87,17 +87,21 @@ class FakeConversation:
     @property
     def origin(self) -> Index:
         """The index, with all messages in it."""
-        for message in self.messages[len(self._store.messages) :]:
-            self._enter(message)
+        self.arrive()
         return self._conversations.index
 
     @property
     def id(self) -> int:  # noqa: A003
         """Its number in the index."""
-        assert self.origin
+        self.arrive()
         made = self._conversations.by_call_id(self.call_id)
         assert made is not None
         return made.id
+
+    def arrive(self) -> None:
+        """Put the messages into the index that aren't there yet."""
+        for message in self.messages[len(self._store.messages) :]:
+            self._enter(message)
 
     def _enter(self, message: FakeMessage) -> None:
         message.raw = message.written(self.call_id, self.src_user, self.dst_user)

@@ -45,6 +45,8 @@ def normal_number(text: str) -> str:
     prefix only before a country code, which never begins with 0, so Australia's 000 stays. A text
     that is no number (a user named `alice`) comes back as it is.
     """
+    if text.isdecimal() and text.isascii() and not text.startswith("00"):
+        return text
     number = text.translate(_SEPARATORS)
     if not _DIALLED.fullmatch(number):
         return text

@@ -7,19 +7,19 @@ from it, so they can't disagree. Nothing here knows a terminal.
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from difflib import get_close_matches
 from heapq import merge
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar
 
 from sipstream.errors import CommandError
 from sipstream.escape import brief, cut, escape, unescape
-from sipstream.filters import TERMS, Filter, Suggestion, quote, suggest, unfinished
+from sipstream.filters import TERMS, Filter, suggest, unfinished
 from sipstream.render import lists, times
+from sipstream.shell.offered import OFFERED, Offer, beginning, filled, places
 from sipstream.shell.words import as_word, quoted, spaced, unquoted
-from sipstream.sip.uri import is_number
 
 if TYPE_CHECKING:
     from sipstream.session import Session
@@ -27,17 +27,8 @@ if TYPE_CHECKING:
 
 _SHORT = 3
 """Letters by which the word `messages` is known behind a filter."""
-_OFFERED = 200
-"""Values offered at most: a menu of a hundred thousand Call-IDs helps nobody."""
 _NAME_CELLS = 64
 """Cells of a Call-ID in the prompt."""
-
-
-class Offer(NamedTuple):
-    """A word that may be typed next, and a few words on it."""
-
-    text: str
-    about: str = ""
 
 
 class Argument:
@@ -100,9 +91,9 @@ class ConversationRef(Argument):
         """Return indexes and Call-IDs that begin as typed, each with its line of the list."""
         numbers = session.matching()
         begun = unquoted(typed)
-        named = _beginning(session, numbers, begun)
-        counted = _places(typed, len(numbers))
-        for place, by_place in islice(merge(named, counted), _OFFERED):
+        named = beginning(session, numbers, begun)
+        counted = places(typed, len(numbers))
+        for place, by_place in islice(merge(named, counted), OFFERED):
             conversation = session.conversations[numbers[place]]
             about = lists.summary(conversation)
             if by_place:
@@ -194,7 +185,7 @@ class Expression(Argument):
     @classmethod
     def offers(cls, session: Session, typed: str, near: Conversation | None) -> Iterable[Offer]:
         """Return what the grammar allows next, with values from the data."""
-        return _filled(session, suggest(typed), unfinished(typed))
+        return filled(session, suggest(typed), unfinished(typed))
 
 
 class Selection(Expression):
@@ -219,7 +210,7 @@ class SetTerm(Expression):
     @classmethod
     def offers(cls, session: Session, typed: str, near: Conversation | None) -> Iterable[Offer]:
         """Return the terms and values that are set."""
-        return _filled(session, session.filters.suggest_removal(typed))
+        return filled(session, session.filters.suggest_removal(typed))
 
 
 class Condition(Argument):
@@ -349,74 +340,7 @@ def find_call_id(session: Session, text: str) -> Conversation | None:
     return conversations.by_call_id(unescape(text)) or conversations.by_call_id(text)
 
 
-def _beginning(session: Session, numbers: Sequence[int], begun: str) -> list[tuple[int, bool]]:
-    """Return the places, each with False, of conversations whose Call-ID is shown as begun."""
-    call_ids = session.conversations.index.c_call_id
-    # What stands before the first escape is shown as it is: few are left to be looked at closely.
-    plain = begun.partition("\\")[0].encode("utf-8", "surrogateescape")
-    near = (place for place, number in enumerate(numbers) if call_ids[number].startswith(plain))
-    return [
-        (place, False)
-        for place in islice(near, 10 * _OFFERED)
-        if escape(call_ids[numbers[place]]).startswith(begun)
-    ]
-
-
-def _places(typed: str, count: int) -> Iterator[tuple[int, bool]]:
-    """Yield the places below a count, each with True, that begin as typed."""
-    if not (typed.isascii() and typed.isdigit()):
-        return
-    first, width = int(typed[:18]), 1
-    # 0 begins no other place: these have no zeros in front.
-    while first < count and str(first).startswith(typed):
-        yield from ((place, True) for place in range(first, min(first + width, count)))
-        if not first:
-            return
-        first, width = first * 10, width * 10
-
-
 def _no_index(number: int, count: int) -> str:
     if not count:
         return f"no conversation {number}: there is none to show"
     return f"no conversation {number}: the last one is {count - 1}"
-
-
-def _filled(
-    session: Session, suggestions: Iterable[Suggestion], typed: str = ""
-) -> Iterator[Offer]:
-    """Turn what the filter language suggests into words; kinds are filled from the data.
-
-    `typed` is the word that stands there already.
-    """
-    for kind, text, about in suggestions:
-        if text:
-            yield Offer(text, about)
-        elif kind in _VALUES:
-            yield from _VALUES[kind](session, typed)
-
-
-def _numbers(session: Session, typed: str) -> Iterator[Offer]:
-    users = islice(session.conversations.index.seen_users(), 10_000)
-    return (Offer(escape(user)) for user in users if is_number(user))
-
-
-def _addresses(session: Session, typed: str) -> Iterator[Offer]:
-    endpoints = session.conversations.index.endpoints
-    seen = {endpoints.address(number): None for number in islice(endpoints.numbers(), 10_000)}
-    return (Offer(escape(address)) for address in seen)
-
-
-def _call_ids(session: Session, typed: str) -> Iterator[Offer]:
-    numbers = session.matching()
-    # An escape in the word has its backslash doubled there.
-    for place, _ in _beginning(session, numbers, unquoted(typed)):
-        conversation = session.conversations[numbers[place]]
-        yield Offer(quote(escape(conversation.call_id)), lists.summary(conversation))
-
-
-_VALUES: dict[str, Callable[[Session, str], Iterator[Offer]]] = {
-    "value-number": _numbers,
-    "value-address": _addresses,
-    "call-id": _call_ids,
-}
-"""Kinds of values that are filled from what was captured."""

@@ -24,10 +24,10 @@ from sipstream.shell.arguments import (
     FollowNumber,
     Interface,
     MessageIndex,
-    Offer,
     Topic,
     Watched,
 )
+from sipstream.shell.offered import Offer
 from sipstream.shell.registry import (
     COMMANDS,
     EVERYWHERE,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Iterator
 from heapq import merge
 from typing import Annotated, TypeVar
@@ -96,15 +97,17 @@ async def _show_listed(console: Console, listed: Listed, *, in_order: bool) -> N
 
 async def _by_call_id(call_ids: list[bytes], listed: Listed) -> Iterator[tuple[int, int]]:
     """Return places and numbers in order of their Call-IDs; sorted in turns, merged while drawn."""
-    runs, pace = [], Pace()
+    pace = Pace()
+    ids: list[bytes] = []
+    runs: list[array[int]] = []
     for begin in range(0, len(listed.numbers), _SORTED):
-        piece = slice(begin, begin + _SORTED)
-        numbers = listed.numbers[piece]
-        ids = map(call_ids.__getitem__, numbers)
-        runs.append(sorted(zip(ids, listed.places[piece], numbers, strict=True)))
+        numbers = listed.numbers[begin : begin + _SORTED]
+        ids += map(call_ids.__getitem__, numbers)
+        runs.append(array("I", sorted(range(begin, begin + len(numbers)), key=ids.__getitem__)))
         if pace.due():
             await pace.rest()
-    return ((place, number) for _, place, number in merge(*runs))
+    merged = merge(*runs, key=ids.__getitem__)
+    return ((listed.places[one], listed.numbers[one]) for one in merged)
 
 
 @command("show conversation {ref} [message {index}|messages]")
