@@ -18,7 +18,7 @@ from sipstream.views import Message
 if TYPE_CHECKING:
     from sipstream.index import Index
 
-_TOGETHER, _BYTES = 512, 1 << 18
+_TOGETHER, _BYTES = 256, 1 << 17
 """Messages, or bytes of them, tested between two looks at the time: a few ms where each is parsed."""
 _ALIKE = {"i": ("\u0130", "\u0131"), "k": ("\u212a",)}
 """Letters beyond ASCII that count as an ASCII one where case doesn't: none else in str.lower."""
