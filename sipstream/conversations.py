@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import repeat
-from operator import le
 
 from sipstream import states
 from sipstream.decode.endpoints import Endpoints
 from sipstream.duplicates import Duplicates
 from sipstream.idle import Idle
 from sipstream.index import UNUSED, Index, Users, put
-from sipstream.limits import FURTHEST, KEPT_FIRST, MAX_MESSAGES, TAPS
+from sipstream.limits import KEPT_FIRST, MAX_MESSAGES, TAPS
+from sipstream.order import Order
 from sipstream.packets import Store
 from sipstream.shapes import Shape
 from sipstream.sip.found import Found, User, parties
@@ -26,6 +26,7 @@ from sipstream.ways import CUT
 _CONVERSATION, _USER, _ENDPOINT, _WAY, _TIME = 180, 220, 260, 340, 420
 """Bytes of memory, measured, that a conversation, a user part that is no number, an endpoint, a way and a
 message in a table of times take beside the columns and beside their own texts."""
+_USED = bytes(state != UNUSED for state in range(256))
 _TOGETHER = 64
 """Conversations given up between two looks at how much memory is taken."""
 _MANY_ENDPOINTS = 16_384
@@ -63,14 +64,11 @@ class Conversations:
         self._store_numbers: dict[int, int] = {}
         self._tap_numbers: dict[str, int] = {}
         self._duplicates = Duplicates(self.index)
-        self._ordered: list[int] = []
-        self._in_order = True
-        self._newest = -FURTHEST
-        """As long as they are in order: the time of the last one."""
+        self._order = Order()
         self._joined: Spool | None = None
         self._idle = Idle(self.index)
         self._gone: list[int] = []
-        """Conversations given up that may stand in `_ordered`: their places wait until they don't."""
+        """Conversations given up that may stand in `_order`: their places wait until they don't."""
         self._endless: set[int] = set()
         self._endpoints_used = _MANY_ENDPOINTS
 
@@ -104,16 +102,15 @@ class Conversations:
         number = self._ids.get(call_id.encode("utf-8", "surrogateescape"))
         return None if number is None else Conversation(self.index, number)
 
+    @property
+    def order(self) -> Order:
+        """The numbers of all conversations by the time of their first message."""
+        self._release()
+        return self._order
+
     def in_time_order(self) -> list[int]:
         """Return the numbers of all conversations by the time of their first message."""
-        self._release()
-        if not self._in_order:
-            first, time = self.index.c_first, self.index.m_time
-            self._ordered.sort(key=lambda number: time[first[number]])
-            self._in_order = True
-            if self._ordered:
-                self._newest = time[first[self._ordered[-1]]]
-        return self._ordered
+        return self.order.numbers().tolist()
 
     def counts_by_state(self) -> dict[str, int]:
         """Return how many conversations are in each state that occurs."""
@@ -207,9 +204,7 @@ class Conversations:
         self._ids.update(zip(call_ids, numbers, strict=True))
         self._call_id_bytes += sum(map(len, call_ids))
         self.opened += len(fresh)
-        self._in_order = self._in_order and all(map(le, [self._newest, *begun], begun))
-        self._newest = begun[-1]
-        self._ordered += numbers
+        self._order.extend(numbers, begun)
         return numbers
 
     def _extend(
@@ -269,7 +264,8 @@ class Conversations:
     def _came_late(self, number: int, message: int) -> None:
         """Note a message that isn't later than all before it; it may be the conversation's first."""
         index = self.index
-        if index.m_time[message] >= index.m_time[index.c_first[number]]:
+        before, time = index.m_time[index.c_first[number]], index.m_time[message]
+        if time >= before:
             return
         raw = index.raw(message)
         cut = bool(index.ways.transport[index.m_way[message]] & CUT)
@@ -278,7 +274,7 @@ class Conversations:
         for column, user in zip((index.c_src_user, index.c_dst_user), users, strict=True):
             self._users.give_back([column[number]])
             column[number] = self._users.take(user)
-        self._in_order = False
+        self._order.move(number, before, time)
 
     # What there is no room for
 
@@ -346,7 +342,9 @@ class Conversations:
         """Let the places of conversations that were given up be used again."""
         if self._gone:
             state = self.index.c_state
-            self._ordered = [number for number in self._ordered if state[number] != UNUSED]
+            self._order.keep(
+                lambda numbers: bytes(map(state.__getitem__, numbers)).translate(_USED)
+            )
             self.index.free_conversations.extend(self._gone)
             self._gone.clear()
 

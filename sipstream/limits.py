@@ -21,6 +21,10 @@ WORKERS = 4
 BATCH_PACKETS = 1024
 """Packets handled between two looks at the event loop: about 3 ms of work."""
 
+TURN_SECONDS = 0.002
+"""How long a longer piece of work holds the event loop: who waits for a moment of it often waits for
+two turns, each a little longer than this, and for what came meanwhile; 10 ms in all."""
+
 MAX_PACKET = 262_144
 """Longest packet believed: tcpdump's own largest snapshot length."""
 

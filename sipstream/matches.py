@@ -2,51 +2,85 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 
 from sipstream.conversations import Conversations
-from sipstream.views import Conversation
+from sipstream.filters import Unfinished
+from sipstream.filters.term import Due, Numbers, Predicate, never
+from sipstream.index import UNUSED
 
-_PIECE = 256
-"""Conversations judged between two looks at the event loop: a few ms when each has to be read."""
+_FEWEST, _MOST = 64, 4096
+"""Conversations judged together: more as long as that is quick, fewer when it isn't."""
 
 
 class Matches:
     """One flag a conversation; only those that got messages are judged again."""
 
-    def __init__(self, matches: Callable[[Conversation], bool]) -> None:
+    def __init__(self, judge: Predicate) -> None:
         self.count = 0
         """How many conversations match."""
-        self._matches = matches
+        self._judge = judge
         self._flags = bytearray()
 
     def __contains__(self, number: int) -> bool:
         return number < len(self._flags) and bool(self._flags[number])
 
-    def judge(self, conversations: Conversations, number: int) -> bool:
-        """Judge one conversation anew and return whether it matches."""
+    def judge(
+        self, conversations: Conversations, numbers: Numbers, due: Due = never
+    ) -> bytes | bytearray:
+        """Judge conversations anew and return for each 1 when it matches, else 0.
+
+        Raises:
+            Unfinished: `due` said that it takes too long, and nothing is changed.
+        """
         flags = self._flags
-        if number >= len(flags):
-            flags.extend(bytes(conversations.places - len(flags)))
-        after = self._matches(conversations[number])
-        self.count += after - flags[number]
-        flags[number] = after
+        flags.extend(bytes(max(conversations.places - len(flags), 0)))
+        after = self._judge(conversations.index, numbers, due)
+        if isinstance(numbers, range):
+            self.count += after.count(1) - flags.count(1, numbers.start, numbers.stop)
+            flags[numbers.start : numbers.stop] = after
+        else:
+            for number, flag in zip(numbers, after, strict=True):
+                self.count += flag - flags[number]
+                flags[number] = flag
         return after
 
-    def judge_all(self, conversations: Conversations) -> Iterator[None]:
-        """Judge all conversations there are now, giving control back after every piece.
+    def judge_all(self, conversations: Conversations, due: Due) -> Iterator[None]:
+        """Judge all conversations there are now, giving control back whenever it is `due`.
 
         Who feeds in more meanwhile judges those: in a flood one would never be done with them here.
         """
         places = conversations.places
-        for begin in range(0, places, _PIECE):
-            for number in range(begin, min(begin + _PIECE, places)):
-                if conversations.has(number):
-                    self.judge(conversations, number)
-            yield
+        begin, size = 0, _FEWEST
+        while begin < places:
+            end = min(begin + size, places)
+            try:
+                self.judge(conversations, _there(conversations, begin, end), due)
+                begin, size = end, min(size * 2, _MOST)
+            except Unfinished:
+                pass
+            if due():
+                size = max(size // 4, _FEWEST)
+                yield
+
+    def kept(self, numbers: Sequence[int]) -> bytes:
+        """Return for each of some conversations 1 when it matches, else 0."""
+        flags = self._flags
+        try:
+            return bytes(map(flags.__getitem__, numbers))
+        except IndexError:
+            return bytes([number in self for number in numbers])
 
     def forget(self, number: int) -> None:
         """A conversation was given up."""
         if number in self:
             self.count -= 1
             self._flags[number] = 0
+
+
+def _there(conversations: Conversations, begin: int, end: int) -> Numbers:
+    """Return the numbers in a range that are a conversation's."""
+    state = conversations.index.c_state
+    if state.find(UNUSED, begin, end) < 0:
+        return range(begin, end)
+    return [number for number in range(begin, end) if state[number] != UNUSED]

@@ -6,10 +6,13 @@ What a shell, a one-shot run and a script work on. It prints nothing: messages o
 
 from __future__ import annotations
 
-import asyncio
 import time
+from array import array
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from itertools import chain, compress, islice
 from types import TracebackType
+from typing import NamedTuple
 
 from sipstream.conversations import Conversations
 from sipstream.decode.endpoints import Endpoints
@@ -20,10 +23,26 @@ from sipstream.filters import Filter, FilterSet
 from sipstream.follow import Follow
 from sipstream.limits import MEMORY
 from sipstream.matches import Matches
+from sipstream.pace import Pace
 from sipstream.running import Sources
-from sipstream.views import Conversation, Message
+from sipstream.views import Message
 
 Deliver = Callable[[Follow, list[Message]], None]
+
+_PIECE = 4096
+"""Conversations listed together, in well under a millisecond."""
+_RECENT = 8
+"""Expressions remembered: each has some bytes for every conversation."""
+
+
+class Listed(NamedTuple):
+    """Conversations by the time of their first message."""
+
+    places: array[int]
+    """Their places among all that are shown."""
+    numbers: array[int]
+    batch: int
+    """The number of the last batch that had come: the same number may be another's later."""
 
 
 class Session:
@@ -46,9 +65,11 @@ class Session:
         self.deliver: Deliver = lambda follow, messages: None
         """Called with the messages that a follow found."""
         self._clock = clock
-        self._matches = Matches(self.filters.matches)
-        self._judging: Matches | None = None
-        """What a new filter has found so far, while it goes through all conversations."""
+        self._matches = Matches(self.filters.judge)
+        self._judging: list[Matches] = []
+        """What filters have found so far that go through all conversations."""
+        self._recent: OrderedDict[str, Filter] = OrderedDict()
+        """The expressions asked about last: they know what they found in messages."""
         self._sample = (clock(), 0, 0.0)
         self._told_given_up = False
 
@@ -75,15 +96,11 @@ class Session:
         """
         filters, conversations = self.filters.copy(), self.conversations
         change(filters)
-        matches = self._judging = Matches(filters.matches)
-        try:
-            if filters.active:
-                for _ in matches.judge_all(conversations):
-                    await asyncio.sleep(0)
-        finally:
-            self._judging = None
+        matches = Matches(filters.judge)
+        if filters.active:
+            await self._judge_all(matches)
         # All of them may have been forgotten meanwhile.
-        self._matches = matches if self.conversations is conversations else Matches(filters.matches)
+        self._matches = matches if self.conversations is conversations else Matches(filters.judge)
         self.filters = filters
         return self.matching_count
 
@@ -94,12 +111,65 @@ class Session:
             return self._matches.count
         return len(self.conversations) if self.filters.condition == "and" else 0
 
-    def matching(self) -> list[int]:
-        """Return the conversations that are shown, by the time of their first message."""
-        ordered = self.conversations.in_time_order()
+    @property
+    def shown_count(self) -> int:
+        """How many conversations are shown: those that match, all of them when no term is set."""
+        return self._matches.count if self.filters.active else len(self.conversations)
+
+    def matching(self) -> array[int]:
+        """Return the conversations that are shown, by the time of their first message.
+
+        Of hundreds of thousands that takes some milliseconds: `listed` lets others have their turn.
+        """
+        order = self.conversations.order
         if not self.filters.active:
-            return ordered
-        return [number for number in ordered if number in self._matches]
+            return order.numbers()
+        kept = self._matches.kept
+        return array("I", chain.from_iterable(compress(part, kept(part)) for part in order.parts()))
+
+    def shown(self, place: int) -> int:
+        """Return the conversation at a place of those that are shown.
+
+        Raises:
+            IndexError: there are fewer.
+        """
+        if not self.filters.active:
+            return self.conversations.order[place]
+        for part in self.conversations.order.parts():
+            flags = self._matches.kept(part)
+            count = flags.count(1)
+            if place < count:
+                return next(islice(compress(part, flags), place, None))
+            place -= count
+        raise IndexError(place)
+
+    async def listed(self, selected: Matches | None = None) -> Listed:
+        """Return the conversations that are shown, of these the selected ones if there are such."""
+        ordered, pace, active = self.conversations.order.numbers(), Pace(), self.filters.active
+        listed = Listed(array("I"), array("I"), self.conversations.index.batch)
+        count = 0
+        for begin in range(0, len(ordered), _PIECE):
+            numbers = ordered[begin : begin + _PIECE]
+            if active:
+                numbers = array("I", compress(numbers, self._matches.kept(numbers)))
+            places = range(count, count + len(numbers))
+            count += len(numbers)
+            flags = selected.kept(numbers) if selected else bytes([1]) * len(numbers)
+            listed.places.extend(compress(places, flags))
+            listed.numbers.extend(compress(numbers, flags))
+            if pace.due():
+                await pace.rest()
+        return listed
+
+    async def select(self, text: str) -> Matches:
+        """Judge all conversations by an expression, beside the active filter.
+
+        Raises:
+            FilterError: the text can't be understood.
+        """
+        matches = Matches(self._parsed(text).judge)
+        await self._judge_all(matches)
+        return matches
 
     async def follow(self, text: str | None, *, whole: bool = False) -> Follow:
         """Show each message of matching conversations from now on.
@@ -111,9 +181,10 @@ class Session:
         """
         if text is None and self.filters.active:
             text = self.filters.expression()
-        matches = _everything if text is None else Filter.parse(text).matches
+        judge = FilterSet().judge if text is None else self._parsed(text).judge
         number = max((one.number for one in self.follows), default=0) + 1
-        follow = Follow(number, text or "everything", matches, whole=whole, deliver=self._deliver)
+        follow = Follow(number, text or "everything", judge, whole=whole, deliver=self._deliver)
+        await self._judge_all(follow.matches)
         await follow.begin(self.conversations)
         self.follows.append(follow)
         return follow
@@ -134,7 +205,8 @@ class Session:
         """Forget all conversations; sources, filter and follows go on."""
         self.conversations = self._no_conversations(self.conversations.index.endpoints)
         self.sources.regroup(self.conversations)
-        self._matches = Matches(self.filters.matches)
+        self._matches = Matches(self.filters.judge)
+        self._recent.clear()
         for follow in self.follows:
             follow.forget_all()
 
@@ -159,15 +231,32 @@ class Session:
 
     # Within
 
+    def _parsed(self, text: str) -> Filter:
+        """Return the filter of an expression, with what it found in messages when asked before."""
+        wanted = Filter.parse(text)
+        wanted = self._recent.pop(str(wanted), wanted)
+        self._recent[str(wanted)] = wanted
+        if len(self._recent) > _RECENT:
+            self._recent.popitem(last=False)
+        return wanted
+
+    async def _judge_all(self, matches: Matches) -> None:
+        """Judge all conversations, in turns; those that get messages meanwhile at once."""
+        self._judging.append(matches)
+        pace = Pace()
+        try:
+            await pace.through(matches.judge_all(self.conversations, pace.due))
+        finally:
+            self._judging.remove(matches)
+
     def _no_conversations(self, endpoints: Endpoints) -> Conversations:
         return Conversations(endpoints, memory=self._memory, given_up=self._forget)
 
     def _forget(self, numbers: list[int]) -> None:
         """Tell the filter and the follows which conversations were given up or lost messages."""
-        judged = [self._matches] + ([self._judging] if self._judging is not None else [])
         for number in numbers:
             if not self.conversations.has(number):
-                for matches in judged:
+                for matches in (self._matches, *self._judging):
                     matches.forget(number)
         for follow in self.follows:
             follow.forget(self.conversations, numbers)
@@ -185,18 +274,24 @@ class Session:
         column = self.conversations.index.m_conversation
         touched = list(dict.fromkeys(column[number] for number in added))
         judged = [self._matches] if self.filters.active else []
-        judged += [self._judging] if self._judging is not None else []
-        for matches in judged:
-            for number in touched:
-                try:
-                    matches.judge(self.conversations, number)
-                except Exception as error:
-                    self.faults.note("filter", error)
+        for matches in (*judged, *self._judging):
+            try:
+                matches.judge(self.conversations, touched)
+            except Exception:
+                self._judge_singly(matches, touched)
         for follow in self.follows.copy():
             try:
                 follow.feed(self.conversations, touched, added)
             except Exception:
                 self._feed_singly(follow, touched, added)
+
+    def _judge_singly(self, matches: Matches, touched: list[int]) -> None:
+        """A filter failed on what came: leave out what it fails on."""
+        for number in touched:
+            try:
+                matches.judge(self.conversations, [number])
+            except Exception as error:
+                self.faults.note("filter", error)
 
     def _feed_singly(self, follow: Follow, touched: list[int], added: list[int]) -> None:
         """A follow failed on what came: leave out what it fails on, end it when that is too often."""
@@ -217,7 +312,3 @@ class Session:
     async def _shown(self) -> None:
         if self.follows and self.drained is not None:
             await self.drained()
-
-
-def _everything(conversation: Conversation) -> bool:
-    return True

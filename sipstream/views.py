@@ -265,7 +265,7 @@ class Conversation:
         return self._index.c_left_out.get(self.id, 0)
 
     @property
-    def origin(self) -> object:
+    def origin(self) -> Index:
         """What numbers count within: equal for conversations of one `Conversations`."""
         return self._index
 

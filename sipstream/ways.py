@@ -37,6 +37,11 @@ class Ways:
     def __len__(self) -> int:
         return len(self._numbers)
 
+    @property
+    def generation(self) -> object:
+        """Is another one, here and elsewhere, when a number may have become another way's."""
+        return self._generation
+
     def number(self, flow: Flow, endpoints: Endpoints, tap: int) -> int:
         """Return the number of a flow's way at a capture point."""
         if flow.generation is not self._generation or flow.tap != tap:

@@ -202,7 +202,10 @@ def test_a_script_loads_a_file(tmp_path: Path) -> None:
     assert [(one.call_id, one.count) for one in conversations] == [("a", 1), ("b", 2)]
 
 
-async def test_a_filter_change_that_is_interrupted_leaves_the_filter_as_it_was() -> None:
+async def test_a_filter_change_that_is_interrupted_leaves_the_filter_as_it_was(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sipstream.pace.TURN_SECONDS", 0)
     shown = Shown()
     async with shown.session as session:
         await shown.feed(*(sip(call_id=str(n)) for n in range(2000)))
@@ -219,7 +222,10 @@ async def test_a_filter_change_that_is_interrupted_leaves_the_filter_as_it_was()
         assert session.matching_count == len(session.matching()) == before
 
 
-async def test_what_comes_while_a_filter_is_applied_is_judged_too() -> None:
+async def test_what_comes_while_a_filter_is_applied_is_judged_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sipstream.pace.TURN_SECONDS", 0)
     shown = Shown()
     async with shown.session as session:
         await shown.feed(*(sip(call_id=str(n)) for n in range(2000)))

@@ -22,12 +22,14 @@ from sipstream.filters.grammar import (
     suggest,
     text_of,
 )
-from sipstream.filters.term import Predicate, Scan, Shape, Term
+from sipstream.filters.scan import Scan
+from sipstream.filters.term import Due, Numbers, Predicate, Shape, Term, Unfinished, never
 from sipstream.filters.terms import TERMS
 from sipstream.filters.tokens import FilterTextError, quote, scan, unfinished
 from sipstream.filters.values import normal_number, shown
 
 if TYPE_CHECKING:
+    from sipstream.index import Index
     from sipstream.views import Conversation
 
 __all__ = [
@@ -37,6 +39,7 @@ __all__ = [
     "FilterSet",
     "FilterTextError",
     "Suggestion",
+    "Unfinished",
     "normal_number",
     "quote",
     "suggest",
@@ -44,6 +47,7 @@ __all__ = [
 ]
 
 Condition: TypeAlias = Literal["and", "or"]
+_OPPOSITE = bytes([1, 0]) + bytes(254)
 
 
 class Filter:
@@ -69,7 +73,15 @@ class Filter:
 
     def matches(self, conversation: Conversation) -> bool:
         """Tell whether a conversation matches, as far as its messages have come in."""
-        return self._predicate(conversation)
+        return bool(self.judge(conversation.origin, (conversation.id,))[0])
+
+    def judge(self, index: Index, numbers: Numbers, due: Due = never) -> bytes | bytearray:
+        """Tell of several conversations of an index which match: 1, or 0.
+
+        Raises:
+            Unfinished: `due` said that it takes too long; asked again it goes on where it was.
+        """
+        return self._predicate(index, numbers, due)
 
     def __str__(self) -> str:
         return text_of(self.node)
@@ -91,12 +103,40 @@ def _compile(node: Node) -> tuple[bool, Predicate]:
         return isinstance(predicate, Scan), predicate
     if isinstance(node, Not):
         looks, inner = _compile(node.part)
-        return looks, lambda conversation: not inner(conversation)
+        return looks, lambda *asked: inner(*asked).translate(_OPPOSITE)
     # What the index answers is asked first: often that decides.
     parts = sorted((_compile(part) for part in node.parts), key=lambda part: part[0])
     predicates = [predicate for _, predicate in parts]
-    judge = any if isinstance(node, AnyOf) else all
-    return parts[-1][0], lambda conversation: judge(one(conversation) for one in predicates)
+    return parts[-1][0], _one_of(predicates) if isinstance(node, AnyOf) else _all_of(predicates)
+
+
+def _all_of(predicates: list[Predicate]) -> Predicate:
+    return _in_turn(predicates, still_open=1)
+
+
+def _one_of(predicates: list[Predicate]) -> Predicate:
+    return _in_turn(predicates, still_open=0)
+
+
+def _in_turn(predicates: list[Predicate], still_open: int) -> Predicate:
+    """Return a predicate that asks others, each only where those before it gave `still_open`."""
+    first, *others = predicates
+
+    def judge(index: Index, numbers: Numbers, due: Due) -> bytearray:
+        flags = bytearray(first(index, numbers, due))
+        for predicate in others:
+            if flags.count(still_open) == len(flags):
+                flags = bytearray(predicate(index, numbers, due))
+                continue
+            places = [place for place, flag in enumerate(flags) if flag == still_open]
+            if not places:
+                break
+            asked = [numbers[place] for place in places]
+            for place, flag in zip(places, predicate(index, asked, due), strict=True):
+                flags[place] = flag
+        return flags
+
+    return judge
 
 
 class FilterSet:
@@ -131,10 +171,19 @@ class FilterSet:
 
     def matches(self, conversation: Conversation) -> bool:
         """Tell whether a conversation matches; with no term set each does."""
+        return bool(self.judge(conversation.origin, (conversation.id,))[0])
+
+    def judge(self, index: Index, numbers: Numbers, due: Due = never) -> bytes | bytearray:
+        """Tell of several conversations which match: 1, or 0.
+
+        Raises:
+            Unfinished: `due` said that it takes too long; asked again it goes on where it was.
+        """
         if not self.items:
-            return True
-        judge = all if self.condition == "and" else any
-        return judge(item.matches(conversation) for item in self._judged)
+            return bytes([1]) * len(numbers)
+        predicates: list[Predicate] = [item.judge for item in self._judged]
+        joined = _all_of(predicates) if self.condition == "and" else _one_of(predicates)
+        return joined(index, numbers, due)
 
     def add(self, text: str) -> None:
         """Add a term; values of a term that is there become alternatives of its own.

@@ -1,23 +1,39 @@
 """What every term of a filter is, and how terms that look into messages avoid looking twice.
 
-The terms themselves are in terms.py. A term answered by the index looks at no message; the others
-test each message of a conversation once, however often they are asked (Scan).
+The terms themselves are in terms.py. A term answered by the index looks at no message (columns.py);
+the others test each message of a conversation once, however often they are asked (scan.py).
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 if TYPE_CHECKING:
-    from sipstream.views import Conversation, Message
+    from sipstream.index import Index
 
-Predicate: TypeAlias = "Callable[[Conversation], bool]"
+Numbers: TypeAlias = Sequence[int]
+"""Conversations of an index by their numbers; a range where they are neighbours."""
+Due: TypeAlias = Callable[[], bool]
+"""Tells whether the time is over that a judgement may take."""
+Predicate: TypeAlias = "Callable[[Index, Numbers, Due], bytes | bytearray]"
+"""Returns 1 for each conversation that matches, 0 for any other.
+
+Raises Unfinished when it is due before all is known; what it has read it doesn't read again.
+"""
+
+
+class Unfinished(Exception):  # noqa: N818 - no error
+    """The time for a judgement is over before it is made: ask again."""
+
+
+def never() -> bool:
+    """Be due never: a judgement that takes as long as it takes."""
+    return False
 
 
 class Shape(Enum):
@@ -64,45 +80,4 @@ class Term(ABC):
 
     @abstractmethod
     def predicate(self) -> Predicate:
-        """Return a new function that tells whether a conversation matches."""
-
-
-class Scan:
-    """Whether any message of a conversation passes a test.
-
-    Remembers per conversation how far it got, so that asking again after each new message costs the
-    new message only. Conversations are known by their number in one index; asked about those of
-    another (after `clear`, or in a script) it begins anew.
-    """
-
-    _FOUND = -1
-
-    def __init__(self, test: Callable[[Message], bool], method: str | None = None) -> None:
-        self._test = test
-        self._method = method
-        """The only kind of request worth testing, if there is one."""
-        self._next = array("q")
-        """A conversation's first message that may be untested, or _FOUND."""
-        self._origin: object = None
-
-    def __call__(self, conversation: Conversation) -> bool:
-        """Tell whether one of the conversation's messages passes, as far as they have come in."""
-        if self._method is not None and self._method not in conversation.kinds:
-            return False
-        if conversation.origin is not self._origin:
-            self._origin = conversation.origin
-            self._next = array("q")
-        number, following = conversation.id, self._next
-        if number >= len(following):
-            # Numbers rise one by one: doubling keeps the copying linear.
-            following.frombytes(bytes(8 * (number + 1)))
-        upto = following[number]
-        if upto == self._FOUND:
-            return True
-        for message in conversation.arrived(upto - 1):
-            upto = message.id + 1
-            if (self._method is None or message.method == self._method) and self._test(message):
-                following[number] = self._FOUND
-                return True
-        following[number] = upto
-        return False
+        """Return a new function that tells which conversations match."""

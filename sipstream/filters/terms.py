@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
 from sipstream.errors import FilterError
 from sipstream.escape import escape
-from sipstream.filters.term import Predicate, Scan, Shape, Term
+from sipstream.filters.columns import Addresses, CallIds, Kinds, Users
+from sipstream.filters.scan import Scan, needle
+from sipstream.filters.term import Predicate, Shape, Term
 from sipstream.filters.values import (
     AddressSet,
     NumberSet,
@@ -26,13 +27,12 @@ from sipstream.filters.values import (
     status_codes,
     status_text,
 )
-from sipstream.limits import KIND_SETS
 from sipstream.sip.headers import COMPACT, split_values
-from sipstream.sip.startline import KNOWN
+from sipstream.sip.startline import INVITE, KNOWN
 from sipstream.sip.uri import user_of
 
 if TYPE_CHECKING:
-    from sipstream.views import Conversation, Message
+    from sipstream.views import Message
 
 _TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
 _LONG_NAMES = {short: long for long, short in COMPACT.items()}
@@ -68,8 +68,7 @@ class SourceNumber(_Numbers):
 
     def predicate(self) -> Predicate:
         """Compare the first message's From."""
-        holds = NumberSet(self.values).holds
-        return lambda conversation: holds(conversation.src_user)
+        return Users(NumberSet(self.values), source=True)
 
 
 @_register
@@ -82,8 +81,7 @@ class DestinationNumber(_Numbers):
 
     def predicate(self) -> Predicate:
         """Compare the first message's To."""
-        holds = NumberSet(self.values).holds
-        return lambda conversation: holds(conversation.dst_user)
+        return Users(NumberSet(self.values), destination=True)
 
 
 @_register
@@ -96,8 +94,7 @@ class EitherNumber(_Numbers):
 
     def predicate(self) -> Predicate:
         """Compare the first message's From and To."""
-        holds = NumberSet(self.values).holds
-        return lambda conversation: holds(conversation.src_user) or holds(conversation.dst_user)
+        return Users(NumberSet(self.values), source=True, destination=True)
 
 
 # Addresses of the first message
@@ -123,8 +120,7 @@ class SourceAddress(_Addresses):
 
     def predicate(self) -> Predicate:
         """Compare the first message's source."""
-        holds = AddressSet(self.values).holds
-        return lambda conversation: holds(conversation.source)
+        return Addresses(AddressSet(self.values), source=True)
 
 
 @_register
@@ -137,8 +133,7 @@ class DestinationAddress(_Addresses):
 
     def predicate(self) -> Predicate:
         """Compare the first message's destination."""
-        holds = AddressSet(self.values).holds
-        return lambda conversation: holds(conversation.destination)
+        return Addresses(AddressSet(self.values), destination=True)
 
 
 @_register
@@ -151,8 +146,7 @@ class EitherAddress(_Addresses):
 
     def predicate(self) -> Predicate:
         """Compare the first message's source and destination."""
-        holds = AddressSet(self.values).holds
-        return lambda conversation: holds(conversation.source) or holds(conversation.destination)
+        return Addresses(AddressSet(self.values), source=True, destination=True)
 
 
 # Numbers and presence of an INVITE's headers
@@ -171,7 +165,8 @@ class _HeaderNumbers(_Numbers):
                 for value in message.headers(header)
                 for part in split_values(value)
             ),
-            method="INVITE",
+            INVITE,
+            [needle(header)],
         )
 
 
@@ -244,9 +239,9 @@ class Has(Term):
     def predicate(self) -> Predicate:
         """Look for the header in all INVITEs."""
         if self.subject == "privacy":
-            return Scan(asks_privacy, method="INVITE")
+            return Scan(asks_privacy, INVITE, [b"privacy"])
         header = _PRESENT[self.subject]
-        return Scan(lambda message: message.header(header) is not None, method="INVITE")
+        return Scan(lambda message: message.header(header) is not None, INVITE, [needle(header)])
 
 
 def asks_privacy(message: Message) -> bool:
@@ -289,14 +284,11 @@ class Method(Term):
         return value.upper()
 
     def predicate(self) -> Predicate:
-        """Ask the index. The few sets of kinds that occur are judged once each."""
+        """Ask the index."""
         methods = frozenset(self.values)
-
-        @lru_cache(maxsize=KIND_SETS)
-        def holds(kinds: frozenset[int | str]) -> bool:
-            return any(isinstance(kind, str) and kind.upper() in methods for kind in kinds)
-
-        return lambda conversation: holds(conversation.kinds)
+        return Kinds(
+            lambda kinds: any(isinstance(kind, str) and kind.upper() in methods for kind in kinds)
+        )
 
 
 @_register
@@ -328,7 +320,7 @@ class Status(Term):
     def predicate(self) -> Predicate:
         """Ask the index."""
         codes = frozenset(code for value in self.values for code in status_codes(value))
-        return lambda conversation: not codes.isdisjoint(conversation.kinds)
+        return Kinds(lambda kinds: not codes.isdisjoint(kinds))
 
 
 @_register
@@ -346,11 +338,10 @@ class CallId(Term):
         """Compare the Call-ID, whose case counts (RFC 3261 20.8), as it is and as it is shown."""
         holds = TextSet(self.values).holds
 
-        def found(conversation: Conversation) -> bool:
-            call_id = conversation.call_id
+        def found(call_id: str) -> bool:
             return holds(call_id) or ((shown := escape(call_id)) != call_id and holds(shown))
 
-        return found
+        return CallIds(found)
 
 
 @_register
@@ -389,7 +380,7 @@ class Header(Term):
                 text in value for value in map(str.lower, message.headers(header)) for text in texts
             )
 
-        return Scan(found)
+        return Scan(found, needles=map(needle, texts))
 
 
 TERMS: Mapping[str, type[Term]] = MappingProxyType(dict(sorted(_registered.items())))

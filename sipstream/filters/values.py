@@ -13,7 +13,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 
 from sipstream.errors import FilterError
 from sipstream.escape import escape
-from sipstream.sip.uri import user_of
+from sipstream.sip.uri import number_code, user_of
 
 _SEPARATORS = str.maketrans("", "", "-.() ")
 _DIALLED = re.compile(r"\+?[0-9*#]+")
@@ -45,6 +45,8 @@ def normal_number(text: str) -> str:
     prefix only before a country code, which never begins with 0, so Australia's 000 stays. A text
     that is no number (a user named `alice`) comes back as it is.
     """
+    if text.isdecimal() and text.isascii() and not text.startswith("00"):
+        return text
     number = text.translate(_SEPARATORS)
     if not _DIALLED.fullmatch(number):
         return text
@@ -120,6 +122,21 @@ class NumberSet:
         patterns = [number for number in normal if "*" in number]
         self._names = [Wildcard(one) for one in patterns if not _DIALLED.fullmatch(one)]
         self._numbers = [Wildcard(one) for one in patterns if _DIALLED.fullmatch(one)]
+
+    @property
+    def codes(self) -> frozenset[int] | None:
+        """The codes (sip.uri) of all that count as one of the numbers, None where `*` stands in one.
+
+        A code has digits behind a + or none, so that only these prefixes can be left out of it.
+        """
+        if self._names or self._numbers:
+            return None
+        spellings = (prefix + number for number in self._exact for prefix in ("", "+", "00", "+00"))
+        return frozenset(
+            number_code(one.encode("utf-8", "surrogateescape"))
+            for one in spellings
+            if normal_number(one) in self._exact
+        ) - {0}
 
     def holds(self, user: str) -> bool:
         """Tell whether one of the numbers is the user part `user`; "" is none."""

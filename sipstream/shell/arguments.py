@@ -7,18 +7,19 @@ from it, so they can't disagree. Nothing here knows a terminal.
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from difflib import get_close_matches
+from heapq import merge
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, ClassVar
 
 from sipstream.errors import CommandError
 from sipstream.escape import brief, cut, escape, unescape
-from sipstream.filters import TERMS, Suggestion, quote, suggest, unfinished
+from sipstream.filters import TERMS, Filter, suggest, unfinished
 from sipstream.render import lists, times
+from sipstream.shell.offered import OFFERED, Offer, beginning, filled, places
 from sipstream.shell.words import as_word, quoted, spaced, unquoted
-from sipstream.sip.uri import is_number
 
 if TYPE_CHECKING:
     from sipstream.session import Session
@@ -26,17 +27,8 @@ if TYPE_CHECKING:
 
 _SHORT = 3
 """Letters by which the word `messages` is known behind a filter."""
-_OFFERED = 200
-"""Values offered at most: a menu of a hundred thousand Call-IDs helps nobody."""
 _NAME_CELLS = 64
 """Cells of a Call-ID in the prompt."""
-
-
-class Offer(NamedTuple):
-    """A word that may be typed next, and a few words on it."""
-
-    text: str
-    about: str = ""
 
 
 class Argument:
@@ -87,32 +79,27 @@ class ConversationRef(Argument):
             name = cut(escape(found.call_id), _NAME_CELLS)
             return cls(found, name, by_index=False)
         if text.isascii() and text.isdigit():
-            matching = session.matching()
             number = int(text[:18])
-            if number < len(matching):
-                return cls(session.conversations[matching[number]], str(number), by_index=True)
-            raise CommandError(_no_index(number, len(matching)))
+            if number < session.shown_count:
+                found = session.conversations[session.shown(number)]
+                return cls(found, str(number), by_index=True)
+            raise CommandError(_no_index(number, session.shown_count))
         raise CommandError(f"no conversation has the Call-ID {brief(text)}")
 
     @classmethod
     def offers(cls, session: Session, typed: str, near: Conversation | None) -> Iterable[Offer]:
         """Return indexes and Call-IDs that begin as typed, each with its line of the list."""
-        matching = session.matching()
+        numbers = session.matching()
         begun = unquoted(typed)
-        found = 0
-        for place, number in enumerate(matching):
-            conversation = session.conversations[number]
-            call_id = escape(conversation.call_id)
+        named = beginning(session, numbers, begun)
+        counted = places(typed, len(numbers))
+        for place, by_place in islice(merge(named, counted), OFFERED):
+            conversation = session.conversations[numbers[place]]
             about = lists.summary(conversation)
-            if call_id.startswith(begun):
-                yield Offer(as_word(conversation.call_id), f"[{place}] {about}")
-            elif typed and str(place).startswith(typed):
+            if by_place:
                 yield Offer(str(place), about)
             else:
-                continue
-            found += 1
-            if found == _OFFERED:
-                return
+                yield Offer(as_word(conversation.call_id), f"[{place}] {about}")
 
 
 class MessageIndex(Argument):
@@ -198,7 +185,21 @@ class Expression(Argument):
     @classmethod
     def offers(cls, session: Session, typed: str, near: Conversation | None) -> Iterable[Offer]:
         """Return what the grammar allows next, with values from the data."""
-        return _filled(session, suggest(typed))
+        return filled(session, suggest(typed), unfinished(typed))
+
+
+class Selection(Expression):
+    """A filter that chooses among the conversations that are shown."""
+
+    @classmethod
+    def parse(cls, session: Session, text: str) -> str:
+        """Return the filter's text.
+
+        Raises:
+            FilterError: it can't be understood.
+        """
+        Filter.parse(text)
+        return text
 
 
 class SetTerm(Expression):
@@ -209,7 +210,7 @@ class SetTerm(Expression):
     @classmethod
     def offers(cls, session: Session, typed: str, near: Conversation | None) -> Iterable[Offer]:
         """Return the terms and values that are set."""
-        return _filled(session, session.filters.suggest_removal(typed))
+        return filled(session, session.filters.suggest_removal(typed))
 
 
 class Condition(Argument):
@@ -343,37 +344,3 @@ def _no_index(number: int, count: int) -> str:
     if not count:
         return f"no conversation {number}: there is none to show"
     return f"no conversation {number}: the last one is {count - 1}"
-
-
-def _filled(session: Session, suggestions: Iterable[Suggestion]) -> Iterator[Offer]:
-    """Turn what the filter language suggests into words; kinds are filled from the data."""
-    for kind, text, about in suggestions:
-        if text:
-            yield Offer(text, about)
-        elif kind in _VALUES:
-            yield from _VALUES[kind](session)
-
-
-def _numbers(session: Session) -> Iterator[Offer]:
-    users = islice(session.conversations.index.seen_users(), 10_000)
-    return (Offer(escape(user)) for user in users if is_number(user))
-
-
-def _addresses(session: Session) -> Iterator[Offer]:
-    endpoints = session.conversations.index.endpoints
-    seen = {endpoints.address(number): None for number in islice(endpoints.numbers(), 10_000)}
-    return (Offer(escape(address)) for address in seen)
-
-
-def _call_ids(session: Session) -> Iterator[Offer]:
-    for number in session.matching():
-        conversation = session.conversations[number]
-        yield Offer(quote(escape(conversation.call_id)), lists.summary(conversation))
-
-
-_VALUES: dict[str, Callable[[Session], Iterator[Offer]]] = {
-    "value-number": _numbers,
-    "value-address": _addresses,
-    "call-id": _call_ids,
-}
-"""Kinds of values that are filled from what was captured."""

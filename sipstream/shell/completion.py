@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
-from sipstream.errors import CommandError
+from sipstream.errors import CommandError, SipstreamError
 from sipstream.escape import cells, cut
+from sipstream.shell import pipes
 from sipstream.shell.arguments import (
     Captured,
     ConversationRef,
@@ -23,10 +24,10 @@ from sipstream.shell.arguments import (
     FollowNumber,
     Interface,
     MessageIndex,
-    Offer,
     Topic,
     Watched,
 )
+from sipstream.shell.offered import Offer
 from sipstream.shell.registry import (
     COMMANDS,
     EVERYWHERE,
@@ -34,6 +35,7 @@ from sipstream.shell.registry import (
     Expected,
     Parameter,
     expected,
+    read,
 )
 from sipstream.shell.words import unquoted
 
@@ -69,6 +71,11 @@ def offers(
 
     `chosen` is the context's conversation.
     """
+    behind = pipes.split(line).pipe
+    if behind is not None:
+        return behind, [
+            Offer(name, pipe.about) for name, pipe in pipes.PIPES.items() if name.startswith(behind)
+        ]
     found: dict[str, Offer] = {}
     rest = ""
     for wanted, where in _wanted(line, context):
@@ -83,7 +90,21 @@ def offers(
             for offer in islice(given, 10 * _MENU):
                 if unquoted(offer.text).startswith(unquoted(rest)) and len(found) < _MENU:
                     found.setdefault(offer.text, offer)
+    if not rest and _lists(session, line, context):
+        for name, pipe in pipes.PIPES.items():
+            found[f"| {name}"] = Offer(f"| {name}", pipe.about)
     return rest, list(found.values())
+
+
+def _lists(session: Session, line: str, context: str) -> bool:
+    """Tell whether a line is a whole `show`, behind which a pipe may stand."""
+    for one in (context, GENERAL):
+        with suppress(SipstreamError):
+            call = read(line, one)
+            for parameter, text in call.values.values():
+                parameter.kind.parse(session, text)
+            return pipes.split(f"{line} |").pipe is not None and line[-1:].isspace()
+    return False
 
 
 def _wanted(line: str, context: str) -> list[tuple[Expected, str]]:
@@ -157,7 +178,8 @@ def _about(word: str, line: str, typed: str, context: str) -> str:
         and len(one.words) > len(before)
         and one.words[len(before)] == word
     ]
-    return found[0].summary if len(found) == 1 else _WORDS.get(word, "")
+    alone = len({one.words for one in found}) == 1
+    return found[0].summary if alone else _WORDS.get(word, "")
 
 
 class ShellCompleter(Completer):

@@ -15,7 +15,7 @@ from sipstream import suspects
 from sipstream.errors import CommandError, SipstreamError
 from sipstream.faults import where
 from sipstream.render import lists, message, objects, status
-from sipstream.shell import registry
+from sipstream.shell import pipes, registry
 from sipstream.shell.registry import CONVERSATION, FILTER, GENERAL
 
 if TYPE_CHECKING:
@@ -67,28 +67,35 @@ class Console:
         line = line.strip()
         if not line or line.startswith("#"):
             return True
+        out = self.out
         try:
-            call = self._read(line)
+            command, behind = pipes.split(line)
+            pipe = None if behind is None else pipes.named(behind.rstrip())(out)
+            call = self._read(command)
             values: dict[str, object] = {
                 name: parameter.kind.parse(self.session, text)
                 for name, (parameter, text) in call.values.items()
             }
             known = inspect.signature(call.command.function).parameters
             values = {flag: True for flag in call.flags if flag in known} | values
+            self.out = pipe or out
             result = call.command.function(self, **values)
             if inspect.isawaitable(result):
                 await result
+            if pipe is not None:
+                await pipe.finish()
         except SipstreamError as error:
             # The sentence itself is ours; what it quotes was escaped, or is shielded by the output.
-            self.out.error(str(error))
+            out.error(str(error))
             return False
         except Exception as error:
             # A command's fault costs that command, nothing else.
             kept = suspects.keep_traceback(error)
             self.session.faults.counts["commands"] += 1
-            self.out.error(f"a fault in sipstream ended it ({type(error).__name__}){where(kept)}")
+            out.error(f"a fault in sipstream ended it ({type(error).__name__}){where(kept)}")
             return False
         finally:
+            self.out = out
             self.end_progress()
         return True
 

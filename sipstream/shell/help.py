@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 
 from sipstream.filters import TERMS
+from sipstream.shell.pipes import PIPES
 from sipstream.shell.registry import COMMANDS, CONVERSATION, FILTER, GENERAL, Command, split
 
 FAMILIES: dict[tuple[str, str], tuple[str, str]] = {
@@ -69,7 +70,7 @@ def _topic(words: list[str], context: str) -> str | None:
         return _add() if len(words) == 1 else _term(words[1])
     family = _family(words, context)
     if not family:
-        return _term(words[0]) if len(words) == 1 else None
+        return (_pipe(words[-1]) or _term(words[0])) if len(words) <= 1 + words.count("|") else None
     exact = [one for one in family if len(one.words) == len(words)]
     if len(family) > 1 and not exact:
         return _parameters(words, family, context)
@@ -134,3 +135,10 @@ def _term(name: str) -> str | None:
         width = max(map(len, term.choices)) + 2
         lines += ["", *(f"{choice:<{width}}{about}" for choice, about in term.choices.items())]
     return "\n".join([*lines, "", "Example:", "", f"sipstream[filter]: add {term.example}"])
+
+
+def _pipe(name: str) -> str | None:
+    """Return the help on what may stand behind `|`, on all of it for the bar itself."""
+    found = [one for one in PIPES.values() if name in (one.name, "|")]
+    lines = [f"show ... | {one.name:<10}{one.about}" for one in found]
+    return "\n".join(lines) or None

@@ -40,6 +40,9 @@ class Output:
     Under `json` each row of data is an object on a line of its own, and nothing is painted.
     """
 
+    shows = True
+    """Whether what is handed in is shown, not only counted."""
+
     def __init__(
         self,
         writer: Writer,
@@ -80,9 +83,14 @@ class Output:
         self.errors.put(f"*** Error! {self._safe(text)}\n")
 
     async def rows(
-        self, texts: Iterable[str], objects: Iterable[Mapping[str, object]] = ()
+        self,
+        texts: Iterable[str],
+        objects: Iterable[Mapping[str, object]] = (),
+        count: int | None = None,
     ) -> None:
         """Write an answer of any length, made while it is written; of the two only one is drawn on.
+
+        `count` is how many rows it has, where that is known before they are made.
 
         Ends early when whoever reads has gone. What is still pending when it is cancelled (some
         130 KiB at most) `interrupt` takes back.

@@ -206,6 +206,9 @@ def _step(line: str, words: list[Word], place: int, word: Word, ways: list[_Way]
     chosen = [way for way in ways if isinstance(way.part(place), Parameter)]
     if not chosen:
         raise CommandError(_unknown(words, place, literals, ways))
+    # `sh conv 0` is short for two commands: a filter is what is no single value.
+    single = [way for way in chosen if not _takes_rest(way.part(place))]
+    chosen = single or chosen
     for way in chosen:
         parameter = way.part(place)
         assert isinstance(parameter, Parameter)
@@ -214,6 +217,10 @@ def _step(line: str, words: list[Word], place: int, word: Word, ways: list[_Way]
         text = line[word.start :].rstrip() if parameter.kind.rest else unquoted(word.text)
         way.values[parameter.name] = (parameter, text)
     return chosen
+
+
+def _takes_rest(part: Part | None) -> bool:
+    return isinstance(part, Parameter) and part.kind.rest
 
 
 def read(line: str, context: str) -> Call:

@@ -154,10 +154,9 @@ def messages(draw: Callable) -> FakeMessage:
 
 
 @st.composite
-def conversations(draw: Callable, number: int = 0) -> FakeConversation:
+def conversations(draw: Callable) -> FakeConversation:
     return FakeConversation(
         *draw(st.lists(messages(), min_size=1, max_size=4)),
-        id=number,
         call_id=draw(st.sampled_from(["call-1", "call-2", "x"])),
         src_user=draw(st.sampled_from(["4151500", "+4151500", "004151500", "alice", "", "1"])),
         dst_user=draw(st.sampled_from(["5660066", "+66", "1", "bob"])),

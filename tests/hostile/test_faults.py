@@ -18,7 +18,9 @@ from sipstream import faults
 from sipstream.conversations import Conversations
 from sipstream.decode.decoder import Decoder
 from sipstream.filters import FilterSet
+from sipstream.filters.term import Due, Numbers
 from sipstream.follow import Follow
+from sipstream.index import Index
 from sipstream.limits import RESTARTS
 from sipstream.packets import Batch, Tally
 from sipstream.session import Session
@@ -194,7 +196,9 @@ async def test_a_follow_whose_predicate_fails(monkeypatch: pytest.MonkeyPatch, s
     async with watched.session as session:
         bad = await session.follow(None)
         await session.follow(None)
-        bad._matches._matches = lambda one: one.call_id != "bad" or fail()
+        bad.matches._judge = lambda index, numbers, due: [
+            index.c_call_id[number] != b"bad" or fail() for number in numbers
+        ]
         await watched.feed("one", "bad", "two")
         assert watched.shown == [(1, "one"), (2, "one"), (2, "bad"), (1, "two"), (2, "two")]
         assert session.faults.counts == {"follow 1": 1}
@@ -261,7 +265,7 @@ async def test_a_follow_that_fails_all_the_time_ends() -> None:
     async with watched.session as session:
         bad = await session.follow(None)
         await session.follow(None)
-        bad._matches._matches = fail
+        bad.matches._judge = fail
         await watched.feed(*map(str, range(20)))
         assert [one.number for one in session.follows] == [2]
         assert len(watched.shown) == 20
@@ -275,12 +279,13 @@ async def test_an_active_filter_that_fails(monkeypatch: pytest.MonkeyPatch) -> N
     watched = Watched()
     async with watched.session as session:
         await session.change_filter(lambda filters: filters.add("method INVITE"))
-        matches = FilterSet.matches
+        judge = FilterSet.judge
 
-        def judging(self: FilterSet, conversation: Any) -> bool:
-            return fail() if conversation.call_id == "bad" else matches(self, conversation)
+        def judging(self: FilterSet, index: Index, numbers: Numbers, due: Due) -> Any:
+            bad = any(index.c_call_id[number] == b"bad" for number in numbers)
+            return fail() if bad else judge(self, index, numbers, due)
 
-        session._matches._matches = lambda one: judging(session.filters, one)
+        session._matches._judge = lambda *asked: judging(session.filters, *asked)
         await watched.feed("one", "bad", "two")
         assert session.matching_count == 2
         assert session.faults.counts == {"filter": 1}
@@ -308,7 +313,7 @@ async def test_a_command_that_fails_costs_itself(
         async with watched.session as session:
             console = await console_of(watched, writer)
             with monkeypatch.context() as patch:
-                patch.setattr(session, "matching", fail)
+                patch.setattr(session, "listed", fail)
                 assert not await console.execute("show conversations")
             assert await console.execute("show conversations")
             assert await console.execute("show sources")

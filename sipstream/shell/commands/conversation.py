@@ -71,10 +71,10 @@ async def go_back(console: Console) -> None:
 async def _move(console: Console, step: int) -> None:
     """Move within the list that `show conversations sorted` shows."""
     matching = console.session.matching()
-    number = console.in_conversation().id
-    if number not in matching:
-        raise CommandError("this conversation no longer matches the filter")
-    place = matching.index(number) + step
+    try:
+        place = matching.index(console.in_conversation().id) + step
+    except ValueError:
+        raise CommandError("this conversation no longer matches the filter") from None
     if not 0 <= place < len(matching):
         raise CommandError(f"this is the {'last' if step > 0 else 'first'} conversation")
     choose(console, ConversationRef.parse(console.session, str(place)))

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterable, Iterator
+from heapq import merge
 from typing import Annotated, TypeVar
 
 from sipstream.errors import CommandError
 from sipstream.escape import escape
+from sipstream.pace import Pace
 from sipstream.packets import Tally
 from sipstream.render import lists, message, objects, overview
-from sipstream.shell.arguments import ConversationRef, MessageIndex
+from sipstream.session import Listed
+from sipstream.shell.arguments import ConversationRef, MessageIndex, Selection
 from sipstream.shell.commands.follow import described
 from sipstream.shell.console import Console
 from sipstream.shell.registry import command
 from sipstream.views import Conversation, Message
 
 _Row = TypeVar("_Row")
+_SORTED = 2048
+"""Conversations sorted together, in a millisecond or two."""
 
 
 @command("show conversations [sorted]")
@@ -24,7 +30,7 @@ async def show_conversations(console: Console, sorted: bool = False) -> None:  #
 
     Those that match the active filter. Without sorted: by Call-ID, each with its Call-ID. The
     index before a line is what show conversation takes. Lines of several days stand under their
-    dates.
+    dates. With | count behind it: how many conversations there are.
 
     Examples:
 
@@ -34,30 +40,74 @@ async def show_conversations(console: Console, sorted: bool = False) -> None:  #
     sipstream*: show conversations
     4a40a41a3636462357f6f6f25b700844@10.20.0.22:5060: 15:49:30.333525: INVITE 4151509->8969669
     91c06e8e-c572-1235-c0ba-00215e2c8c90: 15:49:30.377296: INVITE 4151509->8969669
+    sipstream*: show conversations sorted | count
+    2
     """
+    await _show_listed(console, await console.session.listed(), in_order=sorted)
+
+
+@command("show conversations [sorted] {what}")
+async def show_selected(
+    console: Console,
+    what: Annotated[str, Selection],
+    sorted: bool = False,  # noqa: A002
+) -> None:
+    """Shows those that match a filter, of those that the active filter shows
+
+    The index before a line is the one in the list without the filter: what show conversation takes.
+
+    Examples:
+
+    sipstream: show conversations sorted dstnum 8969669
+    [0] 15:49:30.333525: INVITE 4151509->8969669
+    [1] 15:49:30.377296: INVITE 4151509->8969669
+    sipstream: show conversations dstnum 8969669 and status 4xx | count
+    1
+    """
+    selected = await console.session.select(what)
+    await _show_listed(console, await console.session.listed(selected), in_order=sorted)
+
+
+async def _show_listed(console: Console, listed: Listed, *, in_order: bool) -> None:
+    """Write a line a conversation."""
     conversations, paint = console.session.conversations, console.out.paint
-    numbered = list(enumerate(console.session.matching()))
-    batch = conversations.index.batch
+    index = conversations.index
+    placed: Iterable[tuple[int, int]] = zip(listed.places, listed.numbers, strict=True)
+    if not in_order and console.out.shows:
+        placed = await _by_call_id(index.c_call_id, listed)
 
     def shown() -> Iterator[tuple[int, Conversation]]:
-        for place, number in numbered:
+        for place, number in placed:
             # While lines wait for the terminal, some may be given up to make room.
-            if conversations.index.is_there(number, batch):
+            if index.is_there(number, listed.batch):
                 yield place, conversations[number]
-
-    if not sorted:
-        numbered.sort(key=lambda item: conversations[item[1]].call_id)
 
     def by_time() -> Iterator[tuple[int, str]]:
         for place, one in shown():
             yield one.time, lists.by_time(place, one, paint)
 
-    if sorted and numbered:
-        first, last = (conversations[numbered[end][1]].time for end in (0, -1))
+    if in_order and listed.numbers:
+        first, last = (index.m_time[index.c_first[listed.numbers[end]]] for end in (0, -1))
         texts = lists.under_days(by_time(), first, last, paint)
     else:
         texts = (lists.by_call_id(one, paint) for _, one in shown())
-    await console.out.rows(texts, (objects.conversation(place, one) for place, one in shown()))
+    rows = (objects.conversation(place, one) for place, one in shown())
+    await console.out.rows(texts, rows, count=len(listed.numbers))
+
+
+async def _by_call_id(call_ids: list[bytes], listed: Listed) -> Iterator[tuple[int, int]]:
+    """Return places and numbers in order of their Call-IDs; sorted in turns, merged while drawn."""
+    pace = Pace()
+    ids: list[bytes] = []
+    runs: list[array[int]] = []
+    for begin in range(0, len(listed.numbers), _SORTED):
+        numbers = listed.numbers[begin : begin + _SORTED]
+        ids += map(call_ids.__getitem__, numbers)
+        runs.append(array("I", sorted(range(begin, begin + len(numbers)), key=ids.__getitem__)))
+        if pace.due():
+            await pace.rest()
+    merged = merge(*runs, key=ids.__getitem__)
+    return ((listed.places[one], listed.numbers[one]) for one in merged)
 
 
 @command("show conversation {ref} [message {index}|messages]")

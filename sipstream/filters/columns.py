@@ -1,0 +1,140 @@
+"""Terms that the index answers: the values of a column, each judged once.
+
+A million messages have few ways, shapes and numbers: judging a conversation is a look-up or two.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Iterable
+from operator import or_
+from typing import TYPE_CHECKING
+
+from sipstream.filters.term import Due, Numbers
+from sipstream.filters.values import AddressSet, NumberSet
+from sipstream.sip.uri import coded_number
+
+if TYPE_CHECKING:
+    from sipstream.index import Index
+
+_KEPT = 16_384
+"""Values whose judgement a term remembers; the table is emptied when full."""
+_ONE_BY_ONE = 2
+"""The judgement on a value that doesn't decide: the conversation itself is asked."""
+
+
+class _Judged(dict[int, int]):
+    """Judgements by value, each made when it is first asked for."""
+
+    def __init__(self, judge: Callable[[int], int]) -> None:
+        super().__init__()
+        self._judge = judge
+
+    def __missing__(self, value: int) -> int:
+        if len(self) >= _KEPT:
+            self.clear()
+        judgement = self[value] = self._judge(value)
+        return judgement
+
+
+def _of(column: array[int], numbers: Numbers) -> Iterable[int]:
+    if isinstance(numbers, range):
+        return column[numbers.start : numbers.stop]
+    return map(column.__getitem__, numbers)
+
+
+class Users:
+    """Whether From, To or either of a conversation's first message has one of some numbers."""
+
+    def __init__(self, numbers: NumberSet, *, source: bool = False, destination: bool = False):
+        self._numbers = numbers
+        self._sides = source, destination
+        codes = numbers.codes
+        if codes is None:
+            known = _Judged(lambda code: code > 0 and numbers.holds(coded_number(code)))
+            self._holds: Callable[[int], int] = known.__getitem__
+        else:
+            self._holds = codes.__contains__
+
+    def __call__(self, index: Index, numbers: Numbers, due: Due) -> bytes | bytearray:
+        """Judge numbers by their codes, other users by their text."""
+        source, destination = self._sides
+        if not destination:
+            return self._judged(index, _of(index.c_src_user, numbers))
+        flags = self._judged(index, _of(index.c_dst_user, numbers))
+        if not source:
+            return flags
+        return bytes(map(or_, flags, self._judged(index, _of(index.c_src_user, numbers))))
+
+    def _judged(self, index: Index, column: Iterable[int]) -> bytearray:
+        codes = column if isinstance(column, array) else list(column)
+        flags = bytearray(map(self._holds, codes))
+        if codes and min(codes) < 0:
+            holds, users = self._numbers.holds, index.users
+            for place, code in enumerate(codes):
+                if code < 0:
+                    flags[place] = holds(users[-code])
+        return flags
+
+
+class Addresses:
+    """Whether a conversation's first message came from, or went to, one of some addresses."""
+
+    def __init__(
+        self, addresses: AddressSet, *, source: bool = False, destination: bool = False
+    ) -> None:
+        self._holds = addresses.holds
+        self._sides = source, destination
+        self._generation: object = None
+        self._known: _Judged | None = None
+
+    def __call__(self, index: Index, numbers: Numbers, due: Due) -> bytes:
+        """Judge each way once, until its number may be another's."""
+        if self._known is None or self._generation is not index.ways.generation:
+            self._generation = index.ways.generation
+            self._known = _Judged(lambda way: self._is_wanted(index, way))
+        ways = map(index.m_way.__getitem__, _of(index.c_first, numbers))
+        return bytes(map(self._known.__getitem__, ways))
+
+    def _is_wanted(self, index: Index, way: int) -> bool:
+        ends = zip(self._sides, index.ways.ends(way), strict=True)
+        return any(asked and self._holds(index.endpoints.address(end)) for asked, end in ends)
+
+
+class Kinds:
+    """Whether the methods (text) and status codes (int) of a conversation pass a test."""
+
+    def __init__(self, test: Callable[[frozenset[int | str]], bool]) -> None:
+        self._test = test
+        self._shapes: object = None
+        self._known: _Judged | None = None
+
+    def __call__(self, index: Index, numbers: Numbers, due: Due) -> bytearray:
+        """Judge each shape once; a conversation of very many kinds is looked at itself."""
+        if self._known is None or self._shapes is not index.shapes:
+            self._shapes = index.shapes
+            self._known = _Judged(lambda shape: self._judge(index, shape))
+        flags = bytearray(map(self._known.__getitem__, _of(index.c_shape, numbers)))
+        place = flags.find(_ONE_BY_ONE)
+        while place >= 0:
+            flags[place] = self._test(index.kinds(numbers[place]))
+            place = flags.find(_ONE_BY_ONE, place)
+        return flags
+
+    def _judge(self, index: Index, shape: int) -> int:
+        kinds = index.shapes.by_number[shape].kinds
+        return _ONE_BY_ONE if kinds is None else self._test(kinds)
+
+
+class CallIds:
+    """Whether the Call-ID passes a test."""
+
+    def __init__(self, test: Callable[[str], bool]) -> None:
+        self._test = test
+
+    def __call__(self, index: Index, numbers: Numbers, due: Due) -> bytes:
+        """Test each: no two conversations have the same."""
+        call_ids, test = index.c_call_id, self._test
+        return bytes(
+            [test(call_ids[number].decode("utf-8", "surrogateescape")) for number in numbers]
+        )

@@ -1,0 +1,151 @@
+"""Terms that look into messages: each message is tested once, and only where its bytes may pass.
+
+A first look at a million messages is reading and searching: neighbours are read together, and text
+that isn't in their bytes is in no header of theirs.
+"""
+
+from __future__ import annotations
+
+import re
+from array import array
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
+
+from sipstream.filters.term import Due, Numbers, Unfinished
+from sipstream.runs import Run, runs
+from sipstream.views import Message
+
+if TYPE_CHECKING:
+    from sipstream.index import Index
+
+_TOGETHER, _BYTES = 256, 1 << 17
+"""Messages, or bytes of them, tested between two looks at the time: a few ms where each is parsed."""
+_ALIKE = {"i": ("\u0130", "\u0131"), "k": ("\u212a",)}
+"""Letters beyond ASCII that count as an ASCII one where case doesn't: none else in str.lower."""
+_PLAIN = re.compile(r"[!-~]+")
+
+
+def needle(text: str) -> bytes | None:
+    """Return what must stand in a message's bytes, in small letters, for a header to hold a text.
+
+    A blank may stand where the header is folded, other letters have several spellings: the longest
+    part without them. None where there is no such part.
+    """
+    parts = _PLAIN.findall(text.lower())
+    return max(parts, key=len).encode() if parts else None
+
+
+class Scan:
+    """Whether any message of a conversation passes a test.
+
+    Remembers per conversation how far it got, so that asking again after each new message costs the
+    new message only. Asked about another index (after `clear`, or in a script) it begins anew.
+    `kind` is the only kind of message worth testing, if there is one. `needles` are bytes in small
+    letters of which a message that passes holds at least one; None: there are none such.
+    """
+
+    _FOUND = -1
+
+    def __init__(
+        self,
+        test: Callable[[Message], bool],
+        kind: int | None = None,
+        needles: Iterable[bytes | None] = (None,),
+    ) -> None:
+        self._test = test
+        self._kind = kind
+        known = list(needles)
+        self._needles = [one for one in known if one is not None] if None not in known else []
+        letters = b"".join(self._needles).decode()
+        self._alike = [
+            one.encode() for letter in _ALIKE if letter in letters for one in _ALIKE[letter]
+        ]
+        self._next = array("i")
+        """A conversation's first message that may be untested, or _FOUND."""
+        self._begun = array("I")
+        """When it began: the same number may be another's later."""
+        self._left_out: dict[int, int] = {}
+        """Messages that it had lost."""
+        self._origin: Index | None = None
+
+    def __call__(self, index: Index, numbers: Numbers, due: Due) -> bytes:
+        """Tell of which conversations a message passes, as far as these have come in."""
+        self._make_room(index)
+        following, last, length = self._next, index.c_last, index.m_length
+        messages: list[int] = []
+        upto: dict[int, int] = {}
+        size = 0
+        for number in numbers:
+            begin = self._first_untested(index, number)
+            if begin == self._FOUND or begin == last[number] + 1:
+                continue
+            for message in index.arrived(number, begin - 1):
+                upto[number] = message + 1
+                if self._kind is not None and index.m_code[message] != self._kind:
+                    continue
+                messages.append(message)
+                size += length[message]
+                if len(messages) >= _TOGETHER or size >= _BYTES:
+                    self._go_on(index, messages, upto)
+                    if due():
+                        raise Unfinished
+                    messages, upto, size = [], {}, 0
+                    if following[number] == self._FOUND:
+                        break
+        self._go_on(index, messages, upto)
+        return bytes([following[number] == self._FOUND for number in numbers])
+
+    def _make_room(self, index: Index) -> None:
+        if index is not self._origin:
+            self._origin = index
+            self._next, self._begun, self._left_out = array("i"), array("I"), {}
+        more = len(index.c_state) - len(self._next)
+        for column in (self._next, self._begun):
+            column.frombytes(bytes(column.itemsize * more))
+
+    def _first_untested(self, index: Index, number: int) -> int:
+        """Return a conversation's first message that may be untested, 0 for its first, or _FOUND."""
+        if self._begun[number] != index.c_begun[number]:
+            self._begun[number] = index.c_begun[number]
+            self._next[number] = 0
+            self._left_out.pop(number, None)
+        upto = self._next[number]
+        if upto > 0 and index.c_left_out.get(number, 0) != self._left_out.get(number, 0):
+            self._left_out[number] = index.c_left_out[number]
+            if upto - 1 not in index.arrived(number):
+                # What was tested last was given up: nothing leads on from it.
+                upto = self._next[number] = 0
+        return upto
+
+    def _go_on(self, index: Index, messages: list[int], upto: dict[int, int]) -> None:
+        """Test messages, then note up to where the conversations they are of were tested."""
+        found: set[int] = set()
+        for run in runs(index, messages):
+            if self._may_pass(run.block):
+                self._test_run(index, run, found)
+        for number, message in upto.items():
+            self._next[number] = self._FOUND if number in found else message
+
+    def _test_run(self, index: Index, run: Run, found: set[int]) -> None:
+        for number in run.messages:
+            conversation = index.m_conversation[number]
+            if conversation in found:
+                continue
+            begin = index.m_offset[number] - run.begin
+            raw = run.block[begin : begin + index.m_length[number]]
+            if not self._may_pass(raw):
+                continue
+            message = Message(index, number)
+            message.raw = raw
+            if self._test(message):
+                found.add(conversation)
+
+    def _may_pass(self, raw: bytes) -> bool:
+        """Tell whether it is worth testing what lies in these bytes."""
+        if not self._needles:
+            return True
+        small = raw.lower()
+        for one in self._needles:
+            if one in small:
+                return True
+        return bool(self._alike) and not raw.isascii() and any(one in raw for one in self._alike)
