@@ -19,6 +19,12 @@ Record: TypeAlias = tuple[int, int, int, int]
 that it had on the wire (larger than end - start where the capture cut it)."""
 
 
+Usual: TypeAlias = tuple[bytes, int, int, bytes | None]
+"""What the cut of text into packets found in one that is printed as nearly all are: the text of its
+endpoints, where in `Batch.data` its message begins, the length that was printed (-1 for none), and the
+message where it doesn't stand there as it was sent (-v)."""
+
+
 Octets: TypeAlias = bytes
 """`bytes`, where a field has that name."""
 
@@ -46,6 +52,8 @@ class Batch:
     linktype: int
     records: list[Record]
     tap: str = ""
+    usual: list[Usual | None] = field(default_factory=list)
+    """Of text, for each record: what is known of it already, if anything is."""
     secrets: Octets = b""
     """Lines of a TLS key log that stood before the packets."""
     comments: dict[int, str] = field(default_factory=dict)
@@ -65,11 +73,11 @@ class Batch:
         records, comments = self.records, self.comments
         return (
             replace(
-                self, records=records[:first],
+                self, records=records[:first], usual=self.usual[:first],
                 comments={one: text for one, text in comments.items() if one < first},
             ),
             replace(
-                self, records=records[first:], secrets=b"", about=[],
+                self, records=records[first:], usual=self.usual[first:], secrets=b"", about=[],
                 comments={one - first: text for one, text in comments.items() if one >= first},
             ),
         )  # fmt: skip

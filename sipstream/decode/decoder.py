@@ -16,17 +16,18 @@ from sipstream.decode.endpoints import Endpoints, Flow, Flows, key_of
 from sipstream.decode.keylog import Secrets
 from sipstream.decode.streams import Datagram, Streams
 from sipstream.limits import MAX_LAYERS
-from sipstream.packets import Batch, Linktype, Tally
+from sipstream.packets import Batch, Linktype, Record, Tally
 
 if TYPE_CHECKING:
-    from sipstream.decode.printed import Printed
-    from sipstream.decode.printed_tcp import PrintedFlows
+    from sipstream.decode.printed_packets import PrintedPackets
 
 _IPV4 = 0x0800
 _TCP, _UDP, _SCTP = 6, 17, 132
 _TRANSPORTS = {_TCP: "TCP", _UDP: "UDP", _SCTP: "SCTP"}
 _SHORTEST = {_TCP: 20, _UDP: 8, _SCTP: 12}
 """Bytes of the header each transport begins with."""
+_NOWHERE = -(1 << 40)
+"""Where data begins that stands in no store: whatever is in it has a place below 0."""
 
 
 def _fast(network_offset: int, type_offset: int) -> tuple[int, Callable[[bytes, int], Any], int]:
@@ -77,8 +78,7 @@ class Decoder:
         self._tally = tally
         self._secrets = Secrets(around=secrets)
         self.flows = Flows(endpoints)
-        self._printed_flows: PrintedFlows | None = None
-        """Once there is a printed packet."""
+        self._printed: PrintedPackets | None = None
         self._fragments = ip.Fragments()
         self._user_messages = sctp.UserMessages()
         self._streams = Streams(self.flows, tally.reasons, self._secrets)
@@ -90,10 +90,9 @@ class Decoder:
         if batch.secrets:
             self._secrets.add(batch.secrets)
         if batch.linktype == Linktype.TCPDUMP_TEXT:
-            for time, start, end, _ in batch.records:
-                self._printed(datagrams, time, batch.data, start, end, batch.base)
+            self._feed_printed(datagrams, batch)
         elif batch.linktype in link.FAST_OFFSETS:
-            self._feed_fast(datagrams, batch)
+            self._feed_fast(datagrams, batch.base, batch.data, batch.linktype, batch.records)
         else:
             for time, start, end, wire in batch.records:
                 span = _Span(batch.data, start, end, batch.base, wire > end - start)
@@ -108,14 +107,20 @@ class Decoder:
         self._give_up_fragments(self._fragments.waiting())
         return datagrams
 
-    def _feed_fast(self, datagrams: list[Datagram], batch: Batch) -> None:
+    def _feed_fast(
+        self,
+        datagrams: list[Datagram],
+        base: int,
+        data: bytes,
+        linktype: int,
+        records: list[Record],
+    ) -> None:
         """Take whole UDP over IPv4 without options or fragments in one step, hand on the rest."""
-        data, base, linktype = batch.data, batch.base, batch.linktype
         network_offset, unpack, shortest = _FAST[linktype]
         flows, append = self.flows.by_key, datagrams.append
         # The frames of `any` name their interface: each is a capture point.
         several = linktype == Linktype.LINUX_SLL2
-        for time, start, end, wire in batch.records:
+        for time, start, end, wire in records:
             if end - start >= shortest:
                 ethertype, version, total, fragment, protocol, key, length = unpack(data, start)
                 if (
@@ -254,48 +259,19 @@ class Decoder:
             (captured.time or time, inner, span.data, place.start, captured.end, place.offset, 1)
         )
 
-    def _printed(
-        self, datagrams: list[Datagram], time: int, data: bytes, start: int, end: int, base: int
-    ) -> None:
-        """Decode a packet that tcpdump printed, with the care of `_frame`."""
-        # Its patterns take some time to be imported: captures needn't wait for that.
-        from sipstream.decode.printed import parse_printed
+    def _feed_printed(self, datagrams: list[Datagram], batch: Batch) -> None:
+        """Take packets that tcpdump printed."""
+        if self._printed is None:
+            # The patterns of text take some time to be imported: captures needn't wait for that.
+            from sipstream.decode.printed_packets import PrintedPackets
 
-        before = len(datagrams)
-        try:
-            self._as_printed(datagrams, time, parse_printed(data, start, end), base)
-        except Exception as error:
-            packets = int(not any(one[6] for one in datagrams[before:]))
-            self._tally.suspect(error, packets, Linktype.TCPDUMP_TEXT, time, data[start:end])
+            self._printed = PrintedPackets(self._tally, self.flows, self._streams, self._dumped)
+        self._printed.feed(datagrams, batch)
 
-    def _as_printed(
-        self, datagrams: list[Datagram], time: int, printed: Printed, base: int
-    ) -> None:
-        """Decode a printed packet, as far as its form kept it."""
-        if printed.packet is not None:
-            packet = printed.packet
-            self._frame(datagrams, printed.linktype, time, _Span(packet, 0, len(packet), -1))
-            return
-        if printed.reason:
-            self._count(printed.reason)
-            return
-        if self._printed_flows is None:
-            from sipstream.decode.printed_tcp import PrintedFlows
-
-            self._printed_flows = PrintedFlows(self.flows)
-        flow = self._printed_flows.flow(printed)
-        data, start, end = printed.data, printed.start, printed.end
-        if printed.transport == "UDP":
-            if printed.cut:
-                flow = self.flows.cut(flow)
-            offset = base + start if printed.offset_known else -1
-            datagrams.append((time, flow, data, start, end, offset, 1))
-            return
-        number = self._printed_flows.number(flow, printed)
-        seen = self._printed_flows.acknowledged(self.flows.reverse(flow), printed)
-        self._streams.segment(
-            datagrams, time, flow, number, printed.flags, seen, data, start, end, -1
-        )
+    def _dumped(self, datagrams: list[Datagram], time: int, linktype: int, packet: bytes) -> None:
+        """Decode a packet from its hex dump: its link type is one of those with a fast way."""
+        record = time, 0, len(packet), len(packet)
+        self._feed_fast(datagrams, _NOWHERE, packet, linktype, [record])
 
     def _tcp(self, datagrams: list[Datagram], time: int, flow: Flow, span: _Span) -> None:
         data, start, end, _, cut = span

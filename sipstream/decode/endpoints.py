@@ -179,6 +179,7 @@ class Flow:
         "destination_key",
         "framer",
         "generation",
+        "in_part",
         "outer",
         "source",
         "source_key",
@@ -205,6 +206,8 @@ class Flow:
         self.outer = outer
         self.cut = False
         """Its datagrams lack their ends: the capture has cut them off."""
+        self.in_part = False
+        """Its datagrams were printed line by line: what has no Call-ID is taken for a part of one."""
         self.stream: Stream | None = None
         """The TCP direction's state; kept by `decode.streams`."""
         self.tls: Any = None
@@ -230,6 +233,7 @@ class Flows:
         """UDP over IPv4: addresses and ports as they stand in the packet, and an interface's index."""
         self._flows: dict[tuple[Key, Key, str, int], Flow] = {}
         self._cut: dict[Flow, Flow] = {}
+        self._in_part: dict[Flow, Flow] = {}
 
     def udp4(self, key: bytes) -> Flow:
         """Return the flow of 12 bytes as they stand in an IPv4 packet with UDP.
@@ -276,6 +280,17 @@ class Flows:
             found = Flow(flow.source_key, flow.destination_key, flow.transport, flow.outer)
             found.cut = True
             self._cut[flow] = found
+        return found
+
+    def in_part(self, flow: Flow) -> Flow:
+        """Return the flow of the same ends of which a datagram without a Call-ID is a part."""
+        found = self._in_part.get(flow)
+        if found is None:
+            if len(self._in_part) >= FLOWS:
+                self._in_part.clear()
+            found = Flow(flow.source_key, flow.destination_key, flow.transport, flow.outer)
+            found.in_part = True
+            self._in_part[flow] = found
         return found
 
     def reverse(self, flow: Flow) -> Flow:

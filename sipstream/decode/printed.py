@@ -8,38 +8,21 @@ indented and joined anew. Where several forms are printed, the fullest one count
 from __future__ import annotations
 
 import re
-import socket
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TypeAlias
 
 from sipstream.decode import hexdump, printed_tcp
+from sipstream.decode.printed_ends import Ends, with_ports
 from sipstream.decode.printed_text import indented, start_line, text_end, unbroken
-from sipstream.limits import FLOWS, MAX_LAYERS
+from sipstream.limits import MAX_LAYERS
 from sipstream.packets import Linktype
 from sipstream.reasons import BROKEN, IN_PART, NO_PORTS, NO_TEXT, NOT_SIP
 from sipstream.sip.scan import call_id_of
 
-Ends: TypeAlias = tuple[str, int, str, int]
-"""Source host and port, destination host and port."""
-
-_HEX_FIRST = b"\n\t0x0000:  "
 _PASTED = b"\n        "
 """A line end and a tab, as copied from a terminal."""
 _BELOW_FIRST = (b"\t", b" ", b"E", b"`")
 _BELOW = re.compile(rb"\n(?=[\tE`]| {8})")
 """Where text begins below a packet's line: a tab, or the first byte of an IP header."""
-_REACH = 640
-"""Bytes within which it is looked for: twice the longest line of tcpdump's."""
-_ENDS = re.compile(rb"(?:[):,]|\bIP6?|\bIPv[46])\s+(\S{1,255})\s+>\s+(\S{1,255}):\s")
-"""Endpoints on a packet's line that something broke, but not within them."""
-_SAYS_LENGTH = re.compile(rb"(?:\[[^\]\n]{1,60}\] )?(?:SIP\b|UDP\b|Flags\b|tcp\b|\[[^\n]*\Z|\Z)")
-"""How the end of a packet's line begins that always names a length."""
-_LENGTH_LINE = re.compile(rb"[^\n]*?(?:\blength:? |tcp )\d{1,7}(?:\r?\n(?![\d\r\n])|[: ]|\r?\n?\Z)")
-_BROKEN_LENGTH = re.compile(
-    rb"([^\0]{0,400}?),?\s" + rb"\n?".join([b"", *b"l e n g t h".split(), b":?"])
-    + rb"\s+(\d(?:\n?\d){0,6})(?=\s|\Z)"
-)  # fmt: skip
 _REACH = 640
 """Bytes within which they are looked for: twice the longest line of tcpdump's."""
 _ENDS = re.compile(
@@ -54,10 +37,6 @@ _PLAIN = re.compile(
 """The line of most packets, up to what it says of the transport."""
 _SAYS_SIP = re.compile(rb"(?:\[[^\]\n]{1,60}\] )?SIP\b")
 """What tcpdump calls a datagram of port 5060; -vv puts `[udp sum ok]` before it."""
-_WITH_PORTS = re.compile(rb"([^\s]{1,255})\.([\w.-]{1,63}) > ([^\s]{1,255})\.([\w-]{1,63})")
-_PORTS = {b"sip": 5060, b"sips": 5061, b"sip-tls": 5061}
-_LONGEST_ENDS = 2 * (255 + 64) + 3
-"""Two host names with ports, and what stands between: nothing longer is remembered."""
 _BLANKS = 8
 """Bytes of line ends that may stand before or behind the text of a message."""
 
@@ -90,7 +69,7 @@ def parse_printed(data: bytes, start: int, end: int) -> Printed:
         line_end = end
     text = line_end + 1
     if data[text : min(text + 1, end)] in (b"\t", b" "):
-        first_hex = data.rfind(_HEX_FIRST, line_end, end)
+        first_hex = data.rfind(hexdump.FIRST, line_end, end)
         if first_hex >= 0:
             packet = hexdump.packet(data, first_hex, end)
             return Printed("", packet, hexdump.linktype(packet))
@@ -212,7 +191,7 @@ def _ends(data: bytes, start: int, head_end: int) -> tuple[Ends | None, int, int
     """
     plain = _PLAIN.match(data, start, head_end)
     if plain is not None and not _ENDS.match(data, plain.end(), head_end):
-        return _with_ports(plain[1]), plain.end(), 1
+        return with_ports(plain[1]), plain.end(), 1
     place = start
     found: tuple[Ends | None, int, int] = None, 0, 0
     for _ in range(MAX_LAYERS):
@@ -225,43 +204,8 @@ def _ends(data: bytes, start: int, head_end: int) -> tuple[Ends | None, int, int
             place = arrow + 3
             continue
         left = max(data.rfind(b" ", place, arrow), data.rfind(b"\n", place, arrow)) + 1
-        found = _with_ports(data[max(left, place) : colon]), colon + 2, found[2] + 1
+        found = with_ports(data[max(left, place) : colon]), colon + 2, found[2] + 1
         place = colon + 2
         if not _ENDS.match(data, place, head_end):
             break
     return found
-
-
-def _with_ports(text: bytes) -> Ends | None:
-    """Return the endpoints of `10.0.0.1.5060 > host.example.sip`, None where ports are missing."""
-    return _read_ends(text) if len(text) <= _LONGEST_ENDS else None
-
-
-@lru_cache(maxsize=FLOWS >> 2)
-def _read_ends(text: bytes) -> Ends | None:
-    match = _WITH_PORTS.fullmatch(text)
-    if match is None:
-        return None
-    source, source_port, destination, destination_port = match.groups()
-    if b":" not in source and source.count(b".") < 3 and source.replace(b".", b"").isdigit():
-        return None
-    return (
-        source.decode("ascii", "backslashreplace"),
-        _port(source_port),
-        destination.decode("ascii", "backslashreplace"),
-        _port(destination_port),
-    )
-
-
-@lru_cache(maxsize=4096)
-def _port(text: bytes) -> int:
-    """Return a port, printed as its number or as a service's name; 0 for an unknown name."""
-    if text.isdigit():
-        return min(int(text), 0xFFFF)
-    known = _PORTS.get(text)
-    if known is not None:
-        return known
-    try:
-        return socket.getservbyname(text.decode("ascii", "replace"))
-    except (OSError, ValueError):
-        return 0

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sipstream.decode import tcp
 from sipstream.decode.endpoints import Flow, Flows, key_of_name
+from sipstream.decode.printed_ends import with_ports
 from sipstream.decode.printed_text import start_line, text_end, unbroken
 from sipstream.limits import FLOWS
 from sipstream.sip.startline import NOT_SIP, kind_of
 
 if TYPE_CHECKING:
-    from sipstream.decode.printed import Ends, Printed
+    from sipstream.decode.printed import Printed
+    from sipstream.decode.printed_ends import Ends
 
 NO_NUMBER = -1
 """The sequence number of a segment that -q printed."""
@@ -175,6 +177,8 @@ class PrintedFlows:
     def __init__(self, flows: Flows) -> None:
         self._flows = flows
         self._known: dict[tuple[Ends, str], Flow] = {}
+        self._usual: dict[bytes, Flow] = {}
+        self._usual_lines: dict[bytes, Flow] = {}
         self._numbers: dict[Flow, tuple[int, int, bool]] = {}
         """Of a direction: what is subtracted, the next number then, whether that is settled."""
 
@@ -186,12 +190,35 @@ class PrintedFlows:
             if len(self._known) >= FLOWS:
                 self._known.clear()
                 self._numbers.clear()
-            source, source_port, destination, destination_port = printed.ends
-            flow = self._known[key] = self._flows.between(
-                key_of_name(source, source_port),
-                key_of_name(destination, destination_port),
-                printed.transport,
-            )
+            flow = self._known[key] = self._between(printed.ends, printed.transport)
+        return flow
+
+    def _between(self, ends: Ends, transport: str) -> Flow:
+        source, source_port, destination, destination_port = ends
+        return self._flows.between(
+            key_of_name(source, source_port), key_of_name(destination, destination_port), transport
+        )
+
+    def usual(self, ends: bytes) -> Flow | None:
+        """Return the flow of datagrams, by their endpoints' text; None where ports are missing."""
+        flow = self._usual.get(ends)
+        if flow is None:
+            read = with_ports(ends)
+            if read is not None:
+                if len(self._usual) >= FLOWS:
+                    self._usual.clear()
+                flow = self._usual[ends] = self._between(read, "UDP")
+        return flow
+
+    def usual_lines(self, ends: bytes) -> Flow | None:
+        """Return the same for datagrams that -v printed line by line."""
+        flow = self._usual_lines.get(ends)
+        if flow is None:
+            whole = self.usual(ends)
+            if whole is not None:
+                if len(self._usual_lines) >= FLOWS:
+                    self._usual_lines.clear()
+                flow = self._usual_lines[ends] = self._flows.in_part(whole)
         return flow
 
     def number(self, flow: Flow, printed: Printed) -> int:

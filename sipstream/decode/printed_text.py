@@ -12,7 +12,7 @@ from collections.abc import Callable
 from sipstream.sip.startline import KNOWN, NOT_SIP, kind_of
 
 _INDENTED = re.compile(rb"(?:(?:    |\t)[^\n]*(?:\n|\Z))*")
-_FIELD = re.compile(rb"[\w\-.!%*+`'~]{1,64}[ \t]*:|[ \t]")
+FIELD = re.compile(rb"[\w\-.!%*+`'~]{1,64}[ \t]*:|[ \t]")
 """A header's first line, or its fold (RFC 3261 section 7.3.1)."""
 _CALL_ID = re.compile(rb"(?:call-id|i)[ \t]*:", re.IGNORECASE)
 _VERSION = b"SIP/2.0"
@@ -112,7 +112,7 @@ def unbroken(text: bytes, wanted: int) -> bytes | None:
     lines = text.replace(b"\r\n", b"\n").split(b"\n")
     # Lines of the body may be anything.
     blank = lines.index(b"") if b"" in lines else len(lines)
-    fields = _fields(lines[:blank], lambda line: not _FIELD.match(line))
+    fields = _fields(lines[:blank], lambda line: not FIELD.match(line))
     if all(len(field) == 1 for field in fields):
         return None
     joined = _exactly(fields + [[line] for line in lines[blank:]], wanted)
@@ -128,7 +128,7 @@ def _is_call_id_broken(text: bytes) -> bool:
     return (
         place >= 0
         and 0 <= line_end < len(text) - 1
-        and not _FIELD.match(text, line_end + 1)
+        and not FIELD.match(text, line_end + 1)
         and text[line_end + 1] not in b"\r\n"
     )
 

@@ -72,14 +72,15 @@ class FileSource:
     async def _parts(self, file: FileStore) -> AsyncGenerator[list[Batch], None]:
         """Yield the batches of each chunk read."""
         kind = sniff(file.read(0, container.MAGIC_LENGTH))
-        for part in self._unpacked(file) if kind is Kind.GZIP else self._as_it_is(file):
+        size = limits.TEXT_CHUNK if kind is Kind.TEXT else limits.CHUNK
+        for part in self._unpacked(file) if kind is Kind.GZIP else self._as_it_is(file, size):
             yield part
 
-    def _as_it_is(self, file: FileStore) -> Iterator[list[Batch]]:
+    def _as_it_is(self, file: FileStore, size: int) -> Iterator[list[Batch]]:
         """Yield the batches of a file chunk by chunk, located in the file."""
         self._store = file
         reader = self._reader(file, file)
-        for data in self._chunks(file, limits.CHUNK):
+        for data in self._chunks(file, size):
             yield reader.feed(data)
             reader.require_known(self.name)
         yield self._finish(reader, told=False)

@@ -95,7 +95,8 @@ class GrowingFile:
         """
         # What nothing comes of is left alone until it begins anew.
         is_left = self._reader.hopeless and self._resume is None
-        data: bytes = b"" if is_left else await self._file.read(limits.CHUNK)
+        size = limits.TEXT_CHUNK if self._reader.kind is Kind.TEXT else limits.CHUNK
+        data: bytes = b"" if is_left else await self._file.read(size)
         if self._rewritten(data):
             await self._begin_again()
             return []

@@ -48,8 +48,13 @@ class Clock:
     """
 
     def __init__(self, form: Form, day: date) -> None:
-        self._previous = max(-FURTHEST, min(midnight(day) - 1, FURTHEST))
+        self.previous = max(-FURTHEST, min(midnight(day) - 1, FURTHEST))
+        """The time of the packet before."""
         self._day = self._first_day = day
+        self.second = b""
+        """What is printed of the second that began at `begun` (ns): it is that of most that follow."""
+        self.begun = 0
+        self._is_epoch = form is Form.EPOCH
         self._minute = b""
         self._bases: tuple[int, ...] = ()
         self._known: dict[bytes, tuple[int, ...]] = {}
@@ -61,17 +66,34 @@ class Clock:
             Form.NONE: self._none,
         }[form]
 
+    def printed(self, second: bytes | None, fraction: bytes) -> int:
+        """Return the time of the next packet, printed as `15:54:44` or the like and digits behind a dot.
+
+        Of most packets only these digits are new: the caller may add up to 6 of them to `begun` as long
+        as `second` is printed, and then sets `previous` before it asks again.
+        """
+        if not second:
+            return self.time(None)
+        clock, _, seconds = second.rpartition(b":")
+        found = self.time((clock, seconds, fraction))
+        self.second = b""
+        if self._is_epoch or self._bases:
+            self.begun = (self._bases[0] if self._bases else 0) + int(seconds) * _SECOND
+            if 0 <= found - self.begun < _SECOND:
+                self.second = second
+        return found
+
     def time(self, stamp: Stamp | None) -> int:
         """Return the time of the next packet, of -ttt and -ttttt the ns printed (see Intervals)."""
         if stamp is not None:
             before, seconds, fraction = stamp
             within = int(fraction) * (1 if len(fraction) == 9 else 1000)
-            found = self._read(before, int(seconds) * _SECOND + within, self._previous)
+            found = self._read(before, int(seconds) * _SECOND + within, self.previous)
             if found is not None and -FURTHEST < found < FURTHEST:
-                self._previous = found
+                self.previous = found
                 return found
-        self._previous += 1
-        return self._previous
+        self.previous += 1
+        return self.previous
 
     def _epoch(self, before: bytes, within: int, previous: int) -> int:
         return within
