@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import os
 import random
+import shutil
 import signal
 import struct
+import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 from support import A, B, ethernet, ipv4, sip, tcp, udp
 
-from sipstream import parallel
+from sipstream import limits, parallel, ranges
 from sipstream.conversations import Conversations
 from sipstream.parallel import ParallelFile, Scanned
 from sipstream.pipeline import Intake
 from sipstream.session import Session
 from sipstream.sources.file import FileSource
+from sipstream.sources.pcap import PcapReader
 
 RANGE = 1 << 16
+needs_tcpdump = pytest.mark.skipif(not shutil.which("tcpdump"), reason="tcpdump isn't installed")
 
 
 @pytest.fixture(autouse=True)
@@ -27,6 +31,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files of some ranges, without the time that large ones take; two processes anywhere."""
     monkeypatch.setattr(parallel, "PARALLEL_FROM", RANGE)
     monkeypatch.setattr(parallel, "PARALLEL_RANGE", RANGE)
+    for module in (parallel, ranges, limits):
+        monkeypatch.setattr(module, "TEXT_CHUNK", RANGE // 4)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: {0, 1})
 
 
@@ -156,14 +162,16 @@ async def test_a_damaged_file_says_so(tmp_path: Path) -> None:
 async def test_a_process_that_is_killed_costs_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    scan = parallel._scan
+    find = PcapReader.find
 
-    def die(reader, file, start, stop, around):  # type: ignore[no-untyped-def]
-        if start > 5 * RANGE:
+    def die(self: PcapReader, data: bytes, around: int) -> int | None:
+        place = find(self, data, around)
+        if b"call-77" in data[:RANGE] and next(often):
             os.kill(os.getpid(), signal.SIGKILL)
-        return scan(reader, file, start, stop, around)
+        return place
 
-    monkeypatch.setattr(parallel, "_scan", die)
+    often = iter([False, False, True])
+    monkeypatch.setattr(PcapReader, "find", die)
     scanned = await ranges_read_alike(write(tmp_path / "calls.pcap", calls(2_000)))
     assert 1 < scanned <= 6
 
@@ -197,3 +205,73 @@ async def test_filters_see_what_other_processes_found(tmp_path: Path) -> None:
         await session.sources.load(path)
         [number] = session.matching()
         assert session.conversations[number].call_id == "call-7"
+
+
+# Text
+
+
+def printed(path: Path, flags: list[str]) -> Path:
+    """What tcpdump prints of a capture."""
+    text = path.with_suffix(".txt")
+    with text.open("wb") as file:
+        words = ["tcpdump", "-n", *flags, "-r", str(path)]
+        subprocess.run(words, stdout=file, stderr=subprocess.DEVNULL, check=True)
+    return text
+
+
+@needs_tcpdump
+@pytest.mark.parametrize("time", ["", "-tt", "-tttt"])
+@pytest.mark.parametrize("form", ["-v", "-A", "-X", "-xx", "-e -v"])
+async def test_text_is_read_by_several_too(tmp_path: Path, form: str, time: str) -> None:
+    flags = f"{form} {time}".split()
+    text = printed(write(tmp_path / "calls.pcap", calls(2_000)), flags)
+    assert await ranges_read_alike(text) > 3
+
+
+@needs_tcpdump
+@pytest.mark.parametrize("time", ["-t", "-ttt", "-ttttt"])
+async def test_times_that_count_from_others_are_read_in_order(tmp_path: Path, time: str) -> None:
+    text = printed(write(tmp_path / "calls.pcap", calls(1_000)), ["-v", time])
+    assert await ranges_read_alike(text) == 0
+
+
+@needs_tcpdump
+async def test_midnight_in_a_text(tmp_path: Path) -> None:
+    """Times of day behind it are of the next day, whoever reads them."""
+    frames = list(calls(2_000))
+    path = tmp_path / "night.pcap"
+    midnight = 1_700_006_400 * 10**9
+    with write(path, []).open("ab") as file:
+        for number, frame in enumerate(frames):
+            file.write(record(midnight + (number - 1_200) * 10**8, frame))
+    text = printed(path, ["-A"])
+    assert 0 < await ranges_read_alike(text) < text.stat().st_size // RANGE - 1
+
+
+@needs_tcpdump
+@pytest.mark.parametrize("form", ["-v", "-A"])
+async def test_a_forged_line_where_a_range_begins(tmp_path: Path, form: str) -> None:
+    """A message may hold lines that look like a packet's."""
+    line = "15:54:44.300000 IP 10.0.0.9.5060 > 10.0.0.8.5060: SIP: INVITE sip:9@b SIP/2.0"
+    body = "\r\n".join([line, *sip(call_id="forged").decode().split("\r\n")[:8]] * 12)
+    frames = [packet(sip(call_id=f"real-{n}", body=body)) for n in range(400)]
+    text = printed(write(tmp_path / "forged.pcap", frames), [form])
+    await ranges_read_alike(text)
+
+
+@needs_tcpdump
+async def test_words_of_tcpdump_and_of_others_between_packets(tmp_path: Path) -> None:
+    text = printed(write(tmp_path / "calls.pcap", calls(1_500)), ["-v"])
+    lines = text.read_bytes().split(b"\n")
+    for place in range(len(lines) - 40, 0, -997):
+        lines[place:place] = [b"17 packets captured", b"what is this", b"and that"]
+    text.write_bytes(b"\n".join(lines))
+    await ranges_read_alike(text)
+
+
+@needs_tcpdump
+@pytest.mark.parametrize("cut", [1, 300, RANGE])
+async def test_a_text_that_was_cut_says_so(tmp_path: Path, cut: int) -> None:
+    text = printed(write(tmp_path / "calls.pcap", calls(1_500)), ["-A"])
+    os.truncate(text, text.stat().st_size - cut)
+    await ranges_read_alike(text)

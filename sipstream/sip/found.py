@@ -76,7 +76,7 @@ class Found:
         self._seen: dict[Flow, int] = {}
         """Each flow once, with its number."""
         self._flow_numbers: array[int] | None = None
-        """In place of `_flows`, where they came from elsewhere."""
+        """Of messages that came from elsewhere: places in `_flows`."""
         self._parties: list[tuple[User, User]] = []
         self._heads: list[Datagram] = []
         """The first messages of the conversations behind those whose parties are known."""
@@ -153,7 +153,7 @@ class Found:
     def ways(self, number_of: Callable[[Flow], int]) -> Iterable[int]:
         """Return the messages' flows by number; `number_of` gives a flow's."""
         if self._flow_numbers is not None:
-            return map(list(map(number_of, self._seen)).__getitem__, self._flow_numbers)
+            return map(list(map(number_of, self._flows)).__getitem__, self._flow_numbers)
         numbers = {flow: number_of(flow) for flow in self._seen}
         return map(numbers.__getitem__, self._flows)
 
@@ -204,7 +204,7 @@ class Found:
             self.times, self.offsets, self.lengths, self.codes,
             array("I", self.conversations), array("i", self.following), list(self.ids),
             array("I", self.firsts), array("I", self.lasts), self.trails,
-            self._parties, array("I", numbers), self.out_of_order(),
+            self._parties, array("I", numbers), self.joined, self.out_of_order(),
         )  # fmt: skip
 
     @classmethod
@@ -214,9 +214,9 @@ class Found:
         (
             found.times, found.offsets, found.lengths, found.codes, found.conversations,
             found.following, ids, found.firsts, found.lasts, found.trails, found._parties,
-            found._flow_numbers, found._out_of_order,
+            found._flow_numbers, found.joined, found._out_of_order,
         ) = packed  # fmt: skip
-        found._seen = dict.fromkeys(flows, 0)
+        found._flows = flows
         found.ids = dict(zip(ids, range(len(ids)), strict=True))
         return found
 

@@ -102,11 +102,16 @@ class AnyReader:
         self._offset = offset
         self._notes = notes
         self._modified_ns = modified_ns
-        self._text = text
+        self._text_store = text
         self._live = live
         self._head = b""
         self._reader: Reader | None = None
         self._lost = False
+
+    @property
+    def text(self) -> TextReader | None:
+        """What reads the stream, where it is text."""
+        return None if isinstance(self._reader, RecordReader) else self._reader
 
     def keep(self, data: bytes) -> list[Batch]:
         """Append the next bytes to the store, which is a spool, and feed them.
@@ -195,7 +200,7 @@ class AnyReader:
             return make_reader(kind, self._store, self._offset)
         from sipstream.sources.text import TextStore
 
-        store = self._text or TextStore(self._store)
+        store = self._text_store or TextStore(self._store)
         return make_reader(
             kind, store, self._offset, modified_ns=self._modified_ns, live=self._live
         )

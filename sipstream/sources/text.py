@@ -27,6 +27,7 @@ _LATE = 10**9
 """How far (ns) a packet's time may lie after the file's: file times come from a coarser clock."""
 _BOM = b"\xef\xbb\xbf"
 """What editors put before text."""
+_HALF_DAY = 12 * 3600 * 10**9
 _HEADLINE_REACH = 4096
 """Bytes before a message in which its packet's line is looked for."""
 _INDENTED = b"\n\t"
@@ -72,7 +73,7 @@ class TextReader:
         live: bool = False,
     ) -> None:
         self.notes: list[str] = []
-        self._store = store
+        self.store = store
         self._live = live
         self._modified_ns = modified_ns
         # Each line is found by the line end before it: the first one gets one that isn't there.
@@ -88,12 +89,62 @@ class TextReader:
         self._usual: list[Usual | None] = []
         self._pending_time = 0
         self._flushed = False
-        self._strange = 0
+        self.strange = 0
         """Lines that stand in no packet."""
+        self._given_time = 0
         self._pattern: Pattern[bytes] | None = None
-        self._clock = Clock(Form.NONE, _EPOCH)
+        self._form, self._day = Form.NONE, _EPOCH
+        self._clock = Clock(self._form, self._day)
         self._intervals: Intervals | None = None
         self._held: list[Batch] = []
+
+    # For several readers of one text
+
+    @property
+    def position(self) -> int:
+        """The place in the store of the packet that may still grow, or that is to come next."""
+        return self._base + (self._pending if self._pending >= 0 else 1)
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether each stamp so far has told its packet's time by itself."""
+        return self._clock.is_plain
+
+    @property
+    def is_divisible(self) -> bool:
+        """Whether packets behind `position` tell their times without those before them."""
+        tells = self._form in (Form.CLOCK, Form.DATE, Form.EPOCH)
+        return tells and self.is_plain and (self._pending >= 0 or len(self._buffer) == 1)
+
+    def find(self, data: bytes) -> int | None:
+        """Return where in bytes out of the middle, behind the first one, a packet seems to begin.
+
+        None where none does. A message may hold what looks like it: who relies on this has to see that
+        the packets before it lead there.
+        """
+        assert self._pattern is not None
+        match = self._pattern.search(data)
+        if match is None or match[lines.STAMP] is None:
+            return None
+        return match.start() + 1
+
+    def at(self, position: int) -> TextReader:
+        """Return a reader of the same text for the packets from `position` on, where one begins."""
+        reader = TextReader(self.store, position)
+        reader._pattern, reader._form, reader._day = self._pattern, self._form, self._day
+        reader._clock = Clock(self._form, self._day)
+        return reader
+
+    def passes(self, position: int, time: int) -> None:
+        """Go on at `position`; what lies before was read elsewhere, its last packet of that time (ns)."""
+        self._buffer, self._base, self._scanned, self._pending = b"\n", position - 1, 0, -1
+        self._clock.previous = self._given_time = time
+
+    def follows(self, time: int) -> bool:
+        """Tell whether a packet of that time (ns), taken for one of the first day, comes next."""
+        return self._form is not Form.CLOCK or time >= self._given_time - _HALF_DAY
+
+    # Reading
 
     def feed(self, data: bytes) -> list[Batch]:
         """Take the next bytes, return the packets that are whole: another one follows them."""
@@ -148,8 +199,8 @@ class TextReader:
                     )
             batches += self._settled([])
         self._note_orphans(len(self._buffer))
-        if self._strange and self._pattern is not None:
-            self.notes.append(f"{self._strange} lines belong to no packet and are passed over")
+        if self.strange and self._pattern is not None:
+            self.notes.append(f"{self.strange} lines belong to no packet and are passed over")
         return batches
 
     def _scan(self, limit: int) -> None:
@@ -236,7 +287,7 @@ class TextReader:
         for match in lines.NO_PACKET.finditer(self._buffer, start, limit + lines.REACH):
             if match.start() >= limit:
                 break
-            self._strange += 1
+            self.strange += 1
 
     def _recognise(self, first: Match[bytes]) -> None:
         """Take the first packet's line for how all of them are stamped."""
@@ -252,7 +303,7 @@ class TextReader:
         numbered = groups["numbered"] is not None or groups["unstampednumbered"] is not None
         self._pattern = lines.lines(form, numbered)
         day = self._first_day(form, first)
-        self._clock = Clock(form, day)
+        self._form, self._day, self._clock = form, day, Clock(form, day)
         if form is Form.INTERVAL:
             self._intervals = Intervals(day)
             self.notes.append(f"its times count from the first packet, taken as {day} 00:00")
@@ -320,9 +371,10 @@ class TextReader:
         records, usual = self._records, self._usual
         batches = []
         if records:
+            self._given_time = records[-1][0]
             for at in range(0, len(records), BATCH_PACKETS):
                 batch = Batch(
-                    self._store,
+                    self.store,
                     self._base,
                     self._buffer,
                     Linktype.TCPDUMP_TEXT,

@@ -58,6 +58,8 @@ class Clock:
         self._minute = b""
         self._bases: tuple[int, ...] = ()
         self._known: dict[bytes, tuple[int, ...]] = {}
+        self._twice = False
+        """A time of day came that the day had twice, or never: clocks were put back, or forward."""
         self._read: Callable[[bytes, int, int], int | None] = {
             Form.CLOCK: self._clock,
             Form.DATE: self._date,
@@ -143,7 +145,13 @@ class Clock:
             if len(self._known) >= _MINUTES:
                 self._known.clear()
             bases = self._known[key] = _local(day, int(clock[:2]), int(clock[3:5]))
+            self._twice |= len(bases) != 1
         return bases
+
+    @property
+    def is_plain(self) -> bool:
+        """So far each stamp has told its time by itself, the first day being known."""
+        return self._day == self._first_day and not self._twice
 
 
 def _day(text: str) -> date:
