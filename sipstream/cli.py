@@ -33,6 +33,8 @@ _LONGEST_LINE = 1 << 20
 """Bytes of one command on standard input."""
 _PATIENCE = 1.0
 """Seconds that what is still to be written has at the end: a terminal may have stopped reading."""
+_LOAD_PATIENCE = 1.0
+"""Seconds that a load is waited for where there is a prompt to be used meanwhile."""
 _WIDTH = 80
 """Columns of a terminal that doesn't tell."""
 _WELCOME = (
@@ -99,6 +101,7 @@ async def _main(options: Options, opened: Opened) -> int:
             session.sources.write = options.write
             session.sources.opened = opened
             console = Console(session, out)
+            console.patience = _LOAD_PATIENCE if _has_shell(options) else None
             asyncio.get_running_loop().set_exception_handler(session.faults.in_loop)
             if errors.isatty():
                 console.width = _terminal_width

@@ -13,6 +13,12 @@ class Loaded:
     messages: int
     interrupted: bool = False
 
+    @property
+    def words(self) -> str:
+        """What is said of it."""
+        more = " (stopped, more is in the file)" if self.interrupted else ""
+        return f"{self.conversations} conversations ({self.messages} SIP messages) extracted{more}"
+
 
 @dataclass(frozen=True, slots=True)
 class Progress:

@@ -19,6 +19,7 @@ from sipstream.decode.keylog import Secrets
 from sipstream.errors import CommandError, SourceError
 from sipstream.escape import brief, escape
 from sipstream.figures import CaptureStatus, Loaded, Progress
+from sipstream.loading import Load
 from sipstream.notices import Notices
 from sipstream.opening import Opened
 from sipstream.parallel import ParallelFile
@@ -74,7 +75,7 @@ class Sources:
         self._clock = clock
         self._running: dict[Source, _Running] = {}
         self._tasks = asyncio.TaskGroup()
-        self._stop_load: asyncio.Event | None = None
+        self._loads: list[Load] = []
         self._interface = ""
         """What was captured last."""
         self._written: PcapSpool | None = None
@@ -92,6 +93,9 @@ class Sources:
         captures = self.captures
         for running in self._running.values():
             running.task.cancel()
+        for load in self._loads:
+            if load.task is not None:
+                load.task.cancel()
         await self._tasks.__aexit__(kind, error, trace)
         for source in captures:
             self.notices.ended(source)
@@ -112,46 +116,92 @@ class Sources:
         """Put what comes from now on into other conversations (`clear`)."""
         for running in self._running.values():
             running.intake.regroup(conversations)
+        for load in self._loads:
+            load.intake.regroup(conversations)
 
-    async def load(self, path: Path, progress: Callable[[Progress], None] | None = None) -> Loaded:
+    async def load(
+        self,
+        path: Path,
+        progress: Callable[[Progress], None] | None = None,
+        patience: float | None = None,
+    ) -> Loaded | None:
         """Add a file's messages; `interrupt` ends it early.
+
+        Returns None when that takes longer than `patience` seconds: it goes on, and what came of it is
+        said in the end.
 
         Raises:
             SourceError: the file can't be read, or holds nothing that could be loaded.
         """
         reading = self.opened.readings.pop(str(path), None)
         source = ParallelFile(path, self.opened.take(path), reading)
-        intake = self._intake(source)
-        begun = self._clock()
-        self._stop_load = asyncio.Event()
+        load = Load(self._intake(source), progress, self._clock())
+        self._loads.append(load)
+        task = load.task = self._tasks.create_task(self._load(load), name=source.name)
+        try:
+            await asyncio.wait([task], timeout=patience)
+        except asyncio.CancelledError:
+            task.cancel()
+            raise
+        if not task.done():
+            load.waited_for = False
+            task.add_done_callback(lambda _: self._tell_loaded(load))
+            return None
+        if load.error is not None:
+            raise load.error
+        return load.came
+
+    async def _load(self, load: Load) -> None:
+        """Load a file; what is wrong with it is kept, for it must end nothing else."""
+        source = load.intake.source
 
         async def between() -> None:
-            if progress is not None:
-                done, total = source.progress()
-                progress(Progress(done, total, source.tally.messages, self._clock() - begun))
+            load.show_progress(self._clock())
             await self._shown()
 
         try:
             stopped = await pipeline.run(
-                intake, self._publish, stop=self._stop_load, between=between
+                load.intake, self._publish, stop=load.stop, between=between
             )
-        except SourceError:
+            load.came = Loaded(load.intake.opened, source.tally.messages, stopped)
+        except SourceError as error:
+            load.error = error
             if not source.tally.packets:
                 self.all.remove(source)
-            raise
         except Exception as error:
-            raise SourceError(self.notices.fault(source, error)) from error
+            load.error = SourceError(self.notices.fault(source, error))
         finally:
-            self._stop_load = None
+            self._loads.remove(load)
             self.notices.pass_on(source)
-        return Loaded(intake.opened, source.tally.messages, stopped)
 
-    def interrupt(self) -> bool:
-        """End the load that runs, keeping what came in; return whether one did."""
-        if self._stop_load is None:
-            return False
-        self._stop_load.set()
-        return True
+    def _tell_loaded(self, load: Load) -> None:
+        """Say what came of a load that nobody waits for."""
+        if load.error is not None:
+            self.failed = True
+            self.notices.complain(str(load.error))
+        elif load.came is not None:
+            self.notices.tell(f"{escape(load.intake.source.name)}: {load.came.words}")
+
+    @property
+    def loading(self) -> list[str]:
+        """The files that are being loaded, each with how far."""
+        return [load.how_far for load in self._loads]
+
+    def interrupt(self, *, waited_for: bool = True) -> bool:
+        """End the loads that somebody waits for, or the others; return whether any ran.
+
+        What came in stays.
+        """
+        ending = [load for load in self._loads if load.waited_for == waited_for]
+        for load in ending:
+            load.stop.set()
+        return bool(ending)
+
+    async def wait_loaded(self) -> None:
+        """Wait until no file is being loaded."""
+        tasks = [load.task for load in self._loads if load.task is not None]
+        if tasks:
+            await asyncio.wait(tasks)
 
     def keylog(self, path: Path) -> int:
         """Read the secrets of TLS connections from a key log, now and as it grows; return how many.

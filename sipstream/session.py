@@ -219,7 +219,7 @@ class Session:
             rate = (received - before) / (now - then)
             self._sample = (now, received, rate)
         return Status(
-            sources=[source.name for source in self.sources.running],
+            sources=[*self.sources.loading, *(one.name for one in self.sources.running)],
             rate=rate,
             messages=self.conversations.message_count,
             conversations=len(self.conversations),

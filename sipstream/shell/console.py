@@ -41,6 +41,8 @@ class Console:
         self.chosen_name = ""
         self.in_shell = False
         """Commands are asked for on a terminal."""
+        self.patience: float | None = None
+        """Seconds that a load is waited for before it goes on beside the prompt; None: till its end."""
         self.finished = False
         """`exit` was typed in the general context."""
         self.width: Callable[[], int] | None = None

@@ -110,7 +110,9 @@ class Prompt:
                     raise
                 continue
             # What was pasted may hold several lines.
-            for one in line.split("\n"):
+            for place, one in enumerate(line.split("\n")):
+                if place:
+                    await console.session.sources.wait_loaded()
                 if not console.finished:
                     await self._execute(one)
 
@@ -163,9 +165,11 @@ class Prompt:
             self._running.cancel()
 
     async def _interrupt_idle(self) -> None:
-        """Ctrl-C on an empty line: follows end first, then, asked twice, captures."""
+        """Ctrl-C on an empty line: loads end first, then follows, then, asked twice, captures."""
         console = self._console
         session = console.session
+        if session.sources.interrupt(waited_for=False):
+            return
         if session.follows:
             ended = len(session.unfollow())
             goes_on = "; the capture goes on" if session.sources.captures else ""

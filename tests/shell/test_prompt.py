@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pexpect
 import pytest
-from benchmarks.generate import write_pcap
+from benchmarks.generate import write_tcp
 from support import CAPTURES
 from terminal import Terminal
 
@@ -138,8 +138,8 @@ def test_a_tail_and_two_follows_above_the_prompt(start: Start, tmp_path: Path) -
 
 
 def test_a_large_load_is_stopped_and_keeps_what_came_in(start: Start, tmp_path: Path) -> None:
-    path = tmp_path / "large.pcap"
-    write_pcap(path, 400_000)
+    # Over TCP, which one process reads in its order: it takes some seconds.
+    write_tcp(tmp_path / "large.pcap", 150_000)
     terminal = start(rows=40)
     terminal.at_prompt()
     terminal.type("load large.pcap\r")
@@ -148,6 +148,20 @@ def test_a_large_load_is_stopped_and_keeps_what_came_in(start: Start, tmp_path: 
     terminal.until(r"conversations \(\d+ SIP messages\) extracted \(stopped")
     terminal.command("show conversations sorted")
     terminal.until(r"^\[\d+\] .*: INVITE \d+->\d+$")
+
+
+def test_a_large_load_leaves_the_prompt_to_its_user(start: Start, tmp_path: Path) -> None:
+    write_tcp(tmp_path / "large.pcap", 250_000)
+    terminal = start(rows=40)
+    terminal.at_prompt()
+    terminal.type("load large.pcap\r")
+    terminal.until("it goes on, see the bottom line; Ctrl-C on an empty line stops it")
+    terminal.until(r"large.pcap \d+%")
+    terminal.command("show conversation 0")
+    terminal.until(r"^\[6\] .* 200 OK ")
+    terminal.until(r"large.pcap: \d+ conversations \(\d+ SIP messages\) extracted")
+    shown = "\n".join(terminal.lines())
+    assert shown.index("[6] ") < shown.index("extracted")
 
 
 def test_history_is_private_and_keeps_no_line_that_begins_with_a_blank(
@@ -244,7 +258,7 @@ def test_ctrl_c_ends_a_one_shot_that_loaded_a_file(
 ) -> None:
     files = [TIMEOUT]
     if not arguments:
-        write_pcap(tmp_path / "large.pcap", 400_000)
+        write_tcp(tmp_path / "large.pcap", 150_000)
         files += ["large.pcap"]
     terminal = start(*files, *arguments, "--follow", "dstnum 5660066")
     terminal.until("isn't there yet|Processing file large")
@@ -254,7 +268,7 @@ def test_ctrl_c_ends_a_one_shot_that_loaded_a_file(
 
 
 def test_ctrl_c_ends_commands_given_with_a_large_file(start: Start, tmp_path: Path) -> None:
-    write_pcap(tmp_path / "large.pcap", 400_000)
+    write_tcp(tmp_path / "large.pcap", 150_000)
     terminal = start("large.pcap", "-c", "show filter")
     terminal.until("Processing file large")
     terminal.pump(0.3)

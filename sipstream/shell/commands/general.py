@@ -16,10 +16,7 @@ from sipstream.shell.registry import CONVERSATION, FILTER, GENERAL, command
 
 def say_loaded(console: Console, loaded: Loaded) -> None:
     """Write the line that ends a load or a capture."""
-    more = " (stopped, more is in the file)" if loaded.interrupted else ""
-    console.out.line(
-        f"{loaded.conversations} conversations ({loaded.messages} SIP messages) extracted{more}"
-    )
+    console.out.line(loaded.words)
 
 
 @command("load {file}")
@@ -28,7 +25,7 @@ async def load(console: Console, file: Annotated[Path, FilePath]) -> None:
 
     A pcap or pcapng, a .gz of these, or what tcpdump printed with -v, -A or -X; told by its
     content. What is loaded already stays; messages that are there already are left out.
-    Ctrl-C stops the load and keeps what came in.
+    Ctrl-C stops the load and keeps what came in. A load of over a second leaves the prompt to you.
 
     Examples:
 
@@ -37,9 +34,12 @@ async def load(console: Console, file: Annotated[Path, FilePath]) -> None:
     45 conversations (354 SIP messages) extracted
     """
     console.out.line(f"Processing file {escape(str(file))}...")
-    loaded = await console.session.sources.load(file, console.show_progress)
+    loaded = await console.session.sources.load(file, console.show_progress, console.patience)
     console.end_progress()
-    say_loaded(console, loaded)
+    if loaded is None:
+        console.out.line("it goes on, see the bottom line; Ctrl-C on an empty line stops it")
+    else:
+        say_loaded(console, loaded)
 
 
 @command("tail {file} [from start|from now]")

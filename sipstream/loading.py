@@ -1,0 +1,39 @@
+"""A file on its way in: how far it is, who waits for it, and what came of it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sipstream.errors import SourceError
+from sipstream.figures import Loaded, Progress
+from sipstream.pipeline import Intake
+
+
+@dataclass(slots=True, eq=False)
+class Load:
+    """A file that is being loaded; `begun` is the time in the clock's seconds."""
+
+    intake: Intake
+    show: Callable[[Progress], None] | None
+    begun: float
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    """Ends it early, with what came in kept."""
+    waited_for: bool = True
+    came: Loaded | None = None
+    error: SourceError | None = None
+    task: asyncio.Task[None] | None = None
+
+    @property
+    def how_far(self) -> str:
+        """The file's name and how much of it was read."""
+        done, total = self.intake.source.progress() or (0, 0)
+        return f"{self.intake.source.name} {done * 100 // max(total, 1)}%"
+
+    def show_progress(self, now: float) -> None:
+        """Show how far it is to who waits."""
+        if self.show is not None and self.waited_for:
+            source = self.intake.source
+            done, total = source.progress() or (0, 0)
+            self.show(Progress(done, total, source.tally.messages, now - self.begun))
