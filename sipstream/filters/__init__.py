@@ -19,6 +19,7 @@ from sipstream.filters.grammar import (
     Suggestion,
     join,
     parse,
+    prepare,
     suggest,
     text_of,
 )
@@ -41,6 +42,7 @@ __all__ = [
     "Suggestion",
     "Unfinished",
     "normal_number",
+    "prepare",
     "quote",
     "suggest",
     "unfinished",

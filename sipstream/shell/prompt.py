@@ -20,7 +20,7 @@ from prompt_toolkit.input import Input
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.styles import DynamicStyle, Style
 
-from sipstream import config
+from sipstream import config, filters
 from sipstream.errors import CommandError
 from sipstream.escape import shield
 from sipstream.limits import FOLLOW_BATCH_SECONDS, OUTPUT_QUEUE
@@ -91,7 +91,10 @@ class Prompt:
     async def run(self) -> None:
         """Ask and run until the console is finished or the terminal is gone."""
         console = self._console
-        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self._interrupt_command)
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGINT, self._interrupt_command)
+        # In a thread: the first filter would hold the loop while its grammar is read.
+        loop.run_in_executor(None, filters.prepare)
         while not console.finished:
             try:
                 line = await self._prompt.prompt_async(
