@@ -19,7 +19,7 @@ from sipstream.decode.endpoints import Endpoints
 from sipstream.errors import CommandError
 from sipstream.faults import Faults
 from sipstream.figures import Status
-from sipstream.filters import Filter, FilterSet
+from sipstream.filters import Filter, FilterSet, Node
 from sipstream.follow import Follow
 from sipstream.limits import MEMORY
 from sipstream.matches import Matches
@@ -32,7 +32,7 @@ Deliver = Callable[[Follow, list[Message]], None]
 _PIECE = 4096
 """Conversations listed together, in well under a millisecond."""
 _RECENT = 8
-"""Expressions remembered: each has some bytes for every conversation."""
+"""Filters remembered: each has some bytes for every conversation."""
 
 
 class Listed(NamedTuple):
@@ -56,7 +56,9 @@ class Session:
     ) -> None:
         self._memory = memory
         self.conversations = self._no_conversations(Endpoints())
-        self.filters = FilterSet()
+        self._recent: OrderedDict[Node, Filter] = OrderedDict()
+        """The filters asked about last: they know what they found in messages."""
+        self.filters = FilterSet(self._filter)
         self.follows: list[Follow] = []
         self.faults = Faults(clock)
         self.sources = Sources(lambda: self.conversations, self._publish, self._shown, clock)
@@ -68,8 +70,6 @@ class Session:
         self._matches = Matches(self.filters.judge)
         self._judging: list[Matches] = []
         """What filters have found so far that go through all conversations."""
-        self._recent: OrderedDict[str, Filter] = OrderedDict()
-        """The expressions asked about last: they know what they found in messages."""
         self._sample = (clock(), 0, 0.0)
         self._told_given_up = False
 
@@ -167,7 +167,7 @@ class Session:
         Raises:
             FilterError: the text can't be understood.
         """
-        matches = Matches(self._parsed(text).judge)
+        matches = Matches(self._filter(Filter.parse(text).node).judge)
         await self._judge_all(matches)
         return matches
 
@@ -181,7 +181,7 @@ class Session:
         """
         if text is None and self.filters.active:
             text = self.filters.expression()
-        judge = FilterSet().judge if text is None else self._parsed(text).judge
+        judge = FilterSet().judge if text is None else self._filter(Filter.parse(text).node).judge
         number = max((one.number for one in self.follows), default=0) + 1
         follow = Follow(number, text or "everything", judge, whole=whole, deliver=self._deliver)
         await self._judge_all(follow.matches)
@@ -231,11 +231,10 @@ class Session:
 
     # Within
 
-    def _parsed(self, text: str) -> Filter:
-        """Return the filter of an expression, with what it found in messages when asked before."""
-        wanted = Filter.parse(text)
-        wanted = self._recent.pop(str(wanted), wanted)
-        self._recent[str(wanted)] = wanted
+    def _filter(self, node: Node) -> Filter:
+        """Return the filter of a node, with what it found in messages when asked before."""
+        wanted = self._recent.pop(node, None) or Filter(node)
+        self._recent[node] = wanted
         if len(self._recent) > _RECENT:
             self._recent.popitem(last=False)
         return wanted

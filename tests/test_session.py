@@ -8,13 +8,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from support import batch, ethernet, ipv4, sip, udp
+from support import MemoryStore, batch, ethernet, ipv4, sip, udp
 
 import sipstream
 from sipstream import pipeline
 from sipstream.conversations import Conversations
 from sipstream.errors import CommandError, SourceError
 from sipstream.figures import Progress
+from sipstream.filters import FilterSet
 from sipstream.follow import Follow
 from sipstream.packets import Batch, Tally
 from sipstream.session import Session
@@ -343,3 +344,32 @@ async def test_a_slow_way_of_packets_leaves_the_loop_its_turn(
     assert sizes[0] > 1 == sizes[-1]
     comments = {one.call_id: one.first.comment for one in conversations if one.first.comment}
     assert comments == {f"call-{n}": f"about {n}" for n in range(0, 600, 50)}
+
+
+async def test_what_was_found_in_messages_is_known_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A filter that is taken away and comes again, or in a follow, reads nothing twice."""
+    shown = Shown()
+    async with shown.session as session:
+        await shown.feed(A1, B1, B2)
+        reads = 0
+        read = MemoryStore.read
+
+        def counted(store: MemoryStore, offset: int, length: int) -> bytes:
+            nonlocal reads
+            reads += 1
+            return read(store, offset, length)
+
+        monkeypatch.setattr(MemoryStore, "read", counted)
+        add = "header Subject nothing"
+        assert await session.change_filter(lambda filters: filters.add(add)) == 0
+        assert reads > 0
+        reads = 0
+        await session.change_filter(FilterSet.reset)
+        assert await session.change_filter(lambda filters: filters.add(add)) == 0
+        assert (await session.select(f"{add} and dstnum 111")).count == 0
+        await session.follow(add)
+        assert (await session.select(add)).count == 0
+        assert reads == 1, "the conversation that another expression asks about"
+        session.clear()
+        await shown.feed(sip(call_id="a", extra="Subject: Nothing\r\n"))
+        assert session.matching_count == 1
