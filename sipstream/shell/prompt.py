@@ -57,6 +57,8 @@ class Prompt:
 
     def __init__(self, console: Console, writer: Writer, keys: Input) -> None:
         self._console = console
+        self._out = console.out
+        """Where words go; while a command's lines are counted the console has another one."""
         self._output: ToolkitOutput = vt100(writer)
         self._above: list[str] = []
         self._size_above = 0
@@ -120,7 +122,7 @@ class Prompt:
     def print_above(self, lines: list[str]) -> None:
         """Print lines above the prompt, gathered for a moment so that a flood redraws it seldom."""
         if not self._prompt.app.is_running:
-            self._console.out.stream(lines)
+            self._out.stream(lines)
             return
         size = sum(map(len, lines))
         if self._lost_above or self._size_above + size > OUTPUT_QUEUE:
@@ -146,9 +148,9 @@ class Prompt:
     def _write_above(self) -> None:
         lines, lost = self._above, self._lost_above
         self._above, self._size_above, self._lost_above = [], 0, 0
-        self._console.out.stream(lines)
+        self._out.stream(lines)
         if lost:
-            self._console.out.line(f"{lost} lines not shown")
+            self._out.line(f"{lost} lines not shown")
 
     async def _execute(self, line: str) -> None:
         """Run a command as a task of its own, so that Ctrl-C can end it and nothing else."""
@@ -156,8 +158,8 @@ class Prompt:
         async with asyncio.TaskGroup() as tasks:
             self._running = tasks.create_task(self._console.execute(line), name=line)
         if self._running.cancelled():
-            self._console.out.interrupt()
-            self._console.out.line("interrupted")
+            self._out.interrupt()
+            self._out.line("interrupted")
         self._running = None
 
     def _interrupt_command(self) -> None:
@@ -200,7 +202,7 @@ class Prompt:
     def _recovered(self, lost: int) -> None:
         """The terminal reads again: say what was not shown, draw the prompt anew."""
         if lost:
-            self._console.out.line(f"{lost} lines not shown")
+            self._out.line(f"{lost} lines not shown")
         self._prompt.app.renderer.reset()
         self._prompt.app.invalidate()
 
