@@ -94,14 +94,12 @@ class Session:
             FilterError: the change makes no sense; the filter is as it was, as it is when this is
                 cancelled.
         """
-        filters, conversations = self.filters.copy(), self.conversations
+        filters = self.filters.copy()
         change(filters)
         matches = Matches(filters.judge)
         if filters.active:
             await self._judge_all(matches)
-        # All of them may have been forgotten meanwhile.
-        self._matches = matches if self.conversations is conversations else Matches(filters.judge)
-        self.filters = filters
+        self._matches, self.filters = matches, filters
         return self.matching_count
 
     @property
@@ -243,8 +241,13 @@ class Session:
         """Judge all conversations, in turns; those that get messages meanwhile at once."""
         self._judging.append(matches)
         pace = Pace()
+        judged = None
         try:
-            await pace.through(matches.judge_all(self.conversations, pace.due))
+            # All of them may be cleared meanwhile.
+            while judged is not self.conversations:
+                judged = self.conversations
+                matches.forget_all()
+                await pace.through(matches.judge_all(judged, pace.due))
         finally:
             self._judging.remove(matches)
 

@@ -17,6 +17,7 @@ from sipstream.errors import CommandError, SourceError
 from sipstream.figures import Progress
 from sipstream.filters import FilterSet
 from sipstream.follow import Follow
+from sipstream.matches import Matches
 from sipstream.packets import Batch, Tally
 from sipstream.session import Session
 from sipstream.views import Message
@@ -373,3 +374,36 @@ async def test_what_was_found_in_messages_is_known_again(monkeypatch: pytest.Mon
         session.clear()
         await shown.feed(sip(call_id="a", extra="Subject: Nothing\r\n"))
         assert session.matching_count == 1
+
+
+@pytest.mark.parametrize("what", ["select", "filter", "follow"])
+async def test_what_is_cleared_while_it_is_judged_is_forgotten(
+    what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sipstream.pace.TURN_SECONDS", 0)
+    shown = Shown()
+    async with shown.session as session:
+        await shown.feed(*(sip(call_id=str(n)) for n in range(2000)))
+        work: asyncio.Future[object] = asyncio.ensure_future(
+            {
+                "select": lambda: session.select("method INVITE"),
+                "filter": lambda: session.change_filter(lambda one: one.add("method INVITE")),
+                "follow": lambda: session.follow("method INVITE"),
+            }[what]()
+        )
+        for _ in range(4):
+            await asyncio.sleep(0)
+        assert not work.done()
+        session.clear()
+        await shown.feed(A1, sip("OPTIONS sip:a SIP/2.0", "b"))
+        found = await work
+        if what == "select":
+            assert isinstance(found, Matches)
+            assert (found.count, found.kept([0, 1])) == (1, bytes([1, 0]))
+        elif what == "filter":
+            assert found == session.matching_count == len(session.matching()) == 1
+        else:
+            await shown.feed(sip("SIP/2.0 200 OK", "a"), B1, begin=9 * 10**9)
+            # That of b comes late: what it had before is shown with it, what a had is not.
+            later = [("b", "OPTIONS"), ("a", 200), ("b", "INVITE")]
+            assert [(call, kind) for _, call, kind in shown.messages] == later

@@ -139,6 +139,7 @@ async def test_objects_are_counted(tmp_path: Path) -> None:
         ("show nothing | count", "unknown word nothing: "),
         ("show conversations dstnum | count", "missing argument: dstnum needs a number"),
         ("show conversations dstnum 1 || srcnum 2", "write `or` for '||'"),
+        ("show conversations srted", "unknown word srted: did you mean sorted?"),
         ("show conversations dst 5", "unknown term 'dst', did you mean"),
         ("show conversation 99 | count", "no conversation 99: the last one is 44"),
     ],
