@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import struct
+import weakref
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -407,3 +409,18 @@ async def test_what_is_cleared_while_it_is_judged_is_forgotten(
             # That of b comes late: what it had before is shown with it, what a had is not.
             later = [("b", "OPTIONS"), ("a", 200), ("b", "INVITE")]
             assert [(call, kind) for _, call, kind in shown.messages] == later
+
+
+async def test_what_is_cleared_takes_no_memory_any_more() -> None:
+    """No filter keeps what it was asked about."""
+    shown = Shown()
+    async with shown.session as session:
+        await shown.feed(A1, B1, B2)
+        text = "header Subject x or srcip 10.9.9.9 or status 3xx or srcnum 1* or callid x"
+        await session.change_filter(lambda filters: filters.add(text))
+        await session.follow(text)
+        await session.select(f"not ({text})")
+        index = weakref.ref(session.conversations.index)
+        session.clear()
+        gc.collect()
+        assert index() is None

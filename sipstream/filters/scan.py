@@ -7,6 +7,7 @@ that isn't in their bytes is in no header of theirs.
 from __future__ import annotations
 
 import re
+import weakref
 from array import array
 from collections.abc import Callable, Iterable
 from itertools import islice
@@ -67,7 +68,7 @@ class Scan:
         """When it began: the same number may be another's later."""
         self._lost: dict[int, tuple[int, int]] = {}
         """How many messages it had lost, and how many of all that ever came were tested at least."""
-        self._origin: Index | None = None
+        self._origin: weakref.ref[Index] | None = None
 
     def __call__(self, index: Index, numbers: Numbers, due: Due) -> bytes:
         """Tell of which conversations a message passes, as far as these have come in."""
@@ -101,8 +102,8 @@ class Scan:
         return bytes([following[number] == self._FOUND for number in numbers])
 
     def _make_room(self, index: Index) -> None:
-        if index is not self._origin:
-            self._origin = index
+        if self._origin is None or self._origin() is not index:
+            self._origin = weakref.ref(index)
             self._next, self._begun, self._lost = array("i"), array("I"), {}
         more = len(index.c_state) - len(self._next)
         for column in (self._next, self._begun):

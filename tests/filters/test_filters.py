@@ -182,7 +182,6 @@ def test_random_expressions_agree_with_a_naive_evaluator(data: st.DataObject, tr
         conversation.messages.append(data.draw(messages()))
 
 
-@settings(max_examples=200)
 @given(st.data(), trees)
 def test_many_at_once_are_judged_as_each_by_itself(data: st.DataObject, tree: list) -> None:
     shared = Conversations()
