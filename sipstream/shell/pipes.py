@@ -31,7 +31,8 @@ class Pipe(Output, ABC):
 
     def __init__(self, out: Output) -> None:
         # Another face of the same output: what isn't the command's answer goes the same way.
-        vars(self).update(vars(out))
+        self.writer, self.errors, self.words = out.writer, out.errors, out.words
+        self.json, self.paint, self._clock = out.json, out.paint, out._clock
         self._out = out
 
     @abstractmethod
