@@ -36,8 +36,9 @@ _RECENT = 8
 
 
 class Listed(NamedTuple):
-    """Conversations by the time of their first message."""
+    """Some of the conversations, by the time of their first message."""
 
+    conversations: Conversations
     places: array[int]
     """Their places among all that are shown."""
     numbers: array[int]
@@ -143,8 +144,9 @@ class Session:
 
     async def listed(self, selected: Matches | None = None) -> Listed:
         """Return the conversations that are shown, of these the selected ones if there are such."""
-        ordered, pace, active = self.conversations.order.numbers(), Pace(), self.filters.active
-        listed = Listed(array("I"), array("I"), self.conversations.index.batch)
+        conversations, pace, active = self.conversations, Pace(), self.filters.active
+        ordered, batch = conversations.order.numbers(), conversations.index.batch
+        listed = Listed(conversations, array("I"), array("I"), batch)
         count = 0
         for begin in range(0, len(ordered), _PIECE):
             numbers = ordered[begin : begin + _PIECE]

@@ -70,7 +70,7 @@ async def show_selected(
 
 async def _show_listed(console: Console, listed: Listed, *, in_order: bool) -> None:
     """Write a line a conversation."""
-    conversations, paint = console.session.conversations, console.out.paint
+    conversations, paint = listed.conversations, console.out.paint
     index = conversations.index
     placed: Iterable[tuple[int, int]] = zip(listed.places, listed.numbers, strict=True)
     if not in_order and console.out.shows:
