@@ -45,7 +45,6 @@ class Follow:
         self.shown = 0
         """Messages shown so far."""
         self._deliver = deliver
-        self._predicate = judge
         self.matches = Matches(judge)
         """Which conversations match."""
         self._upto = array("i")
@@ -102,7 +101,7 @@ class Follow:
     def forget_all(self) -> None:
         """All conversations were cleared."""
         self._upto = array("i")
-        self.matches = Matches(self._predicate)
+        self.matches.forget_all()
 
     def _make_room(self, conversations: Conversations) -> None:
         """Have a place for each conversation: four bytes, where a dict takes a hundred."""

@@ -71,6 +71,11 @@ class Matches:
         except IndexError:
             return bytes([number in self for number in numbers])
 
+    def forget_all(self) -> None:
+        """All conversations were cleared."""
+        self.count = 0
+        self._flags.clear()
+
     def forget(self, number: int) -> None:
         """A conversation was given up."""
         if number in self:

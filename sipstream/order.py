@@ -23,7 +23,7 @@ class Order:
         self._numbers: list[array[int]] = []
         self._times: list[array[int]] = []
         self._latest: list[int] = []
-        """The time of each part's last number."""
+        """A time that no number of the part is behind, and none of the next one before."""
 
     def __len__(self) -> int:
         return sum(map(len, self._numbers))
@@ -92,9 +92,7 @@ class Order:
             part += 1
         place = numbers.index(number, first)
         del numbers[place], times[place]
-        if times:
-            self._latest[part] = times[-1]
-        else:
+        if not times:
             del self._numbers[part], self._times[part], self._latest[part]
         self.add(number, time)
 

@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 from sipstream.index import Index
 
-_GAP = 8192
-"""Bytes between two messages that are read as well: copying them takes as long as a call does."""
+_GAP = 512
+"""Bytes between two messages that are read as well: copying and searching them takes as long as a call
+does, and headers between packets are no more."""
 _LONGEST = 1 << 20
 
 

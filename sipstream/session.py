@@ -19,7 +19,7 @@ from sipstream.decode.endpoints import Endpoints
 from sipstream.errors import CommandError
 from sipstream.faults import Faults
 from sipstream.figures import Status
-from sipstream.filters import Filter, FilterSet
+from sipstream.filters import Filter, FilterSet, Node
 from sipstream.follow import Follow
 from sipstream.limits import MEMORY
 from sipstream.matches import Matches
@@ -32,12 +32,13 @@ Deliver = Callable[[Follow, list[Message]], None]
 _PIECE = 4096
 """Conversations listed together, in well under a millisecond."""
 _RECENT = 8
-"""Expressions remembered: each has some bytes for every conversation."""
+"""Filters remembered: each has some bytes for every conversation."""
 
 
 class Listed(NamedTuple):
-    """Conversations by the time of their first message."""
+    """Some of the conversations, by the time of their first message."""
 
+    conversations: Conversations
     places: array[int]
     """Their places among all that are shown."""
     numbers: array[int]
@@ -56,7 +57,9 @@ class Session:
     ) -> None:
         self._memory = memory
         self.conversations = self._no_conversations(Endpoints())
-        self.filters = FilterSet()
+        self._recent: OrderedDict[Node, Filter] = OrderedDict()
+        """The filters asked about last: they know what they found in messages."""
+        self.filters = FilterSet(self._filter)
         self.follows: list[Follow] = []
         self.faults = Faults(clock)
         self.sources = Sources(lambda: self.conversations, self._publish, self._shown, clock)
@@ -68,8 +71,6 @@ class Session:
         self._matches = Matches(self.filters.judge)
         self._judging: list[Matches] = []
         """What filters have found so far that go through all conversations."""
-        self._recent: OrderedDict[str, Filter] = OrderedDict()
-        """The expressions asked about last: they know what they found in messages."""
         self._sample = (clock(), 0, 0.0)
         self._told_given_up = False
 
@@ -94,14 +95,12 @@ class Session:
             FilterError: the change makes no sense; the filter is as it was, as it is when this is
                 cancelled.
         """
-        filters, conversations = self.filters.copy(), self.conversations
+        filters = self.filters.copy()
         change(filters)
         matches = Matches(filters.judge)
         if filters.active:
             await self._judge_all(matches)
-        # All of them may have been forgotten meanwhile.
-        self._matches = matches if self.conversations is conversations else Matches(filters.judge)
-        self.filters = filters
+        self._matches, self.filters = matches, filters
         return self.matching_count
 
     @property
@@ -145,8 +144,9 @@ class Session:
 
     async def listed(self, selected: Matches | None = None) -> Listed:
         """Return the conversations that are shown, of these the selected ones if there are such."""
-        ordered, pace, active = self.conversations.order.numbers(), Pace(), self.filters.active
-        listed = Listed(array("I"), array("I"), self.conversations.index.batch)
+        conversations, pace, active = self.conversations, Pace(), self.filters.active
+        ordered, batch = conversations.order.numbers(), conversations.index.batch
+        listed = Listed(conversations, array("I"), array("I"), batch)
         count = 0
         for begin in range(0, len(ordered), _PIECE):
             numbers = ordered[begin : begin + _PIECE]
@@ -167,7 +167,7 @@ class Session:
         Raises:
             FilterError: the text can't be understood.
         """
-        matches = Matches(self._parsed(text).judge)
+        matches = Matches(self._filter(Filter.parse(text).node).judge)
         await self._judge_all(matches)
         return matches
 
@@ -181,7 +181,7 @@ class Session:
         """
         if text is None and self.filters.active:
             text = self.filters.expression()
-        judge = FilterSet().judge if text is None else self._parsed(text).judge
+        judge = FilterSet().judge if text is None else self._filter(Filter.parse(text).node).judge
         number = max((one.number for one in self.follows), default=0) + 1
         follow = Follow(number, text or "everything", judge, whole=whole, deliver=self._deliver)
         await self._judge_all(follow.matches)
@@ -231,11 +231,10 @@ class Session:
 
     # Within
 
-    def _parsed(self, text: str) -> Filter:
-        """Return the filter of an expression, with what it found in messages when asked before."""
-        wanted = Filter.parse(text)
-        wanted = self._recent.pop(str(wanted), wanted)
-        self._recent[str(wanted)] = wanted
+    def _filter(self, node: Node) -> Filter:
+        """Return the filter of a node, with what it found in messages when asked before."""
+        wanted = self._recent.pop(node, None) or Filter(node)
+        self._recent[node] = wanted
         if len(self._recent) > _RECENT:
             self._recent.popitem(last=False)
         return wanted
@@ -244,8 +243,13 @@ class Session:
         """Judge all conversations, in turns; those that get messages meanwhile at once."""
         self._judging.append(matches)
         pace = Pace()
+        judged = None
         try:
-            await pace.through(matches.judge_all(self.conversations, pace.due))
+            # All of them may be cleared meanwhile.
+            while judged is not self.conversations:
+                judged = self.conversations
+                matches.forget_all()
+                await pace.through(matches.judge_all(judged, pace.due))
         finally:
             self._judging.remove(matches)
 

@@ -107,11 +107,10 @@ class FakeConversation:
         message.raw = message.written(self.call_id, self.src_user, self.dst_user)
         ends = key_of_name(self.source, 5060), key_of_name(self.destination, 5060)
         place = len(self._store.messages)
+        raw = message.raw
+        row = (10**9 + message.id, Flow(*ends, "UDP", 0), raw, 0, len(raw), place * APART, 0)
         found = Found()
-        found.add(
-            10**9 + message.id, Flow(*ends, "UDP", 0), message.code,
-            self.call_id.encode("utf-8", "surrogateescape"),
-            message.raw, 0, len(message.raw), place * APART,
-        )  # fmt: skip
+        found.add(row, message.code, self.call_id.encode("utf-8", "surrogateescape"))
+        found.gather()
         self._store.messages.append(message)
         self._conversations.feed(found, self._store)

@@ -10,7 +10,7 @@ from support import Chain, batch, ethernet, ipv4, sip, udp
 from sipstream.order import Order
 
 STEPS = st.lists(
-    st.tuples(st.sampled_from(["add", "add", "add", "move", "leave out"]), st.integers(0, 12)),
+    st.tuples(st.sampled_from(["add", "add", "several", "move", "leave out"]), st.integers(0, 12)),
     max_size=60,
 )
 
@@ -24,6 +24,11 @@ def test_the_order_is_that_of_a_sorted_list(steps: list[tuple[str, int]]) -> Non
             if step == "add":
                 order.add(number, time)
                 wanted.append((time, number))
+            elif step == "several":
+                times = [time + one * (time % 4 - 1) for one in range(1 + number % 11)]
+                several = [1000 * (number + 1) + one for one in range(len(times))]
+                order.extend(several, times)
+                wanted += zip(times, several, strict=True)
             elif step == "move" and wanted:
                 before, moved = wanted.pop(time % len(wanted))
                 order.move(moved, before, time)

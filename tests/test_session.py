@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import struct
+import weakref
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from support import batch, ethernet, ipv4, sip, udp
+from support import MemoryStore, batch, ethernet, ipv4, sip, udp
 
 import sipstream
 from sipstream import pipeline
 from sipstream.conversations import Conversations
 from sipstream.errors import CommandError, SourceError
 from sipstream.figures import Progress
+from sipstream.filters import FilterSet
 from sipstream.follow import Follow
+from sipstream.matches import Matches
 from sipstream.packets import Batch, Tally
 from sipstream.session import Session
 from sipstream.views import Message
@@ -343,3 +347,80 @@ async def test_a_slow_way_of_packets_leaves_the_loop_its_turn(
     assert sizes[0] > 1 == sizes[-1]
     comments = {one.call_id: one.first.comment for one in conversations if one.first.comment}
     assert comments == {f"call-{n}": f"about {n}" for n in range(0, 600, 50)}
+
+
+async def test_what_was_found_in_messages_is_known_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A filter that is taken away and comes again, or in a follow, reads nothing twice."""
+    shown = Shown()
+    async with shown.session as session:
+        await shown.feed(A1, B1, B2)
+        reads = 0
+        read = MemoryStore.read
+
+        def counted(store: MemoryStore, offset: int, length: int) -> bytes:
+            nonlocal reads
+            reads += 1
+            return read(store, offset, length)
+
+        monkeypatch.setattr(MemoryStore, "read", counted)
+        add = "header Subject nothing"
+        assert await session.change_filter(lambda filters: filters.add(add)) == 0
+        assert reads > 0
+        reads = 0
+        await session.change_filter(FilterSet.reset)
+        assert await session.change_filter(lambda filters: filters.add(add)) == 0
+        assert (await session.select(f"{add} and dstnum 111")).count == 0
+        await session.follow(add)
+        assert (await session.select(add)).count == 0
+        assert reads == 1, "the conversation that another expression asks about"
+        session.clear()
+        await shown.feed(sip(call_id="a", extra="Subject: Nothing\r\n"))
+        assert session.matching_count == 1
+
+
+@pytest.mark.parametrize("what", ["select", "filter", "follow"])
+async def test_what_is_cleared_while_it_is_judged_is_forgotten(
+    what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sipstream.pace.TURN_SECONDS", 0)
+    shown = Shown()
+    async with shown.session as session:
+        await shown.feed(*(sip(call_id=str(n)) for n in range(2000)))
+        work: asyncio.Future[object] = asyncio.ensure_future(
+            {
+                "select": lambda: session.select("method INVITE"),
+                "filter": lambda: session.change_filter(lambda one: one.add("method INVITE")),
+                "follow": lambda: session.follow("method INVITE"),
+            }[what]()
+        )
+        for _ in range(4):
+            await asyncio.sleep(0)
+        assert not work.done()
+        session.clear()
+        await shown.feed(A1, sip("OPTIONS sip:a SIP/2.0", "b"))
+        found = await work
+        if what == "select":
+            assert isinstance(found, Matches)
+            assert (found.count, found.kept([0, 1])) == (1, bytes([1, 0]))
+        elif what == "filter":
+            assert found == session.matching_count == len(session.matching()) == 1
+        else:
+            await shown.feed(sip("SIP/2.0 200 OK", "a"), B1, begin=9 * 10**9)
+            # That of b comes late: what it had before is shown with it, what a had is not.
+            later = [("b", "OPTIONS"), ("a", 200), ("b", "INVITE")]
+            assert [(call, kind) for _, call, kind in shown.messages] == later
+
+
+async def test_what_is_cleared_takes_no_memory_any_more() -> None:
+    """No filter keeps what it was asked about."""
+    shown = Shown()
+    async with shown.session as session:
+        await shown.feed(A1, B1, B2)
+        text = "header Subject x or srcip 10.9.9.9 or status 3xx or srcnum 1* or callid x"
+        await session.change_filter(lambda filters: filters.add(text))
+        await session.follow(text)
+        await session.select(f"not ({text})")
+        index = weakref.ref(session.conversations.index)
+        session.clear()
+        gc.collect()
+        assert index() is None

@@ -6,7 +6,7 @@ from. What it learns of their messages it keeps, so that it can be asked again a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
@@ -19,6 +19,7 @@ from sipstream.filters.grammar import (
     Suggestion,
     join,
     parse,
+    prepare,
     suggest,
     text_of,
 )
@@ -38,9 +39,11 @@ __all__ = [
     "FilterError",
     "FilterSet",
     "FilterTextError",
+    "Node",
     "Suggestion",
     "Unfinished",
     "normal_number",
+    "prepare",
     "quote",
     "suggest",
     "unfinished",
@@ -73,7 +76,7 @@ class Filter:
 
     def matches(self, conversation: Conversation) -> bool:
         """Tell whether a conversation matches, as far as its messages have come in."""
-        return bool(self.judge(conversation.origin, (conversation.id,))[0])
+        return self._predicate(conversation.origin, (conversation.id,), never)[0] == 1
 
     def judge(self, index: Index, numbers: Numbers, due: Due = never) -> bytes | bytearray:
         """Tell of several conversations of an index which match: 1, or 0.
@@ -142,19 +145,21 @@ def _in_turn(predicates: list[Predicate], still_open: int) -> Predicate:
 class FilterSet:
     """The terms that the filter context holds, and the condition that joins them.
 
-    Each change is made whole or, with a FilterError, not at all.
+    Each change is made whole or, with a FilterError, not at all. `make` gives the filter of a node:
+    one that was asked before knows what it found in messages.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, make: Callable[[Node], Filter] = Filter) -> None:
         self.condition: Condition = "or"
         self.items: list[Filter] = []
         """The terms in the order they were added; one may be a whole expression."""
+        self._make = make
         self._condition_set = False
         self._judged: list[Filter] = []
 
     def copy(self) -> FilterSet:
         """Return a set of the same items; changing one leaves the other as it is."""
-        made = FilterSet()
+        made = FilterSet(self._make)
         made.condition, made._condition_set = self.condition, self._condition_set
         made.items, made._judged = list(self.items), list(self._judged)
         return made
@@ -304,7 +309,7 @@ class FilterSet:
         for condition in ("and", "or"):
             scan(_joined(condition, nodes))
         there = {item.node: item for item in self.items}
-        self.items = [there.get(node) or Filter(node) for node in nodes]
+        self.items = [there.get(node) or self._make(node) for node in nodes]
         self._judged = sorted(self.items, key=lambda item: item.scans)
 
 

@@ -1,6 +1,7 @@
 """Terms that the index answers: the values of a column, each judged once.
 
 A million messages have few ways, shapes and numbers: judging a conversation is a look-up or two.
+Nothing here keeps an index that is cleared alive.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from sipstream.filters.values import AddressSet, NumberSet
 from sipstream.sip.uri import coded_number
 
 if TYPE_CHECKING:
+    from sipstream.decode.endpoints import Endpoints
     from sipstream.index import Index
 
 _KEPT = 16_384
@@ -92,13 +94,16 @@ class Addresses:
         """Judge each way once, until its number may be another's."""
         if self._known is None or self._generation is not index.ways.generation:
             self._generation = index.ways.generation
-            self._known = _Judged(lambda way: self._is_wanted(index, way))
-        ways = map(index.m_way.__getitem__, _of(index.c_first, numbers))
-        return bytes(map(self._known.__getitem__, ways))
+            ways, endpoints = index.ways, index.endpoints
+            self._known = _Judged(lambda way: self._is_wanted(ways.ends(way), endpoints))
+        ways_of = map(index.m_way.__getitem__, _of(index.c_first, numbers))
+        return bytes(map(self._known.__getitem__, ways_of))
 
-    def _is_wanted(self, index: Index, way: int) -> bool:
-        ends = zip(self._sides, index.ways.ends(way), strict=True)
-        return any(asked and self._holds(index.endpoints.address(end)) for asked, end in ends)
+    def _is_wanted(self, ends: tuple[int, int], endpoints: Endpoints) -> bool:
+        return any(
+            asked and self._holds(endpoints.address(end))
+            for asked, end in zip(self._sides, ends, strict=True)
+        )
 
 
 class Kinds:
@@ -111,9 +116,10 @@ class Kinds:
 
     def __call__(self, index: Index, numbers: Numbers, due: Due) -> bytearray:
         """Judge each shape once; a conversation of very many kinds is looked at itself."""
-        if self._known is None or self._shapes is not index.shapes:
-            self._shapes = index.shapes
-            self._known = _Judged(lambda shape: self._judge(index, shape))
+        shapes = index.shapes
+        if self._known is None or self._shapes is not shapes:
+            self._shapes = shapes
+            self._known = _Judged(lambda shape: self._judge(shapes.by_number[shape].kinds))
         flags = bytearray(map(self._known.__getitem__, _of(index.c_shape, numbers)))
         place = flags.find(_ONE_BY_ONE)
         while place >= 0:
@@ -121,8 +127,7 @@ class Kinds:
             place = flags.find(_ONE_BY_ONE, place)
         return flags
 
-    def _judge(self, index: Index, shape: int) -> int:
-        kinds = index.shapes.by_number[shape].kinds
+    def _judge(self, kinds: frozenset[int | str] | None) -> int:
         return _ONE_BY_ONE if kinds is None else self._test(kinds)
 
 

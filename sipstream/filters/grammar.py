@@ -139,6 +139,11 @@ def _parser() -> lark.Lark:
     return lark.Lark(GRAMMAR, parser="lalr", lexer="basic", transformer=Builder())
 
 
+def prepare() -> None:
+    """Make what the first filter needs, which takes some ten milliseconds."""
+    _parser()
+
+
 def _values(term: type[Term], tokens: list[lark.Token]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_checked(term.check_value, token) for token in tokens))
 

@@ -7,8 +7,10 @@ that isn't in their bytes is in no header of theirs.
 from __future__ import annotations
 
 import re
+import weakref
 from array import array
 from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from sipstream.filters.term import Due, Numbers, Unfinished
@@ -64,9 +66,9 @@ class Scan:
         """A conversation's first message that may be untested, or _FOUND."""
         self._begun = array("I")
         """When it began: the same number may be another's later."""
-        self._left_out: dict[int, int] = {}
-        """Messages that it had lost."""
-        self._origin: Index | None = None
+        self._lost: dict[int, tuple[int, int]] = {}
+        """How many messages it had lost, and how many of all that ever came were tested at least."""
+        self._origin: weakref.ref[Index] | None = None
 
     def __call__(self, index: Index, numbers: Numbers, due: Due) -> bytes:
         """Tell of which conversations a message passes, as far as these have come in."""
@@ -93,12 +95,16 @@ class Scan:
                     if following[number] == self._FOUND:
                         break
         self._go_on(index, messages, upto)
+        if index.c_left_out:
+            for number in numbers:
+                if lost := index.c_left_out.get(number):
+                    self._lost[number] = lost, lost + index.c_count[number]
         return bytes([following[number] == self._FOUND for number in numbers])
 
     def _make_room(self, index: Index) -> None:
-        if index is not self._origin:
-            self._origin = index
-            self._next, self._begun, self._left_out = array("i"), array("I"), {}
+        if self._origin is None or self._origin() is not index:
+            self._origin = weakref.ref(index)
+            self._next, self._begun, self._lost = array("i"), array("I"), {}
         more = len(index.c_state) - len(self._next)
         for column in (self._next, self._begun):
             column.frombytes(bytes(column.itemsize * more))
@@ -108,13 +114,17 @@ class Scan:
         if self._begun[number] != index.c_begun[number]:
             self._begun[number] = index.c_begun[number]
             self._next[number] = 0
-            self._left_out.pop(number, None)
+            self._lost.pop(number, None)
         upto = self._next[number]
-        if upto > 0 and index.c_left_out.get(number, 0) != self._left_out.get(number, 0):
-            self._left_out[number] = index.c_left_out[number]
-            if upto - 1 not in index.arrived(number):
-                # What was tested last was given up: nothing leads on from it.
-                upto = self._next[number] = 0
+        if upto > 0 and number in index.c_left_out:
+            lost = index.c_left_out[number]
+            before, tested = self._lost.get(number, (0, 0))
+            if lost != before:
+                # What was tested last may be given up: nothing leads on from it. What wasn't stands
+                # at the end, behind as many as these.
+                self._lost[number] = lost, tested
+                last = islice(index.arrived(number), max(tested - lost, 1) - 1, None)
+                upto = self._next[number] = next(last) + 1 if tested > lost else 0
         return upto
 
     def _go_on(self, index: Index, messages: list[int], upto: dict[int, int]) -> None:

@@ -191,13 +191,19 @@ class Expression(Argument):
 class Selection(Expression):
     """A filter that chooses among the conversations that are shown."""
 
+    SORTED = "sorted"
+
     @classmethod
     def parse(cls, session: Session, text: str) -> str:
         """Return the filter's text.
 
         Raises:
+            CommandError: the first word is nearly `sorted`.
             FilterError: it can't be understood.
         """
+        first = text.split(maxsplit=1)[0]
+        if get_close_matches(first, [cls.SORTED], 1, 0.8):
+            raise CommandError(f"unknown word {brief(first)}: did you mean {cls.SORTED}?")
         Filter.parse(text)
         return text
 

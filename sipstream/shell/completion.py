@@ -90,20 +90,19 @@ def offers(
             for offer in islice(given, 10 * _MENU):
                 if unquoted(offer.text).startswith(unquoted(rest)) and len(found) < _MENU:
                     found.setdefault(offer.text, offer)
-    if not rest and _lists(session, line, context):
+    if not rest and pipes.shows(line) and _is_whole(session, line, context):
         for name, pipe in pipes.PIPES.items():
             found[f"| {name}"] = Offer(f"| {name}", pipe.about)
     return rest, list(found.values())
 
 
-def _lists(session: Session, line: str, context: str) -> bool:
-    """Tell whether a line is a whole `show`, behind which a pipe may stand."""
+def _is_whole(session: Session, line: str, context: str) -> bool:
+    """Tell whether a line is a command as it stands, with a blank behind it."""
     for one in (context, GENERAL):
         with suppress(SipstreamError):
-            call = read(line, one)
-            for parameter, text in call.values.values():
+            for parameter, text in read(line, one).values.values():
                 parameter.kind.parse(session, text)
-            return pipes.split(f"{line} |").pipe is not None and line[-1:].isspace()
+            return line[-1:].isspace()
     return False
 
 

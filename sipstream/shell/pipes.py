@@ -31,7 +31,8 @@ class Pipe(Output, ABC):
 
     def __init__(self, out: Output) -> None:
         # Another face of the same output: what isn't the command's answer goes the same way.
-        vars(self).update(vars(out))
+        self.writer, self.errors, self.words = out.writer, out.errors, out.words
+        self.json, self.paint, self._clock = out.json, out.paint, out._clock
         self._out = out
 
     @abstractmethod
@@ -88,13 +89,18 @@ class Piped(NamedTuple):
     """What stands behind it, None where there is none."""
 
 
+def shows(line: str) -> bool:
+    """Tell whether a line is of `show`, which may be short."""
+    first = line.split(maxsplit=1)[:1]
+    return bool(first) and len(first[0]) > 1 and _COMMAND.startswith(first[0])
+
+
 def split(line: str) -> Piped:
     """Cut a line of `show` at its first `|` that begins a word, outside of quotes.
 
     Elsewhere a `|` belongs to the command: kernel filters have it.
     """
-    first = line.split(maxsplit=1)[:1]
-    if first and len(first[0]) > 1 and _COMMAND.startswith(first[0]):
+    if shows(line):
         for mark in _MARK.finditer(line):
             if mark[1]:
                 return Piped(line[: mark.start()], line[mark.end() :].lstrip())

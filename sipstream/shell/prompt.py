@@ -20,7 +20,7 @@ from prompt_toolkit.input import Input
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
 from prompt_toolkit.styles import DynamicStyle, Style
 
-from sipstream import config
+from sipstream import config, filters
 from sipstream.errors import CommandError
 from sipstream.escape import shield
 from sipstream.limits import FOLLOW_BATCH_SECONDS, OUTPUT_QUEUE
@@ -57,6 +57,8 @@ class Prompt:
 
     def __init__(self, console: Console, writer: Writer, keys: Input) -> None:
         self._console = console
+        self._out = console.out
+        """Where words go; while a command's lines are counted the console has another one."""
         self._output: ToolkitOutput = vt100(writer)
         self._above: list[str] = []
         self._size_above = 0
@@ -91,7 +93,10 @@ class Prompt:
     async def run(self) -> None:
         """Ask and run until the console is finished or the terminal is gone."""
         console = self._console
-        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, self._interrupt_command)
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGINT, self._interrupt_command)
+        # In a thread: the first filter would hold the loop while its grammar is read.
+        loop.run_in_executor(None, filters.prepare)
         while not console.finished:
             try:
                 line = await self._prompt.prompt_async(
@@ -119,7 +124,7 @@ class Prompt:
     def print_above(self, lines: list[str]) -> None:
         """Print lines above the prompt, gathered for a moment so that a flood redraws it seldom."""
         if not self._prompt.app.is_running:
-            self._console.out.stream(lines)
+            self._out.stream(lines)
             return
         size = sum(map(len, lines))
         if self._lost_above or self._size_above + size > OUTPUT_QUEUE:
@@ -145,9 +150,9 @@ class Prompt:
     def _write_above(self) -> None:
         lines, lost = self._above, self._lost_above
         self._above, self._size_above, self._lost_above = [], 0, 0
-        self._console.out.stream(lines)
+        self._out.stream(lines)
         if lost:
-            self._console.out.line(f"{lost} lines not shown")
+            self._out.line(f"{lost} lines not shown")
 
     async def _execute(self, line: str) -> None:
         """Run a command as a task of its own, so that Ctrl-C can end it and nothing else."""
@@ -155,8 +160,8 @@ class Prompt:
         async with asyncio.TaskGroup() as tasks:
             self._running = tasks.create_task(self._console.execute(line), name=line)
         if self._running.cancelled():
-            self._console.out.interrupt()
-            self._console.out.line("interrupted")
+            self._out.interrupt()
+            self._out.line("interrupted")
         self._running = None
 
     def _interrupt_command(self) -> None:
@@ -201,7 +206,7 @@ class Prompt:
     def _recovered(self, lost: int) -> None:
         """The terminal reads again: say what was not shown, draw the prompt anew."""
         if lost:
-            self._console.out.line(f"{lost} lines not shown")
+            self._out.line(f"{lost} lines not shown")
         self._prompt.app.renderer.reset()
         self._prompt.app.invalidate()
 

@@ -10,6 +10,7 @@ from filter_fakes import FakeConversation, FakeMessage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sipstream.conversations import Conversations
 from sipstream.errors import FilterError
 from sipstream.filters import TERMS, Filter, FilterSet
 from sipstream.limits import FILTER_DEPTH
@@ -154,10 +155,13 @@ def messages(draw: Callable) -> FakeMessage:
 
 
 @st.composite
-def conversations(draw: Callable) -> FakeConversation:
+def conversations(
+    draw: Callable, call_id: str = "", among: Conversations | None = None
+) -> FakeConversation:
     return FakeConversation(
         *draw(st.lists(messages(), min_size=1, max_size=4)),
-        call_id=draw(st.sampled_from(["call-1", "call-2", "x"])),
+        call_id=call_id or draw(st.sampled_from(["call-1", "call-2", "x"])),
+        among=among,
         src_user=draw(st.sampled_from(["4151500", "+4151500", "004151500", "alice", "", "1"])),
         dst_user=draw(st.sampled_from(["5660066", "+66", "1", "bob"])),
         source=draw(st.sampled_from(["10.20.0.22", "2001:db8::1", "pbx", "11.1.1.1"])),
@@ -176,6 +180,20 @@ def test_random_expressions_agree_with_a_naive_evaluator(data: st.DataObject, tr
     for _ in range(3):
         assert given_filter.matches(conversation) is naive(tree, conversation), text
         conversation.messages.append(data.draw(messages()))
+
+
+@given(st.data(), trees)
+def test_many_at_once_are_judged_as_each_by_itself(data: st.DataObject, tree: list) -> None:
+    shared = Conversations()
+    several = [
+        data.draw(conversations(call_id=f"call-{place}", among=shared)) for place in range(5)
+    ]
+    for one in several:
+        one.arrive()
+    wanted = Filter.parse(written(tree, data.draw))
+    expected = [naive(tree, one) for one in several]
+    assert list(wanted.judge(shared.index, range(5))) == expected, str(wanted)
+    assert list(wanted.judge(shared.index, [4, 1, 3])) == [expected[place] for place in (4, 1, 3)]
 
 
 @given(st.data(), st.lists(trees, min_size=1, max_size=4), st.sampled_from(["and", "or"]))

@@ -121,24 +121,28 @@ def test_a_number_that_became_anothers() -> None:
     assert conversations.given_up > 300
 
 
-def test_a_conversation_that_lost_the_message_tested_last(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("seed", range(12))
+def test_a_conversation_that_loses_messages(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is tested goes on right, whatever became of the places of messages given up."""
     monkeypatch.setattr("sipstream.conversations.MAX_MESSAGES", 40)
     monkeypatch.setattr("sipstream.conversations.KEPT_FIRST", 3)
+    chance = random.Random(seed)
     conversations = Conversations(memory=1 << 30)
     endless = FakeConversation(call_id="endless", among=conversations)
     wanted = Filter.parse("header X yes")
-    asked = 0
-    for count in range(300):
-        if count % 23 == 0:
-            assert not wanted.matches(endless)
-            asked += 1
-        endless.messages.append(FakeMessage("OPTIONS"))
-        other = FakeMessage("INVITE", ("X", "yes"))
-        FakeConversation(other, call_id=f"other{count}", among=conversations).arrive()
-    assert asked > 10
+    found = False
+    for count in range(400):
+        if chance.random() < 0.05:
+            index = endless.origin
+            raws = [index.raw(one) for one in index.arrived(endless.id)]
+            found = found or any(b"X: yes" in raw for raw in raws)
+            assert wanted.matches(endless) is found
+        fields = [("X", "yes")] if count > 100 and chance.random() < 0.01 else []
+        endless.messages.append(FakeMessage("OPTIONS", *fields))
+        if chance.random() < 0.5:
+            other = FakeMessage("INVITE", ("X", "yes"))
+            FakeConversation(other, call_id=f"other{count}", among=conversations).arrive()
     assert endless.origin.c_left_out
-    endless.messages.append(FakeMessage("OPTIONS", ("X", "yes")))
-    assert wanted.matches(endless)
 
 
 @pytest.mark.parametrize(
@@ -208,3 +212,4 @@ def test_runs_have_the_bytes_of_each_message() -> None:
             read.append(message)
     assert sorted(read) == sorted(messages)
     assert len(found) < 200
+    assert [run.messages for run in runs(index, [19, 0])] == [[0], [19]], "what is far is left out"

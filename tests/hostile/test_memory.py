@@ -299,8 +299,9 @@ async def test_a_listing_ends_when_its_messages_go() -> None:
         next(rows)
 
 
-async def test_a_follow_begins_while_conversations_go() -> None:
+async def test_a_follow_begins_while_conversations_go(monkeypatch: pytest.MonkeyPatch) -> None:
     """Row R1: what is given up between two looks at the event loop is no fault."""
+    monkeypatch.setattr("sipstream.pace.TURN_SECONDS", 0)
     session = Session(memory=SMALL)
     async with session:
         chain = Chain()

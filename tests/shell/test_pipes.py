@@ -64,7 +64,10 @@ async def test_conversations_that_match_a_filter(shell: Shell) -> None:
     assert await shell("show conversations dstnum 1") == []
 
 
-async def test_of_those_that_the_active_filter_shows(shell: Shell) -> None:
+async def test_of_those_that_the_active_filter_shows(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sipstream.session._PIECE", 4)
     await shell.console.execute("filter")
     assert await shell("add method INVITE") != ["0 conversations"]
     shown = await shell("show conversations sorted")
@@ -77,7 +80,10 @@ async def test_of_those_that_the_active_filter_shows(shell: Shell) -> None:
     assert await shell("show conversations dstnum 5660066 | count") == ["1"]
 
 
-async def test_both_lists_have_the_same_conversations(shell: Shell) -> None:
+async def test_both_lists_have_the_same_conversations(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sipstream.shell.commands.show._SORTED", 4)
     by_time = await shell("show conversations sorted status 100-699")
     by_call_id = await shell("show conversations status 100-699")
     assert by_call_id == sorted(by_call_id)
@@ -133,6 +139,7 @@ async def test_objects_are_counted(tmp_path: Path) -> None:
         ("show nothing | count", "unknown word nothing: "),
         ("show conversations dstnum | count", "missing argument: dstnum needs a number"),
         ("show conversations dstnum 1 || srcnum 2", "write `or` for '||'"),
+        ("show conversations srted", "unknown word srted: did you mean sorted?"),
         ("show conversations dst 5", "unknown term 'dst', did you mean"),
         ("show conversation 99 | count", "no conversation 99: the last one is 44"),
     ],

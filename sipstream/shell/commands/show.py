@@ -17,7 +17,7 @@ from sipstream.shell.arguments import ConversationRef, MessageIndex, Selection
 from sipstream.shell.commands.follow import described
 from sipstream.shell.console import Console
 from sipstream.shell.registry import command
-from sipstream.views import Conversation, Message
+from sipstream.views import Conversation
 
 _Row = TypeVar("_Row")
 _SORTED = 2048
@@ -70,7 +70,7 @@ async def show_selected(
 
 async def _show_listed(console: Console, listed: Listed, *, in_order: bool) -> None:
     """Write a line a conversation."""
-    conversations, paint = console.session.conversations, console.out.paint
+    conversations, paint = listed.conversations, console.out.paint
     index = conversations.index
     placed: Iterable[tuple[int, int]] = zip(listed.places, listed.numbers, strict=True)
     if not in_order and console.out.shows:
@@ -147,13 +147,13 @@ async def show_overview(console: Console, one: Conversation, *, with_heading: bo
             yield overview.heading(one.call_id, console.out.paint)
         yield from overview.lines(one, console.out.paint)
 
-    await console.out.rows(_while_whole(one, texts()), _objects(one, one.messages))
+    await console.out.rows(_while_whole(one, texts()), _objects(one))
 
 
 async def show_messages(console: Console, one: Conversation) -> None:
     """Write all messages whole."""
     texts = message.every(one.messages, console.out.paint)
-    await console.out.rows(_while_whole(one, texts), _objects(one, one.messages))
+    await console.out.rows(_while_whole(one, texts), _objects(one))
 
 
 async def show_message(console: Console, one: Conversation, index: int) -> None:
@@ -167,12 +167,17 @@ async def show_message(console: Console, one: Conversation, index: int) -> None:
         raise CommandError(f"no message {index}: the last one is {len(messages) - 1}")
     wanted = messages[index]
     await console.out.rows(
-        iter([message.whole(wanted, console.out.paint)]), _objects(one, [wanted])
+        iter([message.whole(wanted, console.out.paint)]),
+        iter([objects.message(wanted, one.call_id)]),
     )
 
 
-def _objects(one: Conversation, messages: list[Message]) -> Iterator[dict[str, object]]:
-    return _while_whole(one, (objects.message(each, one.call_id) for each in messages))
+def _objects(one: Conversation) -> Iterator[dict[str, object]]:
+    def made() -> Iterator[dict[str, object]]:
+        # Only where objects are shown: of ten thousand messages views alone take their time.
+        yield from (objects.message(each, one.call_id) for each in one.messages)
+
+    return _while_whole(one, made())
 
 
 def _while_whole(one: Conversation, rows: Iterator[_Row]) -> Iterator[_Row]:
