@@ -178,6 +178,8 @@ class _Workers:
         self._pipes: list[Connection | None] = []
         context = multiprocessing.get_context("fork")
         count = min(len(os.sched_getaffinity(0)), WORKERS)
+        # A look for garbage would write to all that is shared with the others: what is there stays.
+        gc.freeze()
         # What a signal does here must not happen in a process that has just begun.
         before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         try:
@@ -228,11 +230,11 @@ class _Workers:
             if pipe is not None:
                 pipe.close()
         self._pipes.clear()
+        gc.unfreeze()
 
 
 def _work(scan: Scan, spans: list[tuple[int, int]], pipe: Connection) -> None:
     """Send what comes of each range in turn: what the other processes do."""
-    # A look for garbage would write to all memory shared with the process that we came from.
     gc.disable()
     signal.set_wakeup_fd(-1)
     for number in _SIGNALS:
