@@ -112,6 +112,12 @@ class Tally:
         """How many packets aren't counted yet as with messages, or by reason."""
         return self.packets - self.with_messages - self.reasons.total()
 
+    def clear(self) -> None:
+        """Begin to count anew."""
+        self.packets = self.bytes = self.messages = self.with_messages = self.drops = 0
+        for kept in (self.reasons, self.about, self.suspects):
+            kept.clear()
+
     def suspect_all(self, error: Exception, packets: int, batch: Batch) -> None:
         """Count a batch that a stage failed on, and keep what there is room for."""
         self.reasons[f"{FAULT} ({type(error).__name__})"] += packets

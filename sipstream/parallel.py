@@ -12,7 +12,7 @@ import fcntl
 import gc
 import os
 import signal
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from sipstream import ranges
 from sipstream.decode import link
-from sipstream.decode.endpoints import Plain
+from sipstream.decode.endpoints import Flow, Plain
 from sipstream.limits import CHUNK, PARALLEL_FROM, PARALLEL_RANGE, TEXT_CHUNK, WORKERS
 from sipstream.packets import Batch, Linktype, Store, Tally
 from sipstream.ranges import Range, Scan
@@ -42,12 +42,30 @@ _PIPE = 1 << 20
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGWINCH)
 
 
+class FlowTable:
+    """The flows that one process told of, by its numbers."""
+
+    def __init__(self) -> None:
+        self._told: list[Plain] = []
+        self._flows: list[Flow] = []
+
+    def tell(self, plain: list[Plain]) -> None:
+        """Add flows that have the next numbers."""
+        self._told += plain
+
+    def flows(self, made: Callable[[Plain], Flow]) -> list[Flow]:
+        """Return the flows; `made` makes one of what was told."""
+        self._flows += map(made, self._told)
+        self._told.clear()
+        return self._flows
+
+
 @dataclass(slots=True)
 class Scanned(Batch):
     """A batch that went through decode and SIP already, and its packets' accounting."""
 
     tally: Tally = field(default_factory=lambda: Tally(""))
-    flows: list[Plain] = field(default_factory=list)
+    flows: FlowTable = field(default_factory=lambda: FlowTable())
     found: Packed = ()
 
     @property
@@ -91,7 +109,7 @@ class ParallelFile(FileSource):
         for number, (_, stop) in enumerate(reading.ranges):
             came = await reading.workers.result(number)
             if came is not None and came.start == reader.position:
-                yield [_scanned(came, file, reader.linktype)]
+                yield [_scanned(came, reading.workers.table(number), file, reader.linktype)]
                 reader = reader.at(file, came.end)
             else:
                 for part in reader.read_until(stop):
@@ -115,7 +133,8 @@ class ParallelFile(FileSource):
                 break
             if came.start != text.position or not text.follows(came.first):
                 break
-            yield [_scanned(came, text.store, Linktype.TCPDUMP_TEXT)]
+            table = reading.workers.table(number)
+            yield [_scanned(came, table, text.store, Linktype.TCPDUMP_TEXT)]
             reader.packets += came.tally.packets
             text.passes(came.end, came.last)
             self._done = came.end
@@ -160,11 +179,9 @@ def begin(file: FileStore) -> Reading | None:
     return None
 
 
-def _scanned(came: Range, store: Store, linktype: int) -> Scanned:
+def _scanned(came: Range, flows: FlowTable, store: Store, linktype: int) -> Scanned:
     """Return what came of a range as the batch that the pipeline takes."""
-    return Scanned(
-        store, 0, b"", linktype, [], tally=came.tally, flows=came.flows, found=came.found
-    )
+    return Scanned(store, 0, b"", linktype, [], tally=came.tally, flows=flows, found=came.found)
 
 
 class _Workers:
@@ -176,6 +193,7 @@ class _Workers:
 
         self._processes: list[BaseProcess] = []
         self._pipes: list[Connection | None] = []
+        self._tables: list[FlowTable] = []
         context = multiprocessing.get_context("fork")
         count = min(len(os.sched_getaffinity(0)), WORKERS)
         # A look for garbage would write to all that is shared with the others: what is there stays.
@@ -188,6 +206,7 @@ class _Workers:
                 arguments = (scan, spans[number::count], theirs)
                 process = context.Process(target=_work, args=arguments, daemon=True)
                 self._pipes.append(ours)
+                self._tables.append(FlowTable())
                 with suppress(OSError):
                     fcntl.fcntl(theirs.fileno(), fcntl.F_SETPIPE_SZ, _PIPE)
                 try:
@@ -214,10 +233,16 @@ class _Workers:
                 loop.remove_reader(pipe.fileno())
         try:
             received: Range | None = pipe.recv()
-            return received
         except (EOFError, OSError):
             self._pipes[place] = None
             return None
+        if received is not None:
+            self._tables[place].tell(received.flows)
+        return received
+
+    def table(self, number: int) -> FlowTable:
+        """Return the flows that the process of a range has told of."""
+        return self._tables[number % len(self._tables)]
 
     def end(self) -> None:
         """End the processes that still run."""

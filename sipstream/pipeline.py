@@ -87,7 +87,7 @@ class Intake:
         tally.packets += part.packets
         tally.bytes += part.bytes
         tally.reasons.update(part.reasons)
-        flows = list(map(self._decoder.flows.of_plain, scanned.flows))
+        flows = scanned.flows.flows(self._decoder.flows.of_plain)
         added = self._enter(Found.unpacked(scanned.found, flows), scanned.store, scanned.tap)
         tally.with_messages += part.with_messages
         return added

@@ -8,12 +8,12 @@ it is left to who reads the file in its order.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeAlias
 
 from sipstream.decode.decoder import Decoder
-from sipstream.decode.endpoints import Endpoints, Outers, Plain
+from sipstream.decode.endpoints import Endpoints, Flow, Outers, Plain
 from sipstream.limits import CHUNK, TEXT_CHUNK
 from sipstream.packets import Batch, Tally
 from sipstream.sip import startline
@@ -24,6 +24,10 @@ from sipstream.spool import FileStore
 
 if TYPE_CHECKING:
     from sipstream.sources.text import TextReader
+
+
+_LOOK = 1 << 15
+"""Bytes in which a packet is looked for first."""
 
 
 class Range(NamedTuple):
@@ -37,6 +41,7 @@ class Range(NamedTuple):
     """The times of these (ns), of text only."""
     tally: Tally
     flows: list[Plain]
+    """Those that its process hasn't told of before: their numbers follow on."""
     found: Packed
 
 
@@ -46,27 +51,27 @@ Scan: TypeAlias = Callable[[int, int], Range | None]
 
 def of_capture(reader: PcapReader, file: FileStore) -> Scan:
     """Return what takes ranges of a pcap file; `reader` stands behind its header."""
-    around = reader.seconds(file.read(reader.position, RECORD))
+    around, stages = reader.seconds(file.read(reader.position, RECORD)), _Stages()
 
     def scan(start: int, stop: int) -> Range | None:
-        offset = reader.find(file.read(start, CHUNK), around)
+        offset = reader.find(file.read(start, _LOOK), around)
+        if offset is None:
+            # Packets may be large.
+            offset = reader.find(file.read(start, CHUNK), around)
         if offset is None:
             return None
         own = reader.at(file, start + offset)
-        stages = _Stages()
-        try:
-            stages.take(batch for part in own.read_until(stop) for batch in part)
-        except _OutOfTurnError:
+        found = stages.take(batch for part in own.read_until(stop) for batch in part)
+        if found is None or own.notes or own.position < stop:
             return None
-        if own.notes or own.position < stop:
-            return None
-        return stages.range(start + offset, own.position)
+        return stages.range(found, start + offset, own.position)
 
     return scan
 
 
 def of_text(reader: TextReader, file: FileStore) -> Scan:
     """Return what takes ranges of text; `reader` has seen its first packet."""
+    stages = _Stages()
 
     def scan(start: int, stop: int) -> Range | None:
         offset = reader.find(file.read(start - 1, CHUNK))
@@ -75,16 +80,12 @@ def of_text(reader: TextReader, file: FileStore) -> Scan:
         begin = start - 1 + offset
         own = reader.at(begin)
         packets = _TextUntil(own, file, begin, stop)
-        stages = _Stages()
-        try:
-            stages.take(packets)
-        except _OutOfTurnError:
-            return None
-        if packets.end is None or packets.first is None:
+        found = stages.take(packets)
+        if found is None or packets.end is None or packets.first is None:
             return None
         if own.notes or own.strange or not own.is_plain:
             return None
-        return stages.range(begin, packets.end, packets.first, packets.last)
+        return stages.range(found, begin, packets.end, packets.first, packets.last)
 
     return scan
 
@@ -118,25 +119,32 @@ class _TextUntil:
 
 
 class _Stages:
-    """Decode and SIP for the packets of one range."""
+    """Decode and SIP of one process, which takes range after range."""
 
     def __init__(self) -> None:
-        self._tally, self._found = Tally(""), Found()
+        self._tally = Tally("")
         self._decoder, self._scanner = _RangeDecoder(self._tally), Scanner(self._tally)
+        self._flows: dict[Flow, int] = {}
         self._methods = startline.methods_seen()
 
-    def take(self, batches: Any) -> None:
-        """Take the packets of batches."""
-        for batch in batches:
-            self._scanner.feed(self._decoder.feed(batch), self._found).settle()
-
-    def range(self, start: int, end: int, first: int = 0, last: int = 0) -> Range | None:
-        """Return what came of the packets, None where the other process can't know what it means."""
-        if self._tally.suspects or startline.methods_seen() > self._methods:
+    def take(self, batches: Iterable[Batch]) -> Found | None:
+        """Return the messages of a range's packets, None where these need others."""
+        self._tally.clear()
+        found = Found()
+        try:
+            for batch in batches:
+                self._scanner.feed(self._decoder.feed(batch), found).settle()
+        except _OutOfTurnError:
             return None
-        found = self._found
-        flows = [self._decoder.flows.plain(flow) for flow in found.flows()]
-        return Range(start, end, first, last, self._tally, flows, found.packed())
+        # What a method's number means is known in this process only.
+        strange = self._tally.suspects or startline.methods_seen() > self._methods
+        return None if strange else found
+
+    def range(self, found: Found, start: int, end: int, first: int = 0, last: int = 0) -> Range:
+        """Return what came of a range."""
+        packed, flows = found.packed(self._flows)
+        plain = [self._decoder.flows.plain(flow) for flow in flows]
+        return Range(start, end, first, last, self._tally, plain, packed)
 
 
 class _OutOfTurnError(BaseException):

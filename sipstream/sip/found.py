@@ -11,6 +11,7 @@ import re
 import sys
 from array import array
 from collections.abc import Callable, Iterable, MutableSequence, Sequence
+from itertools import count
 from operator import sub
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -73,8 +74,8 @@ class Found:
         self.new_codes: list[str] = []
         self.call_ids: list[bytes] = []
         self._flows: list[Flow] = []
-        self._seen: dict[Flow, int] = {}
-        """Each flow once, with its number."""
+        self._seen: dict[Flow, None] = {}
+        """Each flow once."""
         self._flow_numbers: array[int] | None = None
         """Of messages that came from elsewhere: places in `_flows`."""
         self._parties: list[tuple[User, User]] = []
@@ -105,7 +106,7 @@ class Found:
         self.codes.frombytes(_AS_NUMBERS("".join(self.new_codes))[0])
         self._flows += flows
         for flow in set(flows).difference(self._seen):
-            self._seen[flow] = len(self._seen)
+            self._seen[flow] = None
             flow.brings_messages = True
         if min(offsets) < 0:
             for place, offset in enumerate(offsets):
@@ -153,7 +154,8 @@ class Found:
     def ways(self, number_of: Callable[[Flow], int]) -> Iterable[int]:
         """Return the messages' flows by number; `number_of` gives a flow's."""
         if self._flow_numbers is not None:
-            return map(list(map(number_of, self._flows)).__getitem__, self._flow_numbers)
+            ways = {one: number_of(self._flows[one]) for one in set(self._flow_numbers)}
+            return map(ways.__getitem__, self._flow_numbers)
         numbers = {flow: number_of(flow) for flow in self._seen}
         return map(numbers.__getitem__, self._flows)
 
@@ -192,24 +194,22 @@ class Found:
 
     # For another process
 
-    def flows(self) -> list[Flow]:
-        """Return the messages' flows, each once, in the order that `packed` numbers them."""
-        return list(self._seen)
-
-    def packed(self) -> Packed:
-        """Return the same as plain values, with the flows by number."""
+    def packed(self, numbers: dict[Flow, int]) -> tuple[Packed, list[Flow]]:
+        """Return the same as plain values, and the flows that got a new number among `numbers`."""
         self.settle()
-        numbers = map(self._seen.__getitem__, self._flows)
-        return (
+        new = [flow for flow in self._seen if flow not in numbers]
+        numbers.update(zip(new, count(len(numbers)), strict=False))
+        packed = (
             self.times, self.offsets, self.lengths, self.codes,
             array("I", self.conversations), array("i", self.following), list(self.ids),
-            array("I", self.firsts), array("I", self.lasts), self.trails,
-            self._parties, array("I", numbers), self.joined, self.out_of_order(),
+            array("I", self.firsts), array("I", self.lasts), self.trails, self._parties,
+            array("I", map(numbers.__getitem__, self._flows)), self.joined, self.out_of_order(),
         )  # fmt: skip
+        return packed, new
 
     @classmethod
     def unpacked(cls, packed: Packed, flows: list[Flow]) -> Found:
-        """Return what was packed."""
+        """Return what was packed; `flows` are those of the numbers."""
         found = cls()
         (
             found.times, found.offsets, found.lengths, found.codes, found.conversations,

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pexpect
 import pytest
-from benchmarks.generate import write_tcp
+from benchmarks.generate import write_pcap, write_tcp
 from support import CAPTURES
 from terminal import Terminal
 
