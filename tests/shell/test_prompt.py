@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pexpect
 import pytest
-from benchmarks.generate import write_tcp
+from benchmarks.generate import write_pcap, write_tcp
 from support import CAPTURES
 from terminal import Terminal
 
@@ -274,6 +274,20 @@ def test_ctrl_c_ends_commands_given_with_a_large_file(start: Start, tmp_path: Pa
     terminal.pump(0.3)
     terminal.type("\x03")
     assert terminal.end() == 130
+
+
+def test_ctrl_c_ends_a_long_search_and_nothing_else(start: Start, tmp_path: Path) -> None:
+    write_pcap(tmp_path / "large.pcap", 100_000)
+    terminal = start("large.pcap")
+    terminal.until("100000 SIP messages", 30)
+    terms = " or ".join(f"header {name} zz" for name in ("From", "To", "Via", "Contact", "CSeq"))
+    terminal.at_prompt()
+    terminal.type(f"show conversations {terms}\r")
+    terminal.pump(0.2)
+    terminal.type("\x03")
+    terminal.until("interrupted$")
+    terminal.command("show conversations method INVITE | count")
+    terminal.until(r"^[1-9]\d*$")
 
 
 def test_ctrl_z_suspends_and_fg_goes_on(tmp_path: Path) -> None:
