@@ -126,7 +126,7 @@ class Conversations:
         if not found:
             return []
         index = self.index
-        self._make_room(len(found), len(found.ids))
+        self._make_room(len(found))
         index.batch += 1
         # First what may fail: nothing is entered then.
         known = list(map(self._ids.get, found.ids))
@@ -217,7 +217,6 @@ class Conversations:
             index.m_step, index.c_last, index.c_latest, index.c_count, index.c_shape, index.c_state,
             index.c_heard,
         )  # fmt: skip
-        put(m_step, places, found.steps(places))
         for place, number in enumerate(known):
             if number is None or place in singly:
                 continue
@@ -278,11 +277,8 @@ class Conversations:
 
     # What there is no room for
 
-    def _make_room(self, coming: int, conversations: int) -> None:
-        """Have places for so many messages and conversations more.
-
-        Others are given up once the memory is used up.
-        """
+    def _make_room(self, coming: int) -> None:
+        """Before so many messages come: give up others once the memory is used up."""
         endless = self._endless if self.memory is not None else ()
         changed = [number for number in endless if self._thin_out(number)]
         self._endless.clear()
@@ -296,7 +292,6 @@ class Conversations:
             self._tell_given_up(changed)
         if len(self._gone) * 8 > len(self._ids):
             self._release()
-        self.index.make_room(coming, conversations)
 
     def _too_much(self, coming: int) -> bool:
         """Tell whether something has to go before so many messages come.

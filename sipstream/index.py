@@ -27,8 +27,6 @@ UNUSED = len(states.NAMES)
 
 _ORDERS = 64
 """Conversations whose messages' order by time is kept."""
-_FEWEST, _MESSAGES, _CONVERSATIONS = 16, 4096, 256
-"""Places made at a time: as many as there are, within these bounds."""
 
 
 class Index:
@@ -93,41 +91,24 @@ class Index:
         places = len(self.m_time), len(self.c_state)
         return places[0] * self.message_size + places[1] * self._conversation_size
 
-    def make_room(self, messages: int, conversations: int) -> None:
-        """Make places until so many messages have one each, and so many conversations."""
-        missing = messages - len(self.free_messages)
-        if missing > 0:
-            first = len(self.m_time)
-            end = first + max(missing, min(first, _MESSAGES), _FEWEST)
-            for column in self._message_columns():
-                column.frombytes(bytes(column.itemsize * (end - first)))
-            # Behind what is free already: numbers rise in order of arrival.
-            self.free_messages = _falling(first, end) + self.free_messages
-        missing = conversations - len(self.free_conversations)
-        if missing > 0:
-            first = len(self.c_state)
-            end = first + max(missing, min(first, _CONVERSATIONS), _FEWEST)
-            for column in self._conversation_columns():
-                column.frombytes(bytes(column.itemsize * (end - first)))
-            self.c_call_id.extend([b""] * (end - first))
-            self.c_state.extend([UNUSED] * (end - first))
-            self.free_conversations = _falling(first, end) + self.free_conversations
-
     def enter(self, found: Found, store: int, tap: int) -> Sequence[int]:
         """Give messages their places, with what is known of each by itself; return the places."""
-        ways = found.ways(lambda flow: self.ways.number(flow, self.endpoints, tap))
-        places = _take(self.free_messages, len(found))
+        ways = found.ways(lambda flows: self.ways.numbers(flows, self.endpoints, tap))
+        count = len(found)
+        places = _take(self.free_messages, count, len(self.m_time))
         put(self.m_time, places, found.times)
         put(self.m_offset, places, found.offsets)
         put(self.m_length, places, found.lengths)
         put(self.m_code, places, found.codes)
         put(self.m_way, places, ways)
-        put(self.m_store, places, array("H", [store]) * len(found))
+        put(self.m_store, places, array("H", [store]) * count)
+        put(self.m_step, places, found.steps(places))
+        put(self.m_conversation, places, array("I", [0]) * count)
         return places
 
     def take_conversations(self, count: int) -> Sequence[int]:
         """Return places for new conversations."""
-        return _take(self.free_conversations, count)
+        return _take(self.free_conversations, count, len(self.c_state))
 
     def begin_anew(self, number: int) -> None:
         """Take a new conversation's messages from it, but for its place by arrival."""
@@ -258,7 +239,7 @@ class Index:
 
 
 def put(column: MutableSequence[Any], places: Sequence[int], values: Iterable[Any]) -> None:
-    """Put values into a column, each at its place."""
+    """Put values into a column, each at its place; a range of places may begin behind its end."""
     if isinstance(places, range):
         block = array(column.typecode, values) if isinstance(column, array) else values
         column[places.start : places.stop] = block
@@ -267,18 +248,13 @@ def put(column: MutableSequence[Any], places: Sequence[int], values: Iterable[An
         column[place] = value
 
 
-def _take(free: array[int], count: int) -> Sequence[int]:
-    """Take so many places, a range where they rise one by one, as those never used do."""
+def _take(free: array[int], count: int, end: int) -> Sequence[int]:
+    """Take so many free places, or where there aren't as many the next ones behind the last, `end`."""
+    if len(free) < count:
+        return range(end, end + count)
     taken = free[: -count - 1 : -1]
     del free[-count:]
-    first, last = taken[0], taken[-1]
-    if last - first == count - 1 and taken == array("I", range(first, last + 1)):
-        return range(first, last + 1)
     return taken
-
-
-def _falling(first: int, end: int) -> array[int]:
-    return array("I", range(end - 1, first - 1, -1))
 
 
 class Users:

@@ -6,6 +6,7 @@ A way is one small number in the index; a session has few ways and millions of m
 from __future__ import annotations
 
 from array import array
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -42,12 +43,20 @@ class Ways:
         """Is another one, here and elsewhere, when a number may have become another way's."""
         return self._generation
 
-    def number(self, flow: Flow, endpoints: Endpoints, tap: int) -> int:
-        """Return the number of a flow's way at a capture point."""
-        if flow.generation is not self._generation or flow.tap != tap:
-            flow.way, flow.tap, flow.generation = (
-                self._number(flow, endpoints, tap), tap, self._generation
-            )  # fmt: skip
+    def numbers(self, flows: Iterable[Flow], endpoints: Endpoints, tap: int) -> list[int]:
+        """Return the numbers of the flows' ways at a capture point."""
+        generation = self._generation
+        return [
+            flow.way
+            if flow.generation is generation and flow.tap == tap
+            else self._enter(flow, endpoints, tap)
+            for flow in flows
+        ]
+
+    def _enter(self, flow: Flow, endpoints: Endpoints, tap: int) -> int:
+        """Give a flow the number of its way, and return it."""
+        flow.way = self._number(flow, endpoints, tap)
+        flow.tap, flow.generation = tap, self._generation
         return flow.way
 
     def _number(self, flow: Flow, endpoints: Endpoints, tap: int) -> int:

@@ -151,12 +151,11 @@ class Found:
 
     # For the aggregator
 
-    def ways(self, number_of: Callable[[Flow], int]) -> Iterable[int]:
-        """Return the messages' flows by number; `number_of` gives a flow's."""
+    def ways(self, numbers_of: Callable[[Iterable[Flow]], list[int]]) -> Iterable[int]:
+        """Return the messages' flows by number; `numbers_of` gives those of flows."""
         if self._flow_numbers is not None:
-            ways = {one: number_of(self._flows[one]) for one in set(self._flow_numbers)}
-            return map(ways.__getitem__, self._flow_numbers)
-        numbers = {flow: number_of(flow) for flow in self._seen}
+            return map(numbers_of(self._flows).__getitem__, self._flow_numbers)
+        numbers = dict(zip(self._seen, numbers_of(self._seen), strict=True))
         return map(numbers.__getitem__, self._flows)
 
     def steps(self, places: Sequence[int]) -> Sequence[int]:
