@@ -14,7 +14,7 @@ TEXT_CHUNK = 1 << 18
 PARALLEL_FROM = 32 << 20
 """Bytes of a pcap file from which on several processes read it: starting them takes some 30 ms."""
 
-PARALLEL_RANGE = 2 << 20
+PARALLEL_RANGE = 4 << 20
 """Bytes of such a file that one process reads at a time: what comes of them is grouped in a few
 milliseconds."""
 
