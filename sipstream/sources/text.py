@@ -40,6 +40,11 @@ class TextStore:
     def __init__(self, inner: FileStore | Spool) -> None:
         self.inner = inner
 
+    @property
+    def begin(self) -> int:
+        """Nothing before this place is there any more."""
+        return self.inner.begin
+
     def read(self, offset: int, length: int) -> bytes:
         """Return up to `length` bytes of a message from `offset`, without the tabs of -v."""
         before = min(offset, len(_INDENTED))
