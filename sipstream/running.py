@@ -23,6 +23,7 @@ from sipstream.loading import Load
 from sipstream.notices import Notices
 from sipstream.opening import Opened
 from sipstream.parallel import ParallelFile
+from sipstream.segments import Room
 from sipstream.sources import Source
 from sipstream.spool import PcapSpool
 
@@ -48,7 +49,7 @@ class Sources:
 
     `conversations` returns those that messages go to, `publish` is called with the numbers of new
     ones, `shown` is awaited between batches of a source that can wait, so that a follow's output
-    keeps up; `clock` tells seconds.
+    keeps up; `clock` tells seconds, `room` is where spools lie.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Sources:
         publish: Callable[[list[int]], None],
         shown: Callable[[], Awaitable[None]],
         clock: Callable[[], float],
+        room: Room,
     ) -> None:
         self.all: list[Source] = []
         """Every source so far, ended ones too; each has its tally."""
@@ -64,6 +66,8 @@ class Sources:
         """A source that ran in the background ended with an error."""
         self.write: Path | None = None
         """Where live captures are kept (`--write`)."""
+        self.aged: Callable[[], Awaitable[None]] = _nothing
+        """Awaited behind a load: what is too old or too much goes before anyone looks."""
         self.opened = Opened()
         """What was opened before, with rights that are gone."""
         self.secrets = Secrets()
@@ -73,6 +77,7 @@ class Sources:
         self._publish = publish
         self._shown = shown
         self._clock = clock
+        self._room = room
         self._running: dict[Source, _Running] = {}
         self._tasks = asyncio.TaskGroup()
         self._loads: list[Load] = []
@@ -101,6 +106,7 @@ class Sources:
             self.notices.ended(source)
         if self._written is not None:
             self._written.close()
+        self._room.close()
 
     @property
     def partial(self) -> bool:
@@ -173,6 +179,7 @@ class Sources:
         finally:
             self._loads.remove(load)
             self.notices.pass_on(source)
+        await self.aged()
 
     def _tell_loaded(self, load: Load) -> None:
         """Say what came of a load that nobody waits for."""
@@ -227,7 +234,7 @@ class Sources:
             raise CommandError(f"{escape(str(path))} is watched already")
         if not is_absent(path):
             open_file(path).close()
-        self._start(TailSource(path, from_start=from_start))
+        self._start(TailSource(path, from_start=from_start, room=self._room))
 
     @property
     def tails(self) -> list[TailSource]:
@@ -270,7 +277,20 @@ class Sources:
         """Read a capture or tcpdump's text from standard input."""
         from sipstream.sources.stdin import StdinSource
 
-        return self._start(StdinSource(), tell_end=True)
+        return self._start(StdinSource(room=self._room), tell_end="ended")
+
+    def resume(self) -> Source | None:
+        """Read what an earlier run left in the folder for spools; None when there is nothing.
+
+        Raises:
+            SourceError: what lies there can't be read.
+        """
+        from sipstream.sources.resume import ResumedSource
+
+        if self._room.folder is None:
+            return None
+        source = ResumedSource(self._room, self._room.folder)
+        return None if source.is_empty else self._start(source, tell_end="resumed")
 
     def capture_start(
         self, interface: str | None = None, bpf: str | None = None, cooked: bool = False
@@ -288,7 +308,12 @@ class Sources:
         if any(source.name == interface for source in self.captures):
             raise CommandError(f"a capture on {escape(interface)} is running already")
         source = LiveSource(
-            interface, bpf=bpf, cooked=cooked, write=self._written, sockets=self.opened.sockets
+            interface,
+            bpf=bpf,
+            cooked=cooked,
+            write=self._written,
+            sockets=self.opened.sockets,
+            room=self._room,
         )
         source.open(self.write if self._written is None else None)
         self._interface = interface
@@ -356,7 +381,7 @@ class Sources:
         self.all.append(source)
         return pipeline.Intake(source, self._conversations(), self.secrets)
 
-    def _start(self, source: Source, *, tell_end: bool = False) -> Source:
+    def _start(self, source: Source, *, tell_end: str = "") -> Source:
         intake = self._intake(source)
         task = self._tasks.create_task(self._run(intake, tell_end), name=source.name)
         self._running[source] = _Running(intake, task, self._clock())
@@ -378,7 +403,7 @@ class Sources:
                     source.notes.clear()
             await asyncio.sleep(_NOTE_SECONDS)
 
-    async def _run(self, intake: pipeline.Intake, tell_end: bool) -> None:
+    async def _run(self, intake: pipeline.Intake, tell_end: str) -> None:
         source = intake.source
         try:
             # What comes live can't be made to wait; its output is dropped and counted instead.
@@ -386,7 +411,7 @@ class Sources:
             await pipeline.run(intake, self._publish, between=between)
             if tell_end:
                 count = f"{intake.opened} conversations ({source.tally.messages} SIP messages)"
-                self.notices.tell(f"{escape(source.name)} ended: {count} extracted")
+                self.notices.tell(f"{escape(source.name)} {tell_end}: {count} extracted")
         except SourceError as error:
             self.failed = True
             self.notices.complain(str(error))
@@ -396,3 +421,7 @@ class Sources:
             self.notices.complain(self.notices.fault(source, error))
         finally:
             self.notices.pass_on(source)
+
+
+async def _nothing() -> None:
+    pass

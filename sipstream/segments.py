@@ -112,7 +112,8 @@ class Room:
         if self.folder is not None and label:
             segment = self.folder.new(label)
         else:
-            fd, name = tempfile.mkstemp(prefix="sipstream-", dir=self.folder and self.folder.path)
+            folder = self.folder.path if self.folder is not None else None
+            fd, name = tempfile.mkstemp(prefix="sipstream-", dir=folder)
             Path(name).unlink()
             segment = Segment(fd)
         self._segments.append(segment)
@@ -142,6 +143,12 @@ class Room:
             self.taken -= segment.size
             segment.close(remove=remove)
 
+    def cut(self, segment: Segment, size: int) -> None:
+        """Have a segment end after so many bytes."""
+        if not segment.gone:
+            self.taken += size - segment.size
+            segment.cut(size)
+
     def close(self) -> None:
         """Let others use the folder."""
         if self.folder is not None:
@@ -169,7 +176,8 @@ class Folder:
         self._fd = self._lock = -1
         try:
             self._open()
-            self.names = sorted(name for name in os.listdir(self._fd) if _NAME.fullmatch(name))
+            with os.scandir(self._fd) as entries:
+                self.names = sorted(one.name for one in entries if _NAME.fullmatch(one.name))
             """Segments of earlier runs, the oldest first."""
         except OSError as error:
             self.close()
@@ -264,7 +272,7 @@ def usual_size() -> int:
 
 def _in_memory(folder: str) -> bool:
     """Tell whether a folder's files lie in memory (proc_pid_mountinfo(5))."""
-    device = os.stat(folder).st_dev
+    device = Path(folder).stat().st_dev
     number = f"{os.major(device)}:{os.minor(device)}"
     try:
         lines = Path("/proc/self/mountinfo").read_text("utf-8", "replace").splitlines()

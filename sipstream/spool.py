@@ -10,11 +10,11 @@ from __future__ import annotations
 import errno
 import os
 import struct
-import time
 from bisect import bisect_right
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from time import monotonic
 from typing import NamedTuple
 
 from sipstream.errors import SourceError, words
@@ -105,7 +105,7 @@ class Spool:
         *,
         room: Room | None = None,
         label: str = "",
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self.path = path
         self.lost = 0
@@ -200,8 +200,10 @@ class Spool:
         if not self._closed:
             self.flush()
             self._closed = True
-            for segment in {run.segment for run in self._runs} | {self._segment} - {None}:
+            for segment in {run.segment for run in self._runs}:
                 self._room.give_back(segment)
+            if self._segment is not None:
+                self._room.give_back(self._segment)
 
     def __del__(self) -> None:
         if hasattr(self, "_closed"):
@@ -210,17 +212,19 @@ class Spool:
     def _to_write_to(self) -> Segment | None:
         """Return the segment that is written to, a new one where it is full; None: there is none."""
         segment = self._segment
-        if self.path is None and (
-            segment is None or segment.gone or self._room.is_full(segment)
-        ):
+        if self.path is None and (segment is None or segment.gone or self._room.is_full(segment)):
             segment = None
             with suppress(OSError):
                 segment = self._room.new(self._label)
-        if segment is not None and self.head and not segment.size:
-            if not self._room.write(segment, [self.head]):
-                if self.path is None:
-                    self._room.give_back(segment, remove=True)
-                segment = None
+        if (
+            segment is not None
+            and self.head
+            and not segment.size
+            and not self._room.write(segment, [self.head])
+        ):
+            if self.path is None:
+                self._room.give_back(segment, remove=True)
+            segment = None
         self._segment = segment if self.path is None else self._segment
         return segment
 
@@ -248,7 +252,7 @@ class PcapSpool(Spool):
         *,
         room: Room | None = None,
         label: str = "",
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self.linktype = linktype
         self.head = _PCAP_NANO.pack(0xA1B23C4D, 2, 4, 0, 0, MAX_PACKET, linktype)

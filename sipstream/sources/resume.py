@@ -1,0 +1,95 @@
+"""Segments that an earlier run left in a spool's folder: read up to the last whole packet.
+
+They become the oldest part of a spool: what comes of them is kept, and goes, as what is captured now.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterator
+
+from sipstream import limits
+from sipstream.errors import SourceError
+from sipstream.escape import escape
+from sipstream.packets import Batch, Tally
+from sipstream.segments import Folder, Room, Segment, label_of
+from sipstream.sources.pcap import HEADER, MAGICS, PcapReader
+from sipstream.spool import Spool
+
+
+class ResumedSource:
+    """The packets of a room's folder, as it is now.
+
+    Raises:
+        SourceError: a segment can't be read, isn't private, or is none.
+    """
+
+    live = False
+
+    def __init__(self, room: Room, folder: Folder) -> None:
+        self.name = str(folder.path)
+        self.tally = Tally(self.name)
+        self.notes: list[str] = []
+        self._spool = Spool(room=room)
+        self._room = room
+        self._segments: list[tuple[Segment, int, str]] = []
+        """Each, where in the spool it begins, and what it was captured on."""
+        self._done = 0
+        former = [(name, _former(folder, name)) for name in folder.names]
+        for name, segment in former:
+            if segment is None:
+                folder.remove(name)
+                continue
+            self._segments.append((segment, self._spool.adopt(segment), label_of(name)))
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there was nothing to resume."""
+        return not self._segments
+
+    def progress(self) -> tuple[int, int]:
+        """Return bytes read and bytes in all."""
+        return self._done, self._spool.size()
+
+    async def batches(self) -> AsyncGenerator[Batch, None]:
+        """Yield the packets of all segments that are still there."""
+        for segment, start, tap in self._segments:
+            for part in self._read(segment, start):
+                for batch in part:
+                    batch.tap = tap
+                    yield batch
+                await asyncio.sleep(0)
+
+    def _read(self, segment: Segment, start: int) -> Iterator[list[Batch]]:
+        """Yield the packets of a segment; what new ones took the room of in between is left out."""
+        reader = PcapReader(self._spool, start)
+        position, end = start, start + segment.size
+        while position < end:
+            data = self._spool.read(position, min(limits.CHUNK, end - position))
+            if not data:
+                return
+            position += len(data)
+            self._done = position
+            yield reader.feed(data)
+        if reader.broken:
+            self.notes += [f"a segment is {note}" for note in reader.notes]
+        elif reader.position < end:
+            rest = end - reader.position
+            self.notes.append(f"the last {rest} bytes of a segment are no whole packet: cut off")
+            self._room.cut(segment, reader.position - start)
+
+
+def _former(folder: Folder, name: str) -> Segment | None:
+    """Open a segment, None where it is empty.
+
+    Raises:
+        SourceError: it can't be opened, isn't private, or is no pcap file.
+    """
+    segment = folder.former(name)
+    head = segment.read(0, HEADER)
+    if len(head) == HEADER and head.startswith(MAGICS):
+        return segment
+    segment.close()
+    if len(head) < HEADER and any(magic.startswith(head[:4]) for magic in MAGICS):
+        return None
+    raise SourceError(f"{escape(str(folder.path / name))}: is no segment of a spool")
