@@ -54,16 +54,21 @@ class _Clock:
         self._sources: dict[int, tuple[int, int, int]] = {}
         """Of each: the time of its newest packet, `now` as it makes it, when that was by our clock."""
 
-    def saw(self, source: int, packet_time: int, here: int) -> None:
-        """A source gave a packet of this time (ns since the epoch), at `here` by a clock of ours."""
-        newest, now, before = self._sources.get(source, (packet_time, self.now, here))
-        passed = packet_time - newest
-        if -CLOCK_SLACK <= passed <= 0 and source in self._sources:
-            return
+    def saw(self, source: int, times: list[int], here: int) -> None:
+        """A source gave packets of these times (ns since the epoch), at `here` by a clock of ours."""
+        newest, now, before = self._sources.get(source, (times[0], self.now, here))
+        if times[-1] - newest > self._jump:
+            # More than one jump may be: several silences, or a lot at once.
+            for one in times[:-1]:
+                now += min(max(one - newest, 0), self._jump)
+                newest = one if abs(one - newest) > CLOCK_SLACK else max(one, newest)
+        passed = times[-1] - newest
         now += min(max(passed, 0), max(self._jump, here - before))
+        if -CLOCK_SLACK <= passed < 0:
+            passed = 0
         # One that was quiet for long while others weren't doesn't begin where it ended.
         now = max(now, self.now - self._jump)
-        self._sources[source] = packet_time, now, here
+        self._sources[source] = newest + passed, now, here
         self.now = max(self.now, now)
 
 
@@ -103,12 +108,11 @@ class Ageing:
         """These messages came in."""
         if self._keep.age is None or not added:
             return
-        index = self._conversations().index
-        here = int(self._here() * 10**9)
-        self._clock.saw(index.m_store[added[-1]], index.m_time[added[-1]], here)
-        now = self._clock.now
+        index, now = self._conversations().index, self._clock.now
         if not self._marks or now - self._marks[-1][0] >= self._keep.age // _MARKS:
             self._marks.append((now, index.batch - 1))
+        times = [index.m_time[message] for message in added]
+        self._clock.saw(index.m_store[added[-1]], times, int(self._here() * 10**9))
 
     def step(self) -> bool:
         """Work for a few milliseconds; return whether there is more to do at once."""

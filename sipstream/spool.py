@@ -126,6 +126,8 @@ class Spool:
         if path is not None:
             self._segment = Segment(_create(path))
             self._room.adopt(self._segment)
+        if not label or self._room.folder is None:
+            # One with a name in a folder is made once there is something to keep.
             self._to_write_to()
 
     @property
