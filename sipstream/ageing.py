@@ -57,18 +57,18 @@ class _Clock:
     def saw(self, source: int, times: list[int], here: int) -> None:
         """A source gave packets of these times (ns since the epoch), at `here` by a clock of ours."""
         newest, now, before = self._sources.get(source, (times[0], self.now, here))
-        if times[-1] - newest > self._jump:
-            # More than one jump may be: several silences, or a lot at once.
-            for one in times[:-1]:
-                now += min(max(one - newest, 0), self._jump)
-                newest = one if abs(one - newest) > CLOCK_SLACK else max(one, newest)
-        passed = times[-1] - newest
-        now += min(max(passed, 0), max(self._jump, here - before))
-        if -CLOCK_SLACK <= passed < 0:
-            passed = 0
+        most = max(self._jump, here - before)
+        # More than one jump in a batch may be several silences, or a lot that came at once.
+        for one in times if times[-1] - newest > self._jump else times[-1:]:
+            passed = one - newest
+            if passed > 0:
+                now += min(passed, most)
+                most = self._jump
+            if passed > 0 or passed < -CLOCK_SLACK:
+                newest = one
         # One that was quiet for long while others weren't doesn't begin where it ended.
         now = max(now, self.now - self._jump)
-        self._sources[source] = newest + passed, now, here
+        self._sources[source] = newest, now, here
         self.now = max(self.now, now)
 
 
@@ -98,7 +98,7 @@ class Ageing:
         """The last batch when there was nothing but calls in progress that could go."""
         self._clock = _Clock((keep.age or 0) // _JUMP)
         self._marks: list[tuple[int, int]] = []
-        """Times of the clock, each with the number of the last batch before it."""
+        """Times of the clock, each with the number of the last batch that came by then."""
         self._swept = 0
         """The clock's time when age was looked at last."""
         self._work: Iterator[None] = iter(())
@@ -108,11 +108,14 @@ class Ageing:
         """These messages came in."""
         if self._keep.age is None or not added:
             return
-        index, now = self._conversations().index, self._clock.now
-        if not self._marks or now - self._marks[-1][0] >= self._keep.age // _MARKS:
-            self._marks.append((now, index.batch - 1))
+        index, before = self._conversations().index, self._clock.now
         times = [index.m_time[message] for message in added]
         self._clock.saw(index.m_store[added[-1]], times, int(self._here() * 10**9))
+        marks = self._marks
+        if not marks or self._clock.now - marks[-1][0] >= self._keep.age // _MARKS:
+            if marks and marks[-1][0] == before:
+                marks.pop()
+            marks.append((before, index.batch - 1))
 
     def step(self) -> bool:
         """Work for a few milliseconds; return whether there is more to do at once."""

@@ -181,7 +181,8 @@ class Folder:
             """Segments of earlier runs, the oldest first."""
         except OSError as error:
             self.close()
-            raise SourceError(f"{escape(str(path))}: {words(error)}") from error
+            what = "is a symbolic link" if path.is_symlink() else words(error)
+            raise SourceError(f"{escape(str(path))}: {what}") from error
         except SourceError:
             self.close()
             raise

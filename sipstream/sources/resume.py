@@ -32,15 +32,15 @@ class ResumedSource:
         self.notes: list[str] = []
         self._spool = Spool(room=room)
         self._room = room
-        self._segments: list[tuple[Segment, int, str]] = []
-        """Each, where in the spool it begins, and what it was captured on."""
+        self._segments: list[tuple[str, Segment, int]] = []
+        """Names, and where in the spool each begins."""
         self._done = 0
         former = [(name, _former(folder, name)) for name in folder.names]
         for name, segment in former:
             if segment is None:
                 folder.remove(name)
                 continue
-            self._segments.append((segment, self._spool.adopt(segment), label_of(name)))
+            self._segments.append((name, segment, self._spool.adopt(segment)))
 
     @property
     def is_empty(self) -> bool:
@@ -53,14 +53,14 @@ class ResumedSource:
 
     async def batches(self) -> AsyncGenerator[Batch, None]:
         """Yield the packets of all segments that are still there."""
-        for segment, start, tap in self._segments:
-            for part in self._read(segment, start):
+        for name, segment, start in self._segments:
+            for part in self._read(name, segment, start):
                 for batch in part:
-                    batch.tap = tap
+                    batch.tap = label_of(name)
                     yield batch
                 await asyncio.sleep(0)
 
-    def _read(self, segment: Segment, start: int) -> Iterator[list[Batch]]:
+    def _read(self, name: str, segment: Segment, start: int) -> Iterator[list[Batch]]:
         """Yield the packets of a segment; what new ones took the room of in between is left out."""
         reader = PcapReader(self._spool, start)
         position, end = start, start + segment.size
@@ -72,10 +72,12 @@ class ResumedSource:
             self._done = position
             yield reader.feed(data)
         if reader.broken:
-            self.notes += [f"a segment is {note}" for note in reader.notes]
+            self.notes += [f"{escape(name)}: {note}" for note in reader.notes]
         elif reader.position < end:
             rest = end - reader.position
-            self.notes.append(f"the last {rest} bytes of a segment are no whole packet: cut off")
+            self.notes.append(
+                f"the last {rest} bytes of {escape(name)} are no whole packet: cut off"
+            )
             self._room.cut(segment, reader.position - start)
 
 
