@@ -67,7 +67,7 @@ class Sources:
         self.write: Path | None = None
         """Where live captures are kept (`--write`)."""
         self.aged: Callable[[], Awaitable[None]] = _nothing
-        """Awaited behind a load: what is too old or too much goes before anyone looks."""
+        """Awaited when all has come that was waited for: what is too old or too much goes then."""
         self.opened = Opened()
         """What was opened before, with rights that are gone."""
         self.secrets = Secrets()
@@ -272,6 +272,7 @@ class Sources:
                 )
             finally:
                 caught_up.cancel()
+        await self.aged()
 
     def read_stdin(self) -> Source:
         """Read a capture or tcpdump's text from standard input."""
@@ -368,6 +369,7 @@ class Sources:
         """Wait until a source that runs in the background has ended."""
         if source in self._running:
             await asyncio.wait([self._running[source].task])
+        await self.aged()
 
     async def wait_sources(self) -> None:
         """Wait until every source that runs in the background has ended."""

@@ -181,7 +181,8 @@ class Folder:
             """Segments of earlier runs, the oldest first."""
         except OSError as error:
             self.close()
-            what = "is a symbolic link" if path.is_symlink() else words(error)
+            link = error.errno == errno.ENOTDIR and path.is_symlink()
+            what = "is a symbolic link" if link else words(error)
             raise SourceError(f"{escape(str(path))}: {what}") from error
         except SourceError:
             self.close()

@@ -89,6 +89,7 @@ class Session:
         self._told_given_up = False
         self._ageing = Ageing(lambda: self.conversations, keep or Keep(), self._room, clock)
         self._ages: asyncio.Task[None] | None = None
+        self._ages_on = True
         self._told_lost = False
         self.sources.aged = self._settle
 
@@ -334,28 +335,37 @@ class Session:
 
     async def _age(self) -> None:
         """Give up what is too old or too much, as long as the session lasts."""
-        while True:
-            try:
-                more = self._ageing.step()
-            except Exception as error:
-                more = False
-                if not self.faults.note("ageing", error):
-                    self.faults.tell("ageing ended: it failed too often")
-                    return
-            if self._ageing.lost and not self._told_lost:
-                self._told_lost = True
-                self.sources.notices.tell(
-                    f"the {(self._room.limit or 0) >> 20} MiB for spools are used up (--spool-size SIZE"
-                    " gives more): conversations go with the oldest part"
-                )
+        while self._ages_on:
+            more = self._ageing_step()
             await asyncio.sleep(0 if more else _AGEING_SECONDS)
 
     async def _settle(self) -> None:
         """Give up at once what is too old or too much."""
-        more = True
+        more = self._ages_on
         while more:
-            more = self._ageing.step()
+            more = self._ageing_step()
             await asyncio.sleep(0)
+
+    def _ageing_step(self) -> bool:
+        """Give some up, return whether there is more to do at once."""
+        try:
+            more = self._ageing.step()
+        except Exception as error:
+            more = False
+            if not self.faults.note("ageing", error):
+                self._ages_on = False
+                self.faults.tell("ageing ended: it failed too often")
+        self._tell_lost()
+        return more
+
+    def _tell_lost(self) -> None:
+        """Say, once, that conversations went with bytes of spools."""
+        if self._ageing.lost and not self._told_lost:
+            self._told_lost = True
+            self.sources.notices.tell(
+                f"the {(self._room.limit or 0) >> 20} MiB for spools are used up (--spool-size SIZE"
+                " gives more): conversations go with the oldest part"
+            )
 
     def _deliver(self, follow: Follow, messages: list[Message]) -> None:
         self.deliver(follow, messages)
