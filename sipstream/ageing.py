@@ -25,6 +25,8 @@ _TOGETHER = 64
 """Conversations given up together."""
 _MARKS = 32
 """Marks that time has while what is kept grows old: nothing stays longer than one mark too many."""
+_LOOKED_AT = 256
+"""Messages of a batch whose times are looked at, or a few more."""
 _JUMP = 8
 """A clock that jumps ahead makes everything older by one such part of what is kept, and no more."""
 
@@ -109,7 +111,8 @@ class Ageing:
         if self._keep.age is None or not added:
             return
         index, before = self._conversations().index, self._clock.now
-        times = [index.m_time[message] for message in added]
+        some = [*added[:: max(len(added) // _LOOKED_AT, 1)], added[-1]]
+        times = [index.m_time[message] for message in some]
         self._clock.saw(index.m_store[added[-1]], times, int(self._here() * 10**9))
         marks = self._marks
         if not marks or self._clock.now - marks[-1][0] >= self._keep.age // _MARKS:

@@ -296,7 +296,7 @@ class Session:
     def _publish(self, added: list[int]) -> None:
         """Tell the filter and the follows which conversations got messages."""
         self._ageing.saw(added)
-        if not self.filters.active and self._judging is None and not self.follows:
+        if not (self.filters.active or self._judging or self.follows):
             return
         column = self.conversations.index.m_conversation
         touched = list(dict.fromkeys(column[number] for number in added))
