@@ -104,7 +104,7 @@ class Ageing:
         self._swept = 0
         """The clock's time when age was looked at last."""
         self._work: Iterator[None] = iter(())
-        self._begin_anew()
+        self.forget_all()
 
     def saw(self, added: list[int]) -> None:
         """These messages came in."""
@@ -122,8 +122,6 @@ class Ageing:
 
     def step(self) -> bool:
         """Work for a few milliseconds; return whether there is more to do at once."""
-        if self._of is not self._conversations():
-            self._begin_anew()
         end = time.perf_counter() + _STEP_SECONDS
         while time.perf_counter() < end:
             try:
@@ -135,7 +133,7 @@ class Ageing:
                 self._work = work
         return True
 
-    def _begin_anew(self) -> None:
+    def forget_all(self) -> None:
         """All conversations were cleared: numbers of batches begin anew."""
         self._of = self._conversations()
         self._over = Idle(self._of.index, 0)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -19,7 +18,7 @@ from sipstream.decode.keylog import Secrets
 from sipstream.errors import CommandError, SourceError
 from sipstream.escape import brief, escape
 from sipstream.figures import CaptureStatus, Loaded, Progress
-from sipstream.loading import Load
+from sipstream.loading import Load, Running
 from sipstream.notices import Notices
 from sipstream.opening import Opened
 from sipstream.parallel import ParallelFile
@@ -35,21 +34,13 @@ _NOTE_SECONDS = 0.2
 """How often sources are asked whether they have something to say."""
 
 
-@dataclass(slots=True)
-class _Running:
-    """A source that runs in the background."""
-
-    intake: pipeline.Intake
-    task: asyncio.Task[None]
-    since: float
-
-
 class Sources:
     """Every source of a session. Use it as an async context manager: it owns the tasks.
 
     `conversations` returns those that messages go to, `publish` is called with the numbers of new
     ones, `shown` is awaited between batches of a source that can wait, so that a follow's output
-    keeps up; `clock` tells seconds, `room` is where spools lie.
+    keeps up; `clock` tells seconds, `room` is where spools lie; `aged` is awaited when all has come
+    that was waited for: what is too old or too much goes then.
     """
 
     def __init__(
@@ -59,15 +50,14 @@ class Sources:
         shown: Callable[[], Awaitable[None]],
         clock: Callable[[], float],
         room: Room,
+        aged: Callable[[], Awaitable[None]],
     ) -> None:
         self.all: list[Source] = []
         """Every source so far, ended ones too; each has its tally."""
         self.failed = False
         """A source that ran in the background ended with an error."""
         self.write: Path | None = None
-        """Where live captures are kept (`--write`)."""
-        self.aged: Callable[[], Awaitable[None]] = _nothing
-        """Awaited when all has come that was waited for: what is too old or too much goes then."""
+        """Where all of live captures is kept (`--write`)."""
         self.opened = Opened()
         """What was opened before, with rights that are gone."""
         self.secrets = Secrets()
@@ -78,7 +68,8 @@ class Sources:
         self._shown = shown
         self._clock = clock
         self._room = room
-        self._running: dict[Source, _Running] = {}
+        self._aged = aged
+        self._running: dict[Source, Running] = {}
         self._tasks = asyncio.TaskGroup()
         self._loads: list[Load] = []
         self._interface = ""
@@ -179,7 +170,7 @@ class Sources:
         finally:
             self._loads.remove(load)
             self.notices.pass_on(source)
-        await self.aged()
+        await self._aged()
 
     def _tell_loaded(self, load: Load) -> None:
         """Say what came of a load that nobody waits for."""
@@ -206,8 +197,7 @@ class Sources:
 
     async def wait_loaded(self) -> None:
         """Wait until no file is being loaded."""
-        tasks = [load.task for load in self._loads if load.task is not None]
-        if tasks:
+        if tasks := [load.task for load in self._loads if load.task is not None]:
             await asyncio.wait(tasks)
 
     def keylog(self, path: Path) -> int:
@@ -272,7 +262,7 @@ class Sources:
                 )
             finally:
                 caught_up.cancel()
-        await self.aged()
+        await self._aged()
 
     def read_stdin(self) -> Source:
         """Read a capture or tcpdump's text from standard input."""
@@ -288,10 +278,8 @@ class Sources:
         """
         from sipstream.sources.resume import ResumedSource
 
-        if self._room.folder is None:
-            return None
-        source = ResumedSource(self._room, self._room.folder)
-        return None if source.is_empty else self._start(source, tell_end="resumed")
+        source = ResumedSource(self._room)
+        return self._start(source, tell_end="resumed") if source.segments else None
 
     def capture_start(
         self, interface: str | None = None, bpf: str | None = None, cooked: bool = False
@@ -309,13 +297,9 @@ class Sources:
         if any(source.name == interface for source in self.captures):
             raise CommandError(f"a capture on {escape(interface)} is running already")
         source = LiveSource(
-            interface,
-            bpf=bpf,
-            cooked=cooked,
-            write=self._written,
-            sockets=self.opened.sockets,
-            room=self._room,
-        )
+            interface, bpf=bpf, cooked=cooked, write=self._written,
+            sockets=self.opened.sockets, room=self._room,
+        )  # fmt: skip
         source.open(self.write if self._written is None else None)
         self._interface = interface
         if self.write is not None:
@@ -353,23 +337,13 @@ class Sources:
     def capture_status(self) -> list[CaptureStatus]:
         """Return the figures of each running capture."""
         now = self._clock()
-        return [
-            CaptureStatus(
-                source.name,
-                source.filter_text,
-                source.tally.packets,
-                source.tally.messages,
-                source.tally.drops,
-                now - self._running[source].since,
-            )
-            for source in self.captures
-        ]
+        return [self._running[source].status(source.filter_text, now) for source in self.captures]
 
     async def wait_for(self, source: Source) -> None:
         """Wait until a source that runs in the background has ended."""
         if source in self._running:
             await asyncio.wait([self._running[source].task])
-        await self.aged()
+        await self._aged()
 
     async def wait_sources(self) -> None:
         """Wait until every source that runs in the background has ended."""
@@ -386,7 +360,7 @@ class Sources:
     def _start(self, source: Source, *, tell_end: str = "") -> Source:
         intake = self._intake(source)
         task = self._tasks.create_task(self._run(intake, tell_end), name=source.name)
-        self._running[source] = _Running(intake, task, self._clock())
+        self._running[source] = Running(intake, task, self._clock())
         # Also when it is cancelled before it began.
         task.add_done_callback(lambda _: self._running.pop(source, None))
         if len(self._running) == 1:
@@ -412,8 +386,8 @@ class Sources:
             between = None if source.live else self._shown
             await pipeline.run(intake, self._publish, between=between)
             if tell_end:
-                count = f"{intake.opened} conversations ({source.tally.messages} SIP messages)"
-                self.notices.tell(f"{escape(source.name)} {tell_end}: {count} extracted")
+                came = Loaded(intake.opened, source.tally.messages).words
+                self.notices.tell(f"{escape(source.name)} {tell_end}: {came}")
         except SourceError as error:
             self.failed = True
             self.notices.complain(str(error))
@@ -423,7 +397,3 @@ class Sources:
             self.notices.complain(self.notices.fault(source, error))
         finally:
             self.notices.pass_on(source)
-
-
-async def _nothing() -> None:
-    pass

@@ -75,7 +75,7 @@ class Session:
         self.follows: list[Follow] = []
         self.faults = Faults(clock)
         self.sources = Sources(
-            lambda: self.conversations, self._publish, self._shown, clock, self._room
+            lambda: self.conversations, self._publish, self._shown, clock, self._room, self._settle
         )
         self.drained: Callable[[], Awaitable[None]] | None = None
         """Awaited between batches of a file, so that a follow's output keeps up."""
@@ -91,7 +91,6 @@ class Session:
         self._ages: asyncio.Task[None] | None = None
         self._ages_on = True
         self._told_lost = False
-        self.sources.aged = self._settle
 
     async def __aenter__(self) -> Session:
         await self.sources.__aenter__()
@@ -227,6 +226,7 @@ class Session:
         """Forget all conversations; sources, filter and follows go on."""
         self.conversations = self._no_conversations(self.conversations.index.endpoints)
         self.sources.regroup(self.conversations)
+        self._ageing.forget_all()
         self._matches = Matches(self.filters.judge)
         self._recent.clear()
         for follow in self.follows:

@@ -182,6 +182,7 @@ def test_clear_begins_anew() -> None:
     chain = Aged(age=60 * SECOND, calls=5)
     chain.every(range(100))
     chain.conversations = Conversations(chain.conversations.index.endpoints)
+    chain.ageing.forget_all()
     chain.at(100, *over("new"))
     chain.every(range(101, 130))
     assert chain.has("new")

@@ -18,7 +18,7 @@ from sipstream.spool import Spool
 
 
 class ResumedSource:
-    """The packets of a room's folder, as it is now.
+    """The packets of a room's folder, if it has one, as they are now.
 
     Raises:
         SourceError: a segment can't be read, isn't private, or is none.
@@ -26,26 +26,23 @@ class ResumedSource:
 
     live = False
 
-    def __init__(self, room: Room, folder: Folder) -> None:
-        self.name = str(folder.path)
+    def __init__(self, room: Room) -> None:
+        folder = room.folder
+        self.name = str(folder.path) if folder is not None else ""
         self.tally = Tally(self.name)
         self.notes: list[str] = []
         self._spool = Spool(room=room)
         self._room = room
-        self._segments: list[tuple[str, Segment, int]] = []
+        self.segments: list[tuple[str, Segment, int]] = []
         """Names, and where in the spool each begins."""
         self._done = 0
-        former = [(name, _former(folder, name)) for name in folder.names]
-        for name, segment in former:
+        if folder is None:
+            return
+        for name, segment in [(name, _former(folder, name)) for name in folder.names]:
             if segment is None:
                 folder.remove(name)
-                continue
-            self._segments.append((name, segment, self._spool.adopt(segment)))
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether there was nothing to resume."""
-        return not self._segments
+            else:
+                self.segments.append((name, segment, self._spool.adopt(segment)))
 
     def progress(self) -> tuple[int, int]:
         """Return bytes read and bytes in all."""
@@ -53,7 +50,7 @@ class ResumedSource:
 
     async def batches(self) -> AsyncGenerator[Batch, None]:
         """Yield the packets of all segments that are still there."""
-        for name, segment, start in self._segments:
+        for name, segment, start in self.segments:
             for part in self._read(name, segment, start):
                 for batch in part:
                     batch.tap = label_of(name)

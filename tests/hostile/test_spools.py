@@ -67,7 +67,7 @@ async def test_a_kill_loses_nothing_that_was_written(tmp_path: Path) -> None:
         path = tmp_path / f"spool-{number}"
         _spool_and_die(path, done, chance.random() * 0.03)
         folder = Folder(path)
-        source = ResumedSource(Room(SEGMENTS * SEGMENT_LEAST, folder), folder)
+        source = ResumedSource(Room(SEGMENTS * SEGMENT_LEAST, folder))
         found = [
             int(batch.data[start : start + 9])
             async for batch in source.batches()

@@ -115,7 +115,7 @@ async def test_what_is_no_capture_is_refused(tmp_path: Path) -> None:
     [file] = path.glob("*.pcap")
     file.write_bytes(b"something else, of later times")
     with pytest.raises(SourceError, match=r"00000001-eth0\.pcap: is no segment of a spool$"):
-        ResumedSource(Room(), Folder(path))
+        ResumedSource(Room(folder=Folder(path)))
 
 
 async def test_more_than_there_is_room_for_goes(tmp_path: Path) -> None:
