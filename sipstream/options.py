@@ -107,7 +107,10 @@ def parser() -> argparse.ArgumentParser:
         help="give up what is over and older (s, m, h, d), or beyond so many bytes (KB, MB, GB)",
     )
     add(
-        "--keep-calls", type=_count, metavar="N", help="give up what is over beyond N conversations"
+        "--keep-calls",
+        type=_count,
+        metavar="N",
+        help="give up the longest idle ones beyond N conversations",
     )
     add(
         "--spool-dir",

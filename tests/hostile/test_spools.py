@@ -173,3 +173,51 @@ def test_a_folder_that_the_new_user_may_not_write_is_one_line(tmp_path: Path) ->
     assert done.returncode == 1
     [line] = done.stderr.splitlines()
     assert line.startswith("*** Error! /root/spool: permission denied for the user nobody")
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (
+            ["--keep=5"],
+            "argument --keep: '5' is no time such as 30m or 2h, nor a size such as 500MB",
+        ),
+        (["--keep=500M"], "'500M' is no time"),
+        (["--keep=2h", "--keep=3h"], "--keep takes one time and one size"),
+        (["--keep-calls=x"], "argument --keep-calls: 'x' is no number of conversations"),
+        (["--spool-size=1M"], "'1M' is no size of 8M or more"),
+        (
+            ["--live=lo", "--write=a.pcap", "--spool-dir=b"],
+            "--write keeps all in one file, --spool-dir",
+        ),
+        (
+            ["--live=lo", "--write=a.pcap", "--spool-size=1G"],
+            "and --spool-size the newest: choose one",
+        ),
+    ],
+)
+def test_what_makes_no_sense_is_one_line(words: list[str], line: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "sipstream", *words, "-c", "help"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    [error] = done.stderr.splitlines()
+    assert line in error
+
+
+def test_options_say_what_is_kept(tmp_path: Path) -> None:
+    """A time, a size and a number, each by itself; what went is told."""
+    path = tmp_path / "calls.pcap"
+    path.write_bytes(
+        pcap([ethernet(ipv4(udp(sip("OPTIONS sip:a SIP/2.0", f"one-{n}", cseq="1 OPTIONS", body="x" * 2000))))
+              for n in range(3000)])
+    )  # fmt: skip
+    for keep, most in (("--keep-calls=7", 7), ("--keep=100KB", 50), ("--keep=1h", 3000)):
+        words = [sys.executable, "-m", "sipstream", str(path), keep, "-c", "show sources",
+                 "-c", "show conversations | count"]  # fmt: skip
+        done = subprocess.run(words, capture_output=True, text=True, check=True)
+        left = int(done.stdout.splitlines()[-1])
+        assert most * 0.8 < left <= most
+        went = f"{3000 - left} conversations were given up as too old or too many (--keep, --spool-size)"
+        assert (went in done.stdout) == (left < 3000)
