@@ -181,7 +181,7 @@ class Ageing:
     def _as_many_as_needed(self, going: list[int]) -> list[int]:
         """Return the first ones, until what is left is no more than what is kept."""
         keep, index = self._keep, self._of.index
-        calls = len(going) if keep.calls is None else len(self._of) - keep.calls
+        calls = 0 if keep.calls is None else len(self._of) - keep.calls
         size = 0 if keep.size is None else index.bytes - keep.size
         needed = 0
         while needed < len(going) and (needed < calls or size > 0):

@@ -209,10 +209,8 @@ def test_what_makes_no_sense_is_one_line(words: list[str], line: str) -> None:
 def test_options_say_what_is_kept(tmp_path: Path) -> None:
     """A time, a size and a number, each by itself; what went is told."""
     path = tmp_path / "calls.pcap"
-    path.write_bytes(
-        pcap([ethernet(ipv4(udp(sip("OPTIONS sip:a SIP/2.0", f"one-{n}", cseq="1 OPTIONS", body="x" * 2000))))
-              for n in range(3000)])
-    )  # fmt: skip
+    messages = [sip("OPTIONS sip:a SIP/2.0", f"one-{n}", body="x" * 2000) for n in range(3000)]
+    path.write_bytes(pcap([ethernet(ipv4(udp(message))) for message in messages]))
     for keep, most in (("--keep-calls=7", 7), ("--keep=100KB", 50), ("--keep=1h", 3000)):
         words = [sys.executable, "-m", "sipstream", str(path), keep, "-c", "show sources",
                  "-c", "show conversations | count"]  # fmt: skip
