@@ -115,7 +115,7 @@ def test_a_silence_that_really_passed_counts() -> None:
 def test_packets_out_of_order_are_no_clock_set_back() -> None:
     chain = Aged(age=600 * SECOND)
     chain.at(0, *over("old"))
-    chain.every(second for n in range(1, 400) for second in (n, n - 20 % n))
+    chain.every(second for n in range(30, 400) for second in (n, n - 20))
     assert chain.has("old")
 
 

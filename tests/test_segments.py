@@ -203,6 +203,8 @@ def test_what_a_full_disk_loses_is_known(
     lost = [keep(2)]
     assert spool.full
     assert spool.lost == 7016
+    files = [path] if path else sorted((tmp_path / "spool").glob("*.pcap"))
+    assert [n for one in files for n in numbers_in(one)] == ([0, 1] if files else [])
     disk.room, disk.tries = 10**9, 0
     lost += [keep(3)]
     assert disk.tries == 0
