@@ -25,6 +25,7 @@ from sipstream.signals import HUNG_UP, INTERRUPTED, until_ended
 
 if TYPE_CHECKING:
     from sipstream.opening import Opened
+    from sipstream.segments import Room
     from sipstream.session import Session
     from sipstream.shell.console import Console
 
@@ -86,6 +87,7 @@ def _open_and_drop(options: Options) -> Opened:
 async def _main(options: Options, opened: Opened) -> int:
     # Importing the commands registers them.
     import sipstream.shell.commands  # noqa: F401
+    from sipstream.ageing import Keep
     from sipstream.render.colours import Paint, wanted
     from sipstream.session import Session
     from sipstream.shell.console import Console
@@ -97,7 +99,13 @@ async def _main(options: Options, opened: Opened) -> int:
     if options.follow is not None:
         out.words = errors
     try:
-        async with Session(memory=options.memory) as session:
+        try:
+            room = _room(options)
+        except SipstreamError as error:
+            out.error(str(error))
+            return FAILED
+        keep = Keep(**dict(options.keep), calls=options.keep_calls)
+        async with Session(memory=options.memory, keep=keep, room=room) as session:
             session.sources.write = options.write
             session.sources.opened = opened
             console = Console(session, out)
@@ -121,6 +129,18 @@ async def _main(options: Options, opened: Opened) -> int:
         return FAILED
     finally:
         out.close()
+
+
+def _room(options: Options) -> Room:
+    """Return where spools lie, and how much room they have.
+
+    Raises:
+        SourceError: the folder can't be used.
+    """
+    from sipstream.segments import Folder, Room, usual_size
+
+    folder = Folder(options.spool_dir) if options.spool_dir is not None else None
+    return Room(options.spool_size or usual_size(), folder)
 
 
 def _has_shell(options: Options) -> bool:
@@ -175,10 +195,13 @@ async def _start_sources(options: Options, console: Console) -> bool:
     for interface in options.live:
         session.sources.capture_start(interface, options.bpf, cooked)
         console.out.line("Starting packet capture")
+    resumed = session.sources.resume()
     for path in options.tail:
         session.sources.tail(path, from_start=not options.from_now)
     if not _has_shell(options) and options.follow is None:
         await session.sources.wait_caught_up()
+        if resumed is not None:
+            await session.sources.wait_for(resumed)
     good = True
     for name in options.files:
         if name != STDIN:

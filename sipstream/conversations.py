@@ -14,12 +14,14 @@ from sipstream.decode.endpoints import Endpoints
 from sipstream.duplicates import Duplicates
 from sipstream.idle import Idle
 from sipstream.index import UNUSED, Index, Users, put
-from sipstream.limits import KEPT_FIRST, MAX_MESSAGES, TAPS
+from sipstream.limits import KEPT_FIRST, MAX_MESSAGES
 from sipstream.order import Order
 from sipstream.packets import Store
+from sipstream.segments import Room
 from sipstream.shapes import Shape
 from sipstream.sip.found import Found, User, parties
 from sipstream.spool import Spool
+from sipstream.stores import Stores
 from sipstream.views import Conversation, Message
 from sipstream.ways import CUT
 
@@ -38,6 +40,7 @@ class Conversations:
 
     `memory` is how many bytes they may take, None for no limit at all; `given_up` is called with the
     numbers of conversations that were given up, or that lost messages, before any place is used again.
+    `room` is where spools of ours lie.
     """
 
     def __init__(
@@ -46,23 +49,26 @@ class Conversations:
         *,
         memory: int | None = None,
         given_up: Callable[[list[int]], None] = lambda numbers: None,
+        room: Room | None = None,
     ) -> None:
         self.index = Index(endpoints if endpoints is not None else Endpoints())
+        self.stores = Stores(self.index)
         self.memory = memory
         self.duplicates = 0
         """Messages left out because the same bytes of the same time were there already."""
         self.opened = 0
         """Conversations that began, those given up meanwhile too."""
         self.given_up = 0
-        """Conversations given up because there was no room for all."""
+        """Conversations given up because there was no room for all, or they were too old."""
+        self.aged = 0
+        """Those of them that `give_up` was asked to."""
         self.message_count = 0
         """How many messages are in the index."""
         self._tell_given_up = given_up
+        self._room = room
         self._ids: dict[bytes, int] = {}
         self._call_id_bytes = 0
         self._users = Users(self.index.users)
-        self._store_numbers: dict[int, int] = {}
-        self._tap_numbers: dict[str, int] = {}
         self._duplicates = Duplicates(self.index)
         self._order = Order()
         self._joined: Spool | None = None
@@ -134,7 +140,7 @@ class Conversations:
         fresh = [place for place, number in enumerate(known) if number is None]
         users = list(map(found.parties, fresh))
         singly = found.out_of_order() | self._not_later(known, found)
-        places = index.enter(found, self._store_number(store), self._tap_number(tap))
+        places = index.enter(found, self.stores.number(store), self.stores.tap(tap))
         numbers = self._open(fresh, users, shapes, found, places)
         self._extend(known, shapes, found, places, singly)
         opened = iter(numbers)
@@ -153,7 +159,7 @@ class Conversations:
             duplicates.update(self._add_singly(numbers[place], found, place, places))
         self.duplicates += len(duplicates)
         self.message_count -= len(duplicates)
-        index.free_messages.extend(duplicates)
+        index.leave_out(duplicates)
         return [place for place in places if place not in duplicates]
 
     def _shapes_after(self, known: list[int | None], found: Found) -> list[Shape]:
@@ -277,6 +283,12 @@ class Conversations:
 
     # What there is no room for
 
+    def give_up(self, numbers: list[int]) -> None:
+        """Give conversations up that are there; who asks says why to the user."""
+        self._give_up(numbers)
+        self.aged += len(numbers)
+        self._tell_given_up(numbers)
+
     def _make_room(self, coming: int) -> None:
         """Before so many messages come: give up others once the memory is used up."""
         endless = self._endless if self.memory is not None else ()
@@ -350,27 +362,9 @@ class Conversations:
         self._duplicates.forget(number)
         return count > 0
 
-    # Stores and capture points
-
     def _keep(self, message: int, raw: bytes) -> None:
         """Write the bytes of a message that stand whole in no file to our spool."""
         if self._joined is None:
-            self._joined = Spool()
-        self.index.m_store[message] = self._store_number(self._joined)
+            self._joined = Spool(room=self._room)
+        self.index.m_store[message] = self.stores.number(self._joined)
         self.index.m_offset[message] = self._joined.append(raw)
-
-    def _store_number(self, store: Store) -> int:
-        number = self._store_numbers.get(id(store))
-        if number is None:
-            number = self._store_numbers[id(store)] = len(self.index.stores)
-            self.index.stores.append(store)
-        return number
-
-    def _tap_number(self, tap: str) -> int:
-        number = self._tap_numbers.get(tap)
-        if number is None and len(self.index.taps) >= TAPS:
-            return 0
-        if number is None:
-            number = self._tap_numbers[tap] = len(self.index.taps)
-            self.index.taps.append(tap)
-        return number

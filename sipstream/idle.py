@@ -10,7 +10,7 @@ from sipstream import states
 from sipstream.index import UNUSED, Index
 
 _IN_PROGRESS = {states.CALLING: 1, states.RINGING: 1, states.ANSWERED: 2}
-_WORTH = bytes(_IN_PROGRESS.get(state, 0) for state in range(UNUSED)) + b"\xff"
+WORTH = bytes(_IN_PROGRESS.get(state, 0) for state in range(UNUSED)) + b"\xff"
 """By state: 0 for what is over or no call, 1 for a call being set up, 2 for one that is answered."""
 _MOST_WORTH = 2
 _SAMPLE = 1024
@@ -21,10 +21,14 @@ _PART = 8
 
 
 class Idle:
-    """Goes round over an index; `next` returns the conversations that are to go next."""
+    """Goes round over an index; `next` returns the conversations that are to go next.
 
-    def __init__(self, index: Index) -> None:
+    `most` is what the worthiest of them may be worth: 0 for those that are over only.
+    """
+
+    def __init__(self, index: Index, most: int = _MOST_WORTH) -> None:
         self._index = index
+        self._most = most
         self._hand = 0
         self._left = 0
         """Places of this round that weren't looked at."""
@@ -43,7 +47,7 @@ class Idle:
             going += [
                 number
                 for number in range(first, last)
-                if heard[number] <= self._heard and _WORTH[state[number]] <= self._worth
+                if heard[number] <= self._heard and WORTH[state[number]] <= self._worth
             ]
             self._left -= last - first
             self._hand = last if last < len(state) else 0
@@ -57,9 +61,9 @@ class Idle:
         sample = [number for number in places if state[number] != UNUSED]
         if not sample and step > 1:
             sample = [number for number in range(len(state)) if state[number] != UNUSED]
-        for worth in range(_MOST_WORTH + 1):
-            times = sorted(heard[number] for number in sample if _WORTH[state[number]] <= worth)
-            if times and (len(times) * _PART >= len(sample) or worth == _MOST_WORTH):
+        for worth in range(self._most + 1):
+            times = sorted(heard[number] for number in sample if WORTH[state[number]] <= worth)
+            if times and (len(times) * _PART >= len(sample) or worth == self._most):
                 self._worth, self._heard = worth, times[len(times) // _PART]
                 self._left = len(state)
                 return True

@@ -29,6 +29,19 @@ _ORDERS = 64
 """Conversations whose messages' order by time is kept."""
 
 
+class Nowhere:
+    """The store of places that no message has."""
+
+    begin = 0
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return nothing."""
+        return b""
+
+    def headline(self, offset: int) -> None:
+        """Return None."""
+
+
 class Index:
     """The columns; one place a message (`m_`) and one a conversation (`c_`)."""
 
@@ -72,13 +85,15 @@ class Index:
         """What a capture file says of the packet that a message came in."""
         self.users: list[str] = [""]
         """User parts that are no numbers."""
-        self.stores: list[Store] = []
+        self.stores: list[Store] = [Nowhere()]
         self.taps: list[str] = []
         self.free_messages = array("I")
         """Places for messages, the next one last."""
         self.free_conversations = array("I")
         self.batch = 0
         """How many batches of messages came."""
+        self.bytes = 0
+        """How many bytes the messages have together."""
         self._orders: OrderedDict[int, tuple[int, list[int]]] = OrderedDict()
         """Of a conversation: the last message by arrival that was put in order, and the order."""
         self.message_size = sum(column.itemsize for column in self._message_columns())
@@ -104,7 +119,13 @@ class Index:
         put(self.m_store, places, array("H", [store]) * count)
         put(self.m_step, places, found.steps(places))
         put(self.m_conversation, places, array("I", [0]) * count)
+        self.bytes += sum(found.lengths)
         return places
+
+    def leave_out(self, messages: set[int]) -> None:
+        """Give up the places of messages that belong to no conversation."""
+        self.bytes -= sum(map(self.m_length.__getitem__, messages))
+        self.free_messages.extend(messages)
 
     def take_conversations(self, count: int) -> Sequence[int]:
         """Return places for new conversations."""
@@ -173,9 +194,13 @@ class Index:
 
     def forget(self, conversation: int) -> None:
         """Give the places of a conversation's messages up; its own one is free once the caller says."""
+        size = 0
         for message in self.arrived(conversation):
             self.free_messages.append(message)
             self.comments.pop(message, None)
+            self.m_store[message] = 0
+            size += self.m_length[message]
+        self.bytes -= size
         self.c_call_id[conversation] = b""
         self.c_count[conversation] = 0
         self.c_state[conversation] = UNUSED
@@ -199,6 +224,8 @@ class Index:
             self.m_step[message] = following + after - message if after else 0
             self.free_messages.append(following)
             self.comments.pop(following, None)
+            self.m_store[following] = 0
+            self.bytes -= self.m_length[following]
             given_up += 1
         self.c_count[conversation] = kept
         self.c_left_out[conversation] = self.c_left_out.get(conversation, 0) + given_up

@@ -75,6 +75,35 @@ MEMORY = 256 << 20
 """Bytes that conversations of a session take, unless told otherwise: some 300,000 calls of one message,
 100,000 of ten. Beyond, what is over and longest idle is given up."""
 
+IN_PROGRESS_STAY = 8
+"""Times what `--keep` says that calls in progress stay: one that never ends is no call any more."""
+
+CLOCK_SLACK = 60 * 10**9
+"""Packets so much older than the newest one are out of order (ns): their clock wasn't set back."""
+
+SPOOL = 4 << 30
+"""Bytes that spools take together, unless told otherwise: what as many messages have as MEMORY has
+room for. Beyond, the oldest segment goes."""
+
+SPOOL_OF_FREE = 4
+"""They take no more than one in so many bytes that are free there when sipstream starts."""
+
+SPOOL_IN_MEMORY = 512 << 20
+"""Nor more than this where the temporary folder lies in memory (tmpfs), which they would fill."""
+
+SPOOL_LEAST = 8 << 20
+"""Fewer bytes hold too little to look at."""
+
+SEGMENTS = 16
+"""Parts of a spool, each a descriptor: with one of them a sixteenth of what is kept goes."""
+
+SEGMENT_LEAST = 1 << 18
+"""Bytes of a segment at least."""
+
+DISK_FULL_SECONDS = 30.0
+"""After which a spool tries again to write to a full disk: what comes meanwhile is lost, and each
+try costs time that the capture needs."""
+
 MAX_MESSAGES = 10_000
 """Messages kept of one conversation: beyond, some behind the first ones are given up, an eighth at a
 time so that the work is spread. Only what never ends has more, as registrations of one Call-ID."""

@@ -1,4 +1,4 @@
-"""A file on its way in: how far it is, who waits for it, and what came of it."""
+"""What is on its way in: how far a file is, who waits for it, what came of it; what runs meanwhile."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from sipstream.errors import SourceError
-from sipstream.figures import Loaded, Progress
+from sipstream.figures import CaptureStatus, Loaded, Progress
 from sipstream.pipeline import Intake
 
 
@@ -37,3 +37,20 @@ class Load:
             source = self.intake.source
             done, total = source.progress() or (0, 0)
             self.show(Progress(done, total, source.tally.messages, now - self.begun))
+
+
+@dataclass(slots=True)
+class Running:
+    """A source that runs in the background, since a time in the clock's seconds."""
+
+    intake: Intake
+    task: asyncio.Task[None]
+    since: float
+
+    def status(self, filter_text: str, now: float) -> CaptureStatus:
+        """Return the figures of a capture with that kernel filter."""
+        source = self.intake.source
+        tally = source.tally
+        return CaptureStatus(
+            source.name, filter_text, tally.packets, tally.messages, tally.drops, now - self.since
+        )

@@ -17,6 +17,7 @@ from sipstream.version import __version__
 
 STDIN = "-"
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30}
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _LEAST_MEMORY = 8 << 20
 
 
@@ -34,6 +35,10 @@ class Options:
     user: str | None = None
     keylog: Path | None = None
     memory: int = MEMORY
+    keep: list[tuple[str, int]] = field(default_factory=list)
+    keep_calls: int | None = None
+    spool_dir: Path | None = None
+    spool_size: int | None = None
     filter: str | None = None
     follow: str | None = None
     messages: bool = False
@@ -80,13 +85,44 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--from-now", action="store_true", help="with --tail: leave out what is there already")
     add("--bpf", metavar="EXPR", help="with --live: a kernel filter of your own (needs libpcap)")
-    add("--write", type=Path, metavar="FILE.pcap", help="with --live: keep what is captured")
+    add(
+        "--write",
+        type=Path,
+        metavar="FILE.pcap",
+        help="with --live: keep all that is captured, without limit",
+    )
     add(
         "--memory",
         type=_size,
         default=MEMORY,
         metavar="SIZE",
         help="for conversations (default: 256M); beyond, what is over and idle is given up",
+    )
+    add(
+        "--keep",
+        action="append",
+        default=[],
+        type=_keep,
+        metavar="2h|500MB",
+        help="give up what is over and older (s, m, h, d), or beyond so many bytes (KB, MB, GB)",
+    )
+    add(
+        "--keep-calls",
+        type=_count,
+        metavar="N",
+        help="give up the longest idle ones beyond N conversations",
+    )
+    add(
+        "--spool-dir",
+        type=Path,
+        metavar="DIR",
+        help="with --live: keep the newest packets in DIR; what is there is loaded again at the start",
+    )
+    add(
+        "--spool-size",
+        type=_size,
+        metavar="SIZE",
+        help="for spools (default: a quarter of what is free, at most 4G); beyond, the oldest go",
     )
     add("--user", metavar="NAME", help="started by root: become this user (default: nobody)")
     add("--keylog", type=Path, metavar="FILE", help="read TLS with this key log (SSLKEYLOGFILE)")
@@ -113,6 +149,10 @@ def _wrong(options: Options) -> str | None:
     """Return what doesn't fit together, None where all does."""
     if options.write and not options.live:
         return "--write keeps what --live captures: add --live IFACE"
+    if options.write and (options.spool_dir or options.spool_size):
+        return "--write keeps all in one file, --spool-dir and --spool-size the newest: choose one"
+    if len({what for what, _ in options.keep}) < len(options.keep):
+        return "--keep takes one time and one size"
     if options.bpf and not options.live:
         return "--bpf filters what --live captures: add --live IFACE"
     if options.from_now and not options.tail:
@@ -143,3 +183,21 @@ def _size(text: str) -> int:
     if size < _LEAST_MEMORY:
         raise argparse.ArgumentTypeError(f"{text!r} is no size of 8M or more, such as 500M or 2G")
     return size
+
+
+def _keep(text: str) -> tuple[str, int]:
+    """Return what `--keep` limits, and the limit: an age in ns, or bytes."""
+    if match := re.fullmatch(r"(\d{1,9})([smhd])", text, re.ASCII):
+        return "age", max(int(match[1]), 1) * _SECONDS[match[2]] * 10**9
+    if match := re.fullmatch(r"(\d{1,9})([KMG])B", text, re.ASCII | re.IGNORECASE):
+        return "size", int(match[1]) << _UNITS[match[2].upper()]
+    raise argparse.ArgumentTypeError(
+        f"{text!r} is no time such as 30m or 2h, nor a size such as 500MB"
+    )
+
+
+def _count(text: str) -> int:
+    """Return a number of conversations."""
+    if not re.fullmatch(r"\d{1,9}", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of conversations")
+    return int(text)

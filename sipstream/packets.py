@@ -32,6 +32,10 @@ Octets: TypeAlias = bytes
 class Store(Protocol):
     """Where bytes lie that a message was located in."""
 
+    @property
+    def begin(self) -> int:
+        """Nothing before this place is there any more."""
+
     def read(self, offset: int, length: int) -> bytes:
         """Return up to `length` bytes from `offset`; fewer (or none) when they are gone."""
 

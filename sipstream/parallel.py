@@ -170,7 +170,8 @@ def begin(file: FileStore) -> Reading | None:
             return Reading(reader, ranges.of_capture(reader, file), file.size())
     if kind is Kind.TEXT:
         # Its patterns take some time to be imported: captures needn't wait for that.
-        from sipstream.sources.text import TextReader, TextStore
+        from sipstream.sources.text import TextReader
+        from sipstream.sources.textstore import TextStore
 
         text = TextReader(TextStore(file), modified_ns=lambda: os.fstat(file.fileno()).st_mtime_ns)
         text.feed(file.read(0, TEXT_CHUNK))

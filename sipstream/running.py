@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -19,10 +18,11 @@ from sipstream.decode.keylog import Secrets
 from sipstream.errors import CommandError, SourceError
 from sipstream.escape import brief, escape
 from sipstream.figures import CaptureStatus, Loaded, Progress
-from sipstream.loading import Load
+from sipstream.loading import Load, Running
 from sipstream.notices import Notices
 from sipstream.opening import Opened
 from sipstream.parallel import ParallelFile
+from sipstream.segments import Room
 from sipstream.sources import Source
 from sipstream.spool import PcapSpool
 
@@ -34,21 +34,13 @@ _NOTE_SECONDS = 0.2
 """How often sources are asked whether they have something to say."""
 
 
-@dataclass(slots=True)
-class _Running:
-    """A source that runs in the background."""
-
-    intake: pipeline.Intake
-    task: asyncio.Task[None]
-    since: float
-
-
 class Sources:
     """Every source of a session. Use it as an async context manager: it owns the tasks.
 
     `conversations` returns those that messages go to, `publish` is called with the numbers of new
     ones, `shown` is awaited between batches of a source that can wait, so that a follow's output
-    keeps up; `clock` tells seconds.
+    keeps up; `clock` tells seconds, `room` is where spools lie; `aged` is awaited when all has come
+    that was waited for: what is too old or too much goes then.
     """
 
     def __init__(
@@ -57,13 +49,15 @@ class Sources:
         publish: Callable[[list[int]], None],
         shown: Callable[[], Awaitable[None]],
         clock: Callable[[], float],
+        room: Room,
+        aged: Callable[[], Awaitable[None]],
     ) -> None:
         self.all: list[Source] = []
         """Every source so far, ended ones too; each has its tally."""
         self.failed = False
         """A source that ran in the background ended with an error."""
         self.write: Path | None = None
-        """Where live captures are kept (`--write`)."""
+        """Where all of live captures is kept (`--write`)."""
         self.opened = Opened()
         """What was opened before, with rights that are gone."""
         self.secrets = Secrets()
@@ -73,7 +67,9 @@ class Sources:
         self._publish = publish
         self._shown = shown
         self._clock = clock
-        self._running: dict[Source, _Running] = {}
+        self._room = room
+        self._aged = aged
+        self._running: dict[Source, Running] = {}
         self._tasks = asyncio.TaskGroup()
         self._loads: list[Load] = []
         self._interface = ""
@@ -101,6 +97,7 @@ class Sources:
             self.notices.ended(source)
         if self._written is not None:
             self._written.close()
+        self._room.close()
 
     @property
     def partial(self) -> bool:
@@ -173,6 +170,7 @@ class Sources:
         finally:
             self._loads.remove(load)
             self.notices.pass_on(source)
+        await self._aged()
 
     def _tell_loaded(self, load: Load) -> None:
         """Say what came of a load that nobody waits for."""
@@ -199,8 +197,7 @@ class Sources:
 
     async def wait_loaded(self) -> None:
         """Wait until no file is being loaded."""
-        tasks = [load.task for load in self._loads if load.task is not None]
-        if tasks:
+        if tasks := [load.task for load in self._loads if load.task is not None]:
             await asyncio.wait(tasks)
 
     def keylog(self, path: Path) -> int:
@@ -227,7 +224,7 @@ class Sources:
             raise CommandError(f"{escape(str(path))} is watched already")
         if not is_absent(path):
             open_file(path).close()
-        self._start(TailSource(path, from_start=from_start))
+        self._start(TailSource(path, from_start=from_start, room=self._room))
 
     @property
     def tails(self) -> list[TailSource]:
@@ -265,12 +262,24 @@ class Sources:
                 )
             finally:
                 caught_up.cancel()
+        await self._aged()
 
     def read_stdin(self) -> Source:
         """Read a capture or tcpdump's text from standard input."""
         from sipstream.sources.stdin import StdinSource
 
-        return self._start(StdinSource(), tell_end=True)
+        return self._start(StdinSource(room=self._room), tell_end="ended")
+
+    def resume(self) -> Source | None:
+        """Read what an earlier run left in the folder for spools; None when there is nothing.
+
+        Raises:
+            SourceError: what lies there can't be read.
+        """
+        from sipstream.sources.resume import ResumedSource
+
+        source = ResumedSource(self._room)
+        return self._start(source, tell_end="resumed") if source.segments else None
 
     def capture_start(
         self, interface: str | None = None, bpf: str | None = None, cooked: bool = False
@@ -288,8 +297,9 @@ class Sources:
         if any(source.name == interface for source in self.captures):
             raise CommandError(f"a capture on {escape(interface)} is running already")
         source = LiveSource(
-            interface, bpf=bpf, cooked=cooked, write=self._written, sockets=self.opened.sockets
-        )
+            interface, bpf=bpf, cooked=cooked, write=self._written,
+            sockets=self.opened.sockets, room=self._room,
+        )  # fmt: skip
         source.open(self.write if self._written is None else None)
         self._interface = interface
         if self.write is not None:
@@ -327,22 +337,13 @@ class Sources:
     def capture_status(self) -> list[CaptureStatus]:
         """Return the figures of each running capture."""
         now = self._clock()
-        return [
-            CaptureStatus(
-                source.name,
-                source.filter_text,
-                source.tally.packets,
-                source.tally.messages,
-                source.tally.drops,
-                now - self._running[source].since,
-            )
-            for source in self.captures
-        ]
+        return [self._running[source].status(source.filter_text, now) for source in self.captures]
 
     async def wait_for(self, source: Source) -> None:
         """Wait until a source that runs in the background has ended."""
         if source in self._running:
             await asyncio.wait([self._running[source].task])
+        await self._aged()
 
     async def wait_sources(self) -> None:
         """Wait until every source that runs in the background has ended."""
@@ -356,10 +357,10 @@ class Sources:
         self.all.append(source)
         return pipeline.Intake(source, self._conversations(), self.secrets)
 
-    def _start(self, source: Source, *, tell_end: bool = False) -> Source:
+    def _start(self, source: Source, *, tell_end: str = "") -> Source:
         intake = self._intake(source)
         task = self._tasks.create_task(self._run(intake, tell_end), name=source.name)
-        self._running[source] = _Running(intake, task, self._clock())
+        self._running[source] = Running(intake, task, self._clock())
         # Also when it is cancelled before it began.
         task.add_done_callback(lambda _: self._running.pop(source, None))
         if len(self._running) == 1:
@@ -378,15 +379,15 @@ class Sources:
                     source.notes.clear()
             await asyncio.sleep(_NOTE_SECONDS)
 
-    async def _run(self, intake: pipeline.Intake, tell_end: bool) -> None:
+    async def _run(self, intake: pipeline.Intake, tell_end: str) -> None:
         source = intake.source
         try:
             # What comes live can't be made to wait; its output is dropped and counted instead.
             between = None if source.live else self._shown
             await pipeline.run(intake, self._publish, between=between)
             if tell_end:
-                count = f"{intake.opened} conversations ({source.tally.messages} SIP messages)"
-                self.notices.tell(f"{escape(source.name)} ended: {count} extracted")
+                came = Loaded(intake.opened, source.tally.messages).words
+                self.notices.tell(f"{escape(source.name)} {tell_end}: {came}")
         except SourceError as error:
             self.failed = True
             self.notices.complain(str(error))

@@ -34,11 +34,21 @@ def runs(index: Index, messages: list[int]) -> Iterator[Run]:
         offset = offsets[message]
         behind = offset + lengths[message]
         if run and (stores[message] != store or offset > end + _GAP or behind > begin + _LONGEST):
-            yield Run(run, index.stores[store].read(begin, end - begin), begin)
+            yield from _read(index, run, begin, end)
             run = []
         if not run:
             store, begin, end = stores[message], offset, behind
         run.append(message)
         end = max(end, behind)
     if run:
-        yield Run(run, index.stores[store].read(begin, end - begin), begin)
+        yield from _read(index, run, begin, end)
+
+
+def _read(index: Index, run: list[int], begin: int, end: int) -> Iterator[Run]:
+    block = index.stores[index.m_store[run[0]]].read(begin, end - begin)
+    if len(block) == end - begin:
+        yield Run(run, block, begin)
+        return
+    # A part is gone: what lies behind it may be there.
+    for message in run:
+        yield Run([message], index.raw(message), index.m_offset[message])

@@ -6,6 +6,7 @@ What a shell, a one-shot run and a script work on. It prints nothing: messages o
 
 from __future__ import annotations
 
+import asyncio
 import time
 from array import array
 from collections import OrderedDict
@@ -14,6 +15,7 @@ from itertools import chain, compress, islice
 from types import TracebackType
 from typing import NamedTuple
 
+from sipstream.ageing import Ageing, Keep
 from sipstream.conversations import Conversations
 from sipstream.decode.endpoints import Endpoints
 from sipstream.errors import CommandError
@@ -25,12 +27,15 @@ from sipstream.limits import MEMORY
 from sipstream.matches import Matches
 from sipstream.pace import Pace
 from sipstream.running import Sources
+from sipstream.segments import Room
 from sipstream.views import Message
 
 Deliver = Callable[[Follow, list[Message]], None]
 
 _PIECE = 4096
 """Conversations listed together, in well under a millisecond."""
+_AGEING_SECONDS = 0.1
+"""How often it is looked at what is too old or too much."""
 _RECENT = 8
 """Filters remembered: each has some bytes for every conversation."""
 
@@ -49,20 +54,29 @@ class Listed(NamedTuple):
 class Session:
     """All state of one run of the program. Use it as an async context manager: it owns the tasks.
 
-    `memory` is how many bytes the conversations may take, None for no limit.
+    `memory` is how many bytes the conversations may take, None for no limit; `keep` is what is kept of
+    those that are over, `room` where spools lie.
     """
 
     def __init__(
-        self, *, clock: Callable[[], float] = time.monotonic, memory: int | None = MEMORY
+        self,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        memory: int | None = MEMORY,
+        keep: Keep | None = None,
+        room: Room | None = None,
     ) -> None:
         self._memory = memory
+        self._room = room if room is not None else Room()
         self.conversations = self._no_conversations(Endpoints())
         self._recent: OrderedDict[Node, Filter] = OrderedDict()
         """The filters asked about last: they know what they found in messages."""
         self.filters = FilterSet(self._filter)
         self.follows: list[Follow] = []
         self.faults = Faults(clock)
-        self.sources = Sources(lambda: self.conversations, self._publish, self._shown, clock)
+        self.sources = Sources(
+            lambda: self.conversations, self._publish, self._shown, clock, self._room, self._settle
+        )
         self.drained: Callable[[], Awaitable[None]] | None = None
         """Awaited between batches of a file, so that a follow's output keeps up."""
         self.deliver: Deliver = lambda follow, messages: None
@@ -73,9 +87,14 @@ class Session:
         """What filters have found so far that go through all conversations."""
         self._sample = (clock(), 0, 0.0)
         self._told_given_up = False
+        self._ageing = Ageing(lambda: self.conversations, keep or Keep(), self._room, clock)
+        self._ages: asyncio.Task[None] | None = None
+        self._ages_on = True
+        self._told_lost = False
 
     async def __aenter__(self) -> Session:
         await self.sources.__aenter__()
+        self._ages = asyncio.create_task(self._age(), name="ageing")
         return self
 
     async def __aexit__(
@@ -84,6 +103,8 @@ class Session:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._ages is not None:
+            self._ages.cancel()
         await self.sources.__aexit__(kind, error, trace)
 
     # Filter and follows
@@ -205,6 +226,7 @@ class Session:
         """Forget all conversations; sources, filter and follows go on."""
         self.conversations = self._no_conversations(self.conversations.index.endpoints)
         self.sources.regroup(self.conversations)
+        self._ageing.forget_all()
         self._matches = Matches(self.filters.judge)
         self._recent.clear()
         for follow in self.follows:
@@ -254,7 +276,7 @@ class Session:
             self._judging.remove(matches)
 
     def _no_conversations(self, endpoints: Endpoints) -> Conversations:
-        return Conversations(endpoints, memory=self._memory, given_up=self._forget)
+        return Conversations(endpoints, memory=self._memory, given_up=self._forget, room=self._room)
 
     def _forget(self, numbers: list[int]) -> None:
         """Tell the filter and the follows which conversations were given up or lost messages."""
@@ -264,7 +286,7 @@ class Session:
                     matches.forget(number)
         for follow in self.follows:
             follow.forget(self.conversations, numbers)
-        if self.conversations.given_up and not self._told_given_up:
+        if self.conversations.given_up > self.conversations.aged and not self._told_given_up:
             self._told_given_up = True
             self.sources.notices.tell(
                 f"the {(self._memory or 0) >> 20} MiB for conversations are used up (--memory SIZE"
@@ -273,7 +295,8 @@ class Session:
 
     def _publish(self, added: list[int]) -> None:
         """Tell the filter and the follows which conversations got messages."""
-        if not self.filters.active and self._judging is None and not self.follows:
+        self._ageing.saw(added)
+        if not (self.filters.active or self._judging or self.follows):
             return
         column = self.conversations.index.m_conversation
         touched = list(dict.fromkeys(column[number] for number in added))
@@ -309,6 +332,40 @@ class Session:
                     self.follows = [one for one in self.follows if one is not follow]
                     self.faults.tell(f"{name} ended: it failed too often")
                     return
+
+    async def _age(self) -> None:
+        """Give up what is too old or too much, as long as the session lasts."""
+        while self._ages_on:
+            more = self._ageing_step()
+            await asyncio.sleep(0 if more else _AGEING_SECONDS)
+
+    async def _settle(self) -> None:
+        """Give up at once what is too old or too much."""
+        more = self._ages_on
+        while more:
+            more = self._ageing_step()
+            await asyncio.sleep(0)
+
+    def _ageing_step(self) -> bool:
+        """Give some up, return whether there is more to do at once."""
+        try:
+            more = self._ageing.step()
+        except Exception as error:
+            more = False
+            if not self.faults.note("ageing", error):
+                self._ages_on = False
+                self.faults.tell("ageing ended: it failed too often")
+        self._tell_lost()
+        return more
+
+    def _tell_lost(self) -> None:
+        """Say, once, that conversations went with bytes of spools."""
+        if self._ageing.lost and not self._told_lost:
+            self._told_lost = True
+            self.sources.notices.tell(
+                f"the {(self._room.limit or 0) >> 20} MiB for spools are used up (--spool-size SIZE"
+                " gives more): conversations go with the oldest part"
+            )
 
     def _deliver(self, follow: Follow, messages: list[Message]) -> None:
         self.deliver(follow, messages)

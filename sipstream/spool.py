@@ -10,23 +10,45 @@ from __future__ import annotations
 import errno
 import os
 import struct
-import tempfile
+from bisect import bisect_right
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from time import monotonic
+from typing import NamedTuple
 
 from sipstream.errors import SourceError, words
 from sipstream.escape import escape
-from sipstream.limits import MAX_PACKET
+from sipstream.limits import DISK_FULL_SECONDS, MAX_PACKET
 from sipstream.packets import Batch, Record
+from sipstream.segments import Room, Segment
 
 _PCAP_NANO = struct.Struct("<IHHiIII")
 _RECORD = struct.Struct("<IIII")
 _NS = 1_000_000_000
 
 
-class _Descriptor:
-    """A descriptor that messages are located in; it is closed with the last of them."""
+class FileStore:
+    """A file that is read where it lies; it is closed with the last message located in it.
+
+    Raises:
+        SourceError: the file can't be opened.
+    """
 
     _fd = -1
+    begin = 0
+    """Nothing of it goes as long as the file is there."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            self._fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:
+            raise SourceError(f"{escape(str(path))}: {words(error)}") from error
+        self.path = path
+
+    def size(self) -> int:
+        """Return the file's present size in bytes."""
+        return os.fstat(self._fd).st_size
 
     def fileno(self) -> int:
         """Return the descriptor, for those who read the file through."""
@@ -53,52 +75,68 @@ class _Descriptor:
         self.close()
 
 
-class FileStore(_Descriptor):
-    """A file that is read where it lies.
+class _Run(NamedTuple):
+    """Bytes of a spool, `start` to `end`, that lie one behind the other in a segment from `place` on."""
+
+    start: int
+    end: int
+    segment: Segment
+    place: int
+
+
+class Spool:
+    """What was appended, in segments of ours, 0600; `room` says which, and how much of it is kept.
+
+    With a path it is one file, and without either one without a name. Appends are gathered and
+    written when `GATHER` bytes are there or someone reads. A full disk loses the bytes, never the
+    capture: `lost` counts them, their place reads as b"", and writing is tried again later.
 
     Raises:
-        SourceError: the file can't be opened.
-    """
-
-    def __init__(self, path: Path) -> None:
-        try:
-            self._fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        except OSError as error:
-            raise SourceError(f"{escape(str(path))}: {words(error)}") from error
-        self.path = path
-
-    def size(self) -> int:
-        """Return the file's present size in bytes."""
-        return os.fstat(self._fd).st_size
-
-
-class Spool(_Descriptor):
-    """An append-only file of ours, 0600; without a path it has no name and goes with the process.
-
-    Appends are gathered and written when `GATHER` bytes are there or someone reads. A full disk
-    loses the bytes, never the capture: `lost` counts them and their place reads as b"".
+        SourceError: the path can't be created.
     """
 
     GATHER = 1 << 18
+    head = b""
+    """What each segment begins with."""
 
-    def __init__(self, path: Path | None = None) -> None:
-        if path is None:
-            fd, name = tempfile.mkstemp(prefix="sipstream-")
-            Path(name).unlink()
-        else:
-            flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
-            try:
-                fd = os.open(path, flags, 0o600)
-            except OSError as error:
-                link = error.errno == errno.ELOOP
-                what = "is a symbolic link, which isn't written through" if link else words(error)
-                raise SourceError(f"{escape(str(path))}: {what}") from error
+    def __init__(
+        self,
+        path: Path | None = None,
+        *,
+        room: Room | None = None,
+        label: str = "",
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
         self.path = path
         self.lost = 0
-        self._fd = fd
+        self.full = False
+        """The last bytes couldn't be written."""
+        self._room = room if room is not None and path is None else Room()
+        self._label = label
+        self._clock = clock
+        self._runs: list[_Run] = []
+        self._segment: Segment | None = None
+        """The one that is written to."""
+        self._tried = 0.0
+        """When writing failed last."""
         self._written = 0
         self._gathered: list[bytes] = []
         self._size = 0
+        self._closed = False
+        if path is not None:
+            self._segment = Segment(_create(path))
+            self._room.adopt(self._segment)
+        if not label or self._room.folder is None:
+            # One with a name in a folder is made once there is something to keep.
+            self._to_write_to()
+
+    @property
+    def begin(self) -> int:
+        """The place of the first byte that is still there, but for those lost to a full disk."""
+        runs = self._runs
+        while runs and runs[0].segment.gone:
+            del runs[0]
+        return runs[0].start if runs else self._written
 
     def append(self, data: bytes) -> int:
         """Append and return the offset at which `data` lies."""
@@ -111,51 +149,124 @@ class Spool(_Descriptor):
 
     def flush(self) -> None:
         """Hand what was gathered to the operating system."""
-        pending = memoryview(b"".join(self._gathered))
-        self._gathered.clear()
-        while pending:
-            try:
-                count = os.pwrite(self._fd, pending, self._written)
-            except OSError:
-                self.lost += len(pending)
-                count = len(pending)
-            self._written += count
-            pending = pending[count:]
+        pieces, self._gathered = self._gathered, []
+        start, self._written = self._written, self._size
+        if self._closed or start == self._size:
+            return
+        written = 0
+        if not self.full or self._clock() - self._tried >= DISK_FULL_SECONDS:
+            segment = self._to_write_to()
+            if segment is not None:
+                place = segment.size
+                written = self._room.write(segment, pieces)
+                self._note(start, start + written, segment, place)
+            self.full = start + written < self._size
+            self._tried = self._clock()
+        self.lost += self._size - start - written
 
     def size(self) -> int:
         """Return the bytes appended so far."""
         return self._size
 
     def read(self, offset: int, length: int) -> bytes:
-        """Return up to `length` bytes from `offset`."""
+        """Return up to `length` bytes from `offset`; b"" when they are gone."""
         if self._written < self._size:
             self.flush()
-        return super().read(offset, length)
+        number = bisect_right(self._runs, offset, key=lambda run: run.start) - 1
+        data = b""
+        for run in self._runs[number:] if number >= 0 else ():
+            if not run.start <= offset < run.end:
+                break
+            part = run.segment.read(run.place + offset - run.start, min(length, run.end - offset))
+            data += part
+            length -= len(part)
+            offset += len(part)
+            if not length or offset < run.end:
+                break
+        return data
+
+    def headline(self, offset: int) -> bytes | None:
+        """Return None: a capture has no lines."""
+        return None
+
+    def adopt(self, segment: Segment) -> int:
+        """Take the bytes of a segment that was there before, return the offset of its first one."""
+        self._room.adopt(segment)
+        offset = self._size
+        self._note(offset, offset + segment.size, segment, 0)
+        self._size = self._written = offset + segment.size
+        return offset
 
     def close(self) -> None:
-        """Write the rest and close."""
-        if self._fd >= 0:
+        """Write the rest and close; later reads give b""."""
+        if not self._closed:
             self.flush()
-        super().close()
+            self._closed = True
+            for segment in {run.segment for run in self._runs}:
+                self._room.give_back(segment)
+            if self._segment is not None:
+                self._room.give_back(self._segment)
+
+    def __del__(self) -> None:
+        if hasattr(self, "_closed"):
+            self.close()
+
+    def _to_write_to(self) -> Segment | None:
+        """Return the segment that is written to, a new one where it is full; None: there is none."""
+        segment = self._segment
+        if self.path is None and (segment is None or segment.gone or self._room.is_full(segment)):
+            segment = None
+            with suppress(OSError):
+                segment = self._room.new(self._label)
+        if (
+            segment is not None
+            and self.head
+            and not segment.size
+            and not self._room.write(segment, [self.head])
+        ):
+            if self.path is None:
+                self._room.give_back(segment, remove=True)
+            segment = None
+        self._segment = segment if self.path is None else self._segment
+        return segment
+
+    def _note(self, start: int, end: int, segment: Segment, place: int) -> None:
+        """Note where bytes lie."""
+        runs = self._runs
+        last = runs[-1] if runs else None
+        if last and last.segment is segment and last.end == start:
+            runs[-1] = last._replace(end=end)
+        elif start < end:
+            runs.append(_Run(start, end, segment, place))
 
 
 class PcapSpool(Spool):
-    """A spool that is a pcap file with nanosecond times; with a path it stays for others to read.
+    """A spool whose segments are pcap files with nanosecond times; `room` is as with `Spool`.
 
     Raises:
         SourceError: the path can't be created.
     """
 
-    def __init__(self, linktype: int, path: Path | None = None) -> None:
-        super().__init__(path)
+    def __init__(
+        self,
+        linktype: int,
+        path: Path | None = None,
+        *,
+        room: Room | None = None,
+        label: str = "",
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
         self.linktype = linktype
-        self.append(_PCAP_NANO.pack(0xA1B23C4D, 2, 4, 0, 0, MAX_PACKET, linktype))
-        self.flush()
+        self.head = _PCAP_NANO.pack(0xA1B23C4D, 2, 4, 0, 0, MAX_PACKET, linktype)
+        super().__init__(path, room=room, label=label, clock=clock)
+        self._is_read = path is not None or (room is not None and room.folder is not None)
+        """Others read its files: they hold whole packets at any time."""
 
     def append_packets(self, packets: list[tuple[int, bytes, int]], tap: str = "") -> Batch:
         """Append packets of (time in ns, bytes, size on the wire), return them as a batch.
 
-        A spool with a name is flushed with every call, so that who reads it sees whole packets.
+        One with a name is flushed with every call: who reads it sees whole packets, and a process
+        that is killed leaves them.
         """
         pieces: list[bytes] = []
         records: list[Record] = []
@@ -170,6 +281,16 @@ class PcapSpool(Spool):
             position += length
         block = b"".join(pieces)
         base = self.append(block)
-        if self.path is not None:
+        if self._is_read:
             self.flush()
         return Batch(self, base, block, self.linktype, records, tap)
+
+
+def _create(path: Path) -> int:
+    flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        return os.open(path, flags, 0o600)
+    except OSError as error:
+        link = error.errno == errno.ELOOP
+        what = "is a symbolic link, which isn't written through" if link else words(error)
+        raise SourceError(f"{escape(str(path))}: {what}") from error

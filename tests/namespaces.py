@@ -104,9 +104,9 @@ def _ip(*words: str) -> None:
 
 
 @contextmanager
-def pair() -> Iterator[Pair]:
+def pair(prefix: str = "ss") -> Iterator[Pair]:
     """Make two namespaces, take them away afterwards."""
-    names = Pair(f"ss-a-{os.getpid()}", f"ss-b-{os.getpid()}")
+    names = Pair(f"{prefix}-a-{os.getpid()}", f"{prefix}-b-{os.getpid()}")
     made: list[str] = []
     try:
         for name in (names.a, names.b):

@@ -122,6 +122,8 @@ def ethernet(payload: bytes, ethertype: int = 0x0800, tags: tuple[int, ...] = ()
 class MemoryStore:
     """A store for tests: the bytes it was given."""
 
+    begin = 0
+
     def __init__(self, data: bytes = b"") -> None:
         self.data = data
 

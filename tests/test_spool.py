@@ -38,9 +38,7 @@ def test_a_named_pcap_is_private_and_whole_at_every_moment(tmp_path: Path) -> No
 
 
 def test_a_full_disk_loses_bytes_and_nothing_else() -> None:
-    spool = Spool()
-    os.close(spool._fd)
-    spool._fd = os.open("/dev/full", os.O_RDWR)
+    spool = Spool(Path("/dev/full"))
     spool.append(b"x" * 10)
     spool.flush()
     assert spool.lost == 10

@@ -20,7 +20,8 @@ from sipstream.sources.records import RecordReader
 from sipstream.spool import FileStore, Spool
 
 if TYPE_CHECKING:
-    from sipstream.sources.text import TextReader, TextStore
+    from sipstream.sources.text import TextReader
+    from sipstream.sources.textstore import TextStore
 
 UNKNOWN = "neither a capture file nor text that tcpdump printed"
 TEXT_SEARCH = 64 << 20
@@ -198,7 +199,7 @@ class AnyReader:
     def _make(self, kind: Kind) -> Reader:
         if kind is not Kind.TEXT:
             return make_reader(kind, self._store, self._offset)
-        from sipstream.sources.text import TextStore
+        from sipstream.sources.textstore import TextStore
 
         store = self._text_store or TextStore(self._store)
         return make_reader(

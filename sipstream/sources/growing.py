@@ -20,7 +20,7 @@ from sipstream.sources import container
 from sipstream.sources.container import AnyReader, Kind, sniff
 from sipstream.sources.file import refusal
 from sipstream.sources.rotation import Identity
-from sipstream.sources.text import TextStore
+from sipstream.sources.textstore import TextStore
 from sipstream.spool import Spool
 
 _HEAD = 1024

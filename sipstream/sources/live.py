@@ -21,6 +21,7 @@ from sipstream import limits
 from sipstream.errors import SourceError, words
 from sipstream.escape import escape
 from sipstream.packets import Batch, Linktype, Tally
+from sipstream.segments import Room
 from sipstream.sources import bpf as kernel_filter
 from sipstream.sources import packet_socket
 from sipstream.sources.packet_socket import ANY
@@ -49,7 +50,8 @@ class LiveSource:
 
     `bpf` is an own kernel filter (pcap-filter(7)); `cooked` makes every frame a LINUX_SLL2 one, so
     that interfaces of several link types fit one file; `write` is a spool that others write to as
-    well; `buffer` is the receive buffer's size in bytes; `sockets` has sockets opened before.
+    well; `buffer` is the receive buffer's size in bytes; `sockets` has sockets opened before;
+    `room` is where a spool of our own lies.
     """
 
     live = True
@@ -63,6 +65,7 @@ class LiveSource:
         write: PcapSpool | None = None,
         buffer: int = BUFFER,
         sockets: packet_socket.Sockets | None = None,
+        room: Room | None = None,
     ) -> None:
         self.name = interface
         self.tally = Tally(interface)
@@ -73,6 +76,7 @@ class LiveSource:
         self._bpf = bpf
         self._cooked = cooked or (write is not None and write.linktype == Linktype.LINUX_SLL2)
         self._spool = write
+        self._room = room
         self._sockets = sockets if sockets is not None else packet_socket.Sockets()
         self._socket: socket.socket | None = None
         self._given = Linktype.LINUX_SLL2
@@ -85,7 +89,8 @@ class LiveSource:
         self._called = interface
         """What the interface is called now: it may be renamed."""
         self._down_since: float | None = None
-        self._told_lost = False
+        self._told_full = 0
+        """Bytes that the spool had lost when the user was told of it."""
 
     @property
     def spool(self) -> PcapSpool:
@@ -118,7 +123,7 @@ class LiveSource:
             self._make_ready(sock)
             linktype = Linktype.LINUX_SLL2 if self._cooked else self._given
             if self._spool is None:
-                self._spool = PcapSpool(linktype, path)
+                self._spool = PcapSpool(linktype, path, room=self._room, label=self.name)
             elif self._spool.linktype != linktype:
                 raise SourceError(
                     f"{escape(self.name)}: its link type isn't that of the file being written;"
@@ -274,9 +279,13 @@ class LiveSource:
                 self._find_again(sock)
             if self._down_since is not None:
                 self._come_back(sock, self._down_since)
-        if self.spool.lost and not self._told_lost:
-            self._told_lost = True
+        if self.spool.full and not self._told_full:
+            self._told_full = self.spool.lost
             self.notes.append("packets can't be kept; is the disk full?")
+        elif self._told_full and not self.spool.full:
+            lost = self.spool.lost >> 10
+            self.notes.append(f"packets are kept again; {lost:,} KiB were lost so far")
+            self._told_full = 0
 
     def _count_drops(self, sock: socket.socket) -> None:
         """Add what the kernel dropped; nothing else may read its count, because reading clears it."""

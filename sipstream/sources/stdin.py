@@ -14,6 +14,7 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 
 from sipstream.errors import SourceError, words
 from sipstream.packets import Batch, Tally
+from sipstream.segments import Room
 from sipstream.sources.container import AnyReader
 from sipstream.sources.unpack import STEP, Unpacker
 from sipstream.spool import Spool
@@ -25,7 +26,8 @@ _QUIET_SECONDS = 0.2
 class StdinSource:
     """The packets of a capture, of printed text, or of a .gz of these, that a descriptor gives.
 
-    `clock` gives ns since the epoch; `quiet` is in seconds.
+    `clock` gives ns since the epoch; `quiet` is in seconds; `room` is where what comes without end
+    is spooled.
     """
 
     def __init__(
@@ -34,6 +36,7 @@ class StdinSource:
         *,
         quiet: float = _QUIET_SECONDS,
         clock: Callable[[], int] = time.time_ns,
+        room: Room | None = None,
     ) -> None:
         self.name = "standard input"
         self.tally = Tally(self.name)
@@ -41,6 +44,7 @@ class StdinSource:
         self._fd = fd
         self._quiet = quiet
         self._clock = clock
+        self._room = room
         self._done = 0
         self._size: int | None = None
         self._watchable = True
@@ -69,7 +73,7 @@ class StdinSource:
         if self._closed:
             # Before the spool is opened, which would get its number.
             raise SourceError(f"{self.name}: is closed")
-        spool = Spool()
+        spool = Spool(room=self._room if self.live else None)
         reader = AnyReader(spool, notes=self.notes, modified_ns=self._clock, live=self.live)
         unpacker = Unpacker()
         quiet = True

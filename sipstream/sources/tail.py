@@ -16,10 +16,11 @@ from sipstream import limits
 from sipstream.errors import SourceError, words
 from sipstream.escape import escape
 from sipstream.packets import Batch, Tally
+from sipstream.segments import Room
 from sipstream.sources.file import refusal
 from sipstream.sources.growing import GrowingFile
 from sipstream.sources.rotation import Identity, passed_over
-from sipstream.sources.text import TextStore
+from sipstream.sources.textstore import TextStore
 from sipstream.spool import Spool
 
 _ABSENT = "isn't there yet"
@@ -36,8 +37,8 @@ _HEADS = 64
 class TailSource:
     """The packets that are written to a file, from its start or from now on.
 
-    `interval` is the time between two looks, in seconds; `pause` waits that long. Never ends by
-    itself.
+    `interval` is the time between two looks, in seconds; `pause` waits that long; `room` is where
+    what is read is spooled. Never ends by itself.
     """
 
     live = True
@@ -49,6 +50,7 @@ class TailSource:
         from_start: bool = True,
         interval: float = limits.TAIL_INTERVAL_SECONDS,
         pause: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        room: Room | None = None,
     ) -> None:
         self.name = str(path)
         self.tally = Tally(self.name)
@@ -57,7 +59,7 @@ class TailSource:
         self._from_start = from_start
         self._interval = interval
         self._pause = pause
-        self._spool = Spool()
+        self._spool = Spool(room=room)
         self._text = TextStore(self._spool)
         self._queue: deque[GrowingFile] = deque()
         """The file that is read, and those that came under its name since."""

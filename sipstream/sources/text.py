@@ -20,7 +20,6 @@ from sipstream.packets import Batch, Linktype, Record, Store, Usual
 from sipstream.sources import Missing
 from sipstream.sources import textlines as lines
 from sipstream.sources.textclock import Clock, Form, Intervals
-from sipstream.spool import FileStore, Spool
 
 _EPOCH = date(1970, 1, 1)
 _LATE = 10**9
@@ -28,31 +27,6 @@ _LATE = 10**9
 _BOM = b"\xef\xbb\xbf"
 """What editors put before text."""
 _HALF_DAY = 12 * 3600 * 10**9
-_HEADLINE_REACH = 4096
-"""Bytes before a message in which its packet's line is looked for."""
-_INDENTED = b"\n\t"
-"""What stands before a message that -v printed, and before each of its lines."""
-
-
-class TextStore:
-    """Text that tcpdump printed, in a file or spool: it also knows the line above a message."""
-
-    def __init__(self, inner: FileStore | Spool) -> None:
-        self.inner = inner
-
-    def read(self, offset: int, length: int) -> bytes:
-        """Return up to `length` bytes of a message from `offset`, without the tabs of -v."""
-        before = min(offset, len(_INDENTED))
-        text = self.inner.read(offset - before, length + before)
-        is_indented = text.startswith(_INDENTED)
-        return printed_usual.as_sent(text[before:]) if is_indented else text[before:]
-
-    def headline(self, offset: int) -> bytes | None:
-        """Return the packet's line as it was printed, or None when it isn't near."""
-        start = max(0, offset - _HEADLINE_REACH)
-        text = self.inner.read(start, offset - start)
-        # What -v prints is no line of its own, but two.
-        return None if text.endswith(_INDENTED) else lines.headline_before(text)
 
 
 class TextReader:

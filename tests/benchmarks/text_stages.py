@@ -21,7 +21,8 @@ from sipstream.decode.decoder import Decoder
 from sipstream.limits import TEXT_CHUNK
 from sipstream.packets import Batch, Tally
 from sipstream.sip.scan import Scanner
-from sipstream.sources.text import TextReader, TextStore
+from sipstream.sources.text import TextReader
+from sipstream.sources.textstore import TextStore
 from sipstream.spool import FileStore
 
 FORMS = ("-v", "-vv", "-A", "-X", "-x", "-XX", "-v -A", "-e -v")

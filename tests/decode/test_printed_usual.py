@@ -15,8 +15,9 @@ from sipstream.decode import hexdump
 from sipstream.decode.decoder import Decoder
 from sipstream.packets import Tally
 from sipstream.sip.scan import Scanner
-from sipstream.sources.text import TextReader, TextStore
+from sipstream.sources.text import TextReader
 from sipstream.sources.textclock import Clock, Form
+from sipstream.sources.textstore import TextStore
 
 DAY = date(2023, 11, 14)
 BODY = "v=0\r\no=- 1 1 IN IP4 10.0.0.1\r\ns=a call\r\n"

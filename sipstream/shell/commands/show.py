@@ -231,8 +231,14 @@ async def show_sources(console: Console) -> None:
             yield "no source so far"
         if conversations.duplicates:
             yield f"{conversations.duplicates} messages were there already and are shown once"
-        if conversations.given_up:
-            yield f"{conversations.given_up} conversations were given up to make room (--memory)"
+        given_up = conversations.given_up - conversations.aged
+        if given_up:
+            yield f"{given_up} conversations were given up to make room (--memory)"
+        if conversations.aged:
+            yield (
+                f"{conversations.aged} conversations were given up as too old or too many"
+                " (--keep, --spool-size)"
+            )
         for stage, count in console.session.faults.counts.items():
             yield f"{count} faults in sipstream: {stage}"
 
