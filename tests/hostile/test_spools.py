@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import multiprocessing
 import os
 import random
 import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -22,6 +25,7 @@ from support import ethernet, ipv4, sip, udp
 
 from sipstream.limits import SEGMENT_LEAST, SEGMENTS
 from sipstream.segments import Folder, Room
+from sipstream.session import Session
 from sipstream.sources.resume import ResumedSource
 from sipstream.spool import PcapSpool
 
@@ -137,7 +141,40 @@ def test_a_capture_goes_on_when_the_disk_is_full(hosts: Pair, tmp_path: Path) ->
     assert len(output.splitlines()) == 2
 
 
-def test_input_without_end_fills_no_disk() -> None:
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+async def test_a_disk_that_has_room_again_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Row R6: once that it is full, once that it no longer is, and how much was lost."""
+    monkeypatch.setattr("sipstream.spool.DISK_FULL_SECONDS", 0.2)
+    monkeypatch.setattr("sipstream.sources.live._LOOK_SECONDS", 0.05)
+    pwrite, room = os.pwrite, False
+
+    def write(fd: int, data: bytes, place: int) -> int:
+        if not room:
+            raise OSError(errno.ENOSPC, "full")
+        return pwrite(fd, data, place)
+
+    told: list[str] = []
+    session = Session()
+    session.sources.notices.tell = told.append
+    async with session:
+        monkeypatch.setattr("os.pwrite", write)
+        session.sources.capture_start("lo", "udp port 50607")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            for _ in range(50):
+                sender.sendto(sip(), ("127.0.0.1", 50607))
+                await asyncio.sleep(0.1)
+                if any(one.messages[-1].raw for one in session.conversations) and len(told) > 1:
+                    break
+                room = room or "lo: packets can't be kept; is the disk full?" in told
+    assert len([text for text in told if "can't be kept" in text]) == 1
+    assert (
+        len([text for text in told if re.search(r"^lo: packets are kept again; \d+ KiB", text)])
+        == 1
+    )
+
+
+@pytest.mark.parametrize("way", ["standard input", "watched"])
+def test_input_without_end_fills_no_disk(tmp_path: Path, way: str) -> None:
     """What goes with the oldest part is told once; what is left is whole."""
     count = 30_000
     messages = [
@@ -149,10 +186,13 @@ def test_input_without_end_fills_no_disk() -> None:
         "show conversations | count",
         f"show conversation one-{count - 1} messages",
     ]
-    words = [sys.executable, "-m", "sipstream", "-", "--spool-size", "8M"]
+    data = pcap([ethernet(ipv4(udp(message))) for message in messages])
+    (tmp_path / "growing").write_bytes(data)
+    source = ["-"] if way == "standard input" else ["--tail", str(tmp_path / "growing")]
+    words = [sys.executable, "-m", "sipstream", *source, "--spool-size", "8M"]
     done = subprocess.run(
         [*words, *(word for command in commands for word in ("-c", command))],
-        input=pcap([ethernet(ipv4(udp(message))) for message in messages]),
+        input=data,
         capture_output=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0
