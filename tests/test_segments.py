@@ -162,6 +162,16 @@ def test_a_segment_that_is_not_ours_is_refused(tmp_path: Path, how: str) -> None
         folder.former(path.name)
 
 
+def test_a_name_that_somebody_took_is_passed_over(tmp_path: Path) -> None:
+    folder, now = Folder(tmp_path / "spool"), [1000.0]
+    (folder.path / "00000001-eth0.pcap").write_bytes(b"")
+    spool = PcapSpool(1, room=Room(LIMIT, folder), label="eth0", clock=lambda: now[0])
+    spool.append_packets(packets(1))
+    now[0] += DISK_FULL_SECONDS
+    spool.append_packets(packets(1, 1))
+    assert numbers_in(folder.path / "00000002-eth0.pcap") == [1]
+
+
 # A full disk
 
 
