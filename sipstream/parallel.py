@@ -204,9 +204,9 @@ class _Workers:
         try:
             for number in range(count):
                 ours, theirs = context.Pipe(duplex=False)
-                arguments = (scan, spans[number::count], theirs)
-                process = context.Process(target=_work, args=arguments, daemon=True)
                 self._pipes.append(ours)
+                arguments = (scan, spans[number::count], theirs, [*self._pipes])
+                process = context.Process(target=_work, args=arguments, daemon=True)
                 self._tables.append(FlowTable())
                 with suppress(OSError):
                     fcntl.fcntl(theirs.fileno(), fcntl.F_SETPIPE_SZ, _PIPE)
@@ -259,8 +259,16 @@ class _Workers:
         gc.unfreeze()
 
 
-def _work(scan: Scan, spans: list[tuple[int, int]], pipe: Connection) -> None:
-    """Send what comes of each range in turn: what the other processes do."""
+def _work(
+    scan: Scan, spans: list[tuple[int, int]], pipe: Connection, not_ours: list[Connection | None]
+) -> None:
+    """Send what comes of each range in turn: what the other processes do.
+
+    The pipes in `not_ours` are the reader's: they are closed, so that writing fails once it is gone.
+    """
+    for one in not_ours:
+        if one is not None:
+            one.close()
     gc.disable()
     signal.set_wakeup_fd(-1)
     for number in _SIGNALS:

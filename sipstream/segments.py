@@ -196,8 +196,9 @@ class Folder:
             OSError: it can't be made.
         """
         name = f"{self._next:08}-{label}.pcap"
-        fd = os.open(name, _CREATE | os.O_EXCL, 0o600, dir_fd=self._fd)
+        # Before it is made: a name that somebody took isn't tried again.
         self._next += 1
+        fd = os.open(name, _CREATE | os.O_EXCL, 0o600, dir_fd=self._fd)
         return Segment(fd, self, name)
 
     def former(self, name: str) -> Segment:
@@ -251,6 +252,8 @@ class Folder:
             raise SourceError(
                 f"{escape(str(self.path))}: is in use by another sipstream, process {escape(pid)}"
             ) from error
+        # Processes of ours that read files may outlive this one.
+        os.register_at_fork(after_in_child=self.close)
         os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, b"%d\n" % os.getpid(), 0)
 

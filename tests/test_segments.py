@@ -6,12 +6,20 @@ import errno
 import os
 import struct
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from sipstream.errors import SourceError
-from sipstream.limits import DISK_FULL_SECONDS, SEGMENT_LEAST, SEGMENTS
-from sipstream.segments import Folder, Room
+from sipstream.limits import (
+    DISK_FULL_SECONDS,
+    SEGMENT_LEAST,
+    SEGMENTS,
+    SPOOL,
+    SPOOL_IN_MEMORY,
+    SPOOL_LEAST,
+)
+from sipstream.segments import Folder, Room, usual_size
 from sipstream.sources.pcap import PcapReader
 from sipstream.spool import PcapSpool, Spool
 
@@ -59,6 +67,28 @@ def test_spools_share_their_room() -> None:
     place = quiet.append(b"late")
     assert quiet.read(place, 4) == b"late"
     assert quiet.begin == place
+
+
+@pytest.mark.parametrize(
+    ("free", "on_disk", "in_memory"),
+    [
+        (1 << 40, SPOOL, SPOOL_IN_MEMORY),
+        (1 << 30, 1 << 28, 1 << 28),
+        (1 << 20, SPOOL_LEAST, SPOOL_LEAST),
+    ],
+)
+def test_what_spools_take_leaves_room_for_others(
+    monkeypatch: pytest.MonkeyPatch, free: int, on_disk: int, in_memory: int
+) -> None:
+    """The temporary folder is never filled, least of all where it is memory."""
+    figures = SimpleNamespace(f_bavail=free >> 12, f_frsize=1 << 12)
+    monkeypatch.setattr("os.statvfs", lambda _: figures)
+    mounts = Path("/proc/self/mounts").read_text().splitlines()
+    for kind, expected in (("tmpfs", in_memory), ("proc", on_disk)):
+        folder = next((line.split()[1] for line in mounts if line.split()[2] == kind), None)
+        if folder is not None:
+            monkeypatch.setattr("tempfile.tempdir", folder)
+            assert usual_size() == expected
 
 
 def test_a_closed_spool_gives_its_room_back() -> None:
@@ -160,6 +190,16 @@ def test_a_segment_that_is_not_ours_is_refused(tmp_path: Path, how: str) -> None
     folder = Folder(tmp_path)
     with pytest.raises(SourceError, match="mode 644|symbolic links|is no file"):
         folder.former(path.name)
+
+
+def test_a_name_that_somebody_took_is_passed_over(tmp_path: Path) -> None:
+    folder, now = Folder(tmp_path / "spool"), [1000.0]
+    (folder.path / "00000001-eth0.pcap").write_bytes(b"")
+    spool = PcapSpool(1, room=Room(LIMIT, folder), label="eth0", clock=lambda: now[0])
+    spool.append_packets(packets(1))
+    now[0] += DISK_FULL_SECONDS
+    spool.append_packets(packets(1, 1))
+    assert numbers_in(folder.path / "00000002-eth0.pcap") == [1]
 
 
 # A full disk

@@ -117,6 +117,34 @@ def test_a_killed_capture_is_resumed_and_goes_on(hosts: Pair, tmp_path: Path) ->
     assert output.splitlines()[-1] == b"53"
 
 
+def test_a_kill_leaves_no_process_and_no_lock(tmp_path: Path) -> None:
+    """Row R7: also while other processes read a large file for the one that is killed."""
+    capture = pcap([ethernet(ipv4(udp(sip(call_id=f"call-{n}")))) for n in range(5000)])
+    (tmp_path / "large.pcap").write_bytes(capture[:24] + capture[24:] * 100)
+    words = [sys.executable, "-m", "sipstream", "--spool-dir", str(tmp_path / "spool")]
+    program = subprocess.Popen(
+        [*words, "-c", f"load {tmp_path / 'large.pcap'}"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    children = Path(f"/proc/{program.pid}/task/{program.pid}/children")
+    while not children.read_text():
+        assert program.poll() is None
+        time.sleep(0.001)
+    # They have more to tell then than a pipe holds.
+    time.sleep(0.5)
+    assert children.read_text()
+    program.kill()
+    program.wait()
+    after = subprocess.run([*words, "-c", "help"], capture_output=True, text=True, check=False)
+    assert after.returncode == 0, after.stderr
+    end = time.monotonic() + 10
+    with pytest.raises(ProcessLookupError):
+        while time.monotonic() < end:
+            os.killpg(program.pid, 0)
+            time.sleep(0.02)
+    assert not (tmp_path / "spool").stat().st_mode & 0o077
+
+
 def test_a_capture_goes_on_when_the_disk_is_full(hosts: Pair, tmp_path: Path) -> None:
     """Row R6: one line says so, and no packet is lost to the capture itself."""
     path = tmp_path / "spool"
