@@ -29,6 +29,10 @@ _ORDERS = 64
 """Conversations whose messages' order by time is kept."""
 
 
+_NARROW, _WIDE = 0xFFFF, 4
+"""The highest value of a column of two bytes, and the bytes of a wide one."""
+
+
 class Nowhere:
     """The store of places that no message has."""
 
@@ -52,8 +56,9 @@ class Index:
         self.m_time = array("q")
         self.m_store = array("H")
         self.m_offset = array("q")
-        self.m_length = array("I")
-        self.m_way = array("I")
+        self.m_length = array("H")
+        """Of four bytes once one is longer than any UDP datagram; so are ways, once there are many."""
+        self.m_way = array("H")
         self.m_conversation = array("I")
         self.m_code = array("H")
         """Its kind, and which method a response answers (sip.startline)."""
@@ -96,9 +101,12 @@ class Index:
         """How many bytes the messages have together."""
         self._orders: OrderedDict[int, tuple[int, list[int]]] = OrderedDict()
         """Of a conversation: the last message by arrival that was put in order, and the order."""
-        self.message_size = sum(column.itemsize for column in self._message_columns())
-        """Bytes that a message takes in the columns."""
         self._conversation_size = sum(one.itemsize for one in self._conversation_columns()) + 9
+
+    @property
+    def message_size(self) -> int:
+        """Bytes that a message takes in the columns."""
+        return sum(column.itemsize for column in self._message_columns())
 
     @property
     def size(self) -> int:
@@ -108,13 +116,15 @@ class Index:
 
     def enter(self, found: Found, store: int, tap: int) -> Sequence[int]:
         """Give messages their places, with what is known of each by itself; return the places."""
-        ways = found.ways(lambda flows: self.ways.numbers(flows, self.endpoints, tap))
+        ways = array("I", found.ways(lambda flows: self.ways.numbers(flows, self.endpoints, tap)))
         count = len(found)
         places = _take(self.free_messages, count, len(self.m_time))
         put(self.m_time, places, found.times)
         put(self.m_offset, places, found.offsets)
+        self.m_length = _wide_enough(self.m_length, found.lengths)
         put(self.m_length, places, found.lengths)
         put(self.m_code, places, found.codes)
+        self.m_way = _wide_enough(self.m_way, ways)
         put(self.m_way, places, ways)
         put(self.m_store, places, array("H", [store]) * count)
         put(self.m_step, places, found.steps(places))
@@ -273,6 +283,13 @@ def put(column: MutableSequence[Any], places: Sequence[int], values: Iterable[An
         return
     for place, value in zip(places, values, strict=True):
         column[place] = value
+
+
+def _wide_enough(column: array[int], values: array[int]) -> array[int]:
+    """Return a column that the values fit into: itself, or one of four bytes each with what it has."""
+    if column.itemsize >= _WIDE or max(values) <= _NARROW:
+        return column
+    return array("I", column)
 
 
 def _take(free: array[int], count: int, end: int) -> Sequence[int]:

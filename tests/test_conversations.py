@@ -213,3 +213,29 @@ def test_more_capture_points_than_can_be_told_apart(monkeypatch: pytest.MonkeyPa
     for n in range(10):
         load((n, sip(call_id=str(n))), chain=chain, tap=f"if{n}")
     assert len(chain.conversations) == 10
+
+
+def test_columns_grow_wide_with_what_they_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lengths beyond those of datagrams, and very many ways, cost what they need and lose nothing."""
+    monkeypatch.setattr("sipstream.index._NARROW", 700)
+    chain = Chain()
+    messages = [sip(call_id=f"call-{n}", body="x" * (n * 10)) for n in range(100)]
+    packets = [
+        ethernet(ipv4(udp(message), source=bytes([10, 1, n // 7, n])))
+        for n, message in enumerate(messages)
+    ]
+    chain.feed(batch(packets[:30]))
+    narrow = chain.conversations.index.message_size
+    chain.feed(batch(packets[30:]))
+    assert chain.conversations.index.message_size == narrow + 2
+    found = {one.call_id: one.first.raw for one in chain.conversations}
+    assert found == {f"call-{n}": message for n, message in enumerate(messages)}
+    monkeypatch.setattr("sipstream.index._NARROW", 100)
+    chain.feed(batch([packets[n].replace(b"call-", b"last-") for n in range(5)]))
+    more = [ethernet(ipv4(udp(sip(call_id=f"more-{n}")), source=bytes([10, 2, 0, n])))
+            for n in range(9)]  # fmt: skip
+    chain.feed(batch(more))
+    assert chain.conversations.index.message_size == narrow + 4
+    sources = {one.call_id: one.source for one in chain.conversations}
+    assert sources["call-99"] == "10.1.14.99"
+    assert sources["more-8"] == "10.2.0.8"
