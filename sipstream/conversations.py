@@ -133,7 +133,7 @@ class Conversations:
             return []
         index = self.index
         self._make_room(len(found))
-        index.batch += 1
+        index.count_batch()
         # First what may fail: nothing is entered then.
         known = list(map(self._ids.get, found.ids))
         shapes = self._shapes_after(known, found)

@@ -31,6 +31,8 @@ _ORDERS = 64
 
 _NARROW, _WIDE = 0xFFFF, 4
 """The highest value of a column of two bytes, and the bytes of a wide one."""
+_MOST_BATCHES, _WIDEST = 0xFFFFFFFF, 8
+"""The highest number that four bytes hold, and the bytes of a column that holds higher ones."""
 
 
 class Nowhere:
@@ -113,6 +115,13 @@ class Index:
         """Bytes that the columns take."""
         places = len(self.m_time), len(self.c_state)
         return places[0] * self.message_size + places[1] * self._conversation_size
+
+    def count_batch(self) -> None:
+        """Take note of one batch more: after some weeks their numbers need wider columns."""
+        self.batch += 1
+        if self.batch > _MOST_BATCHES and self.c_heard.itemsize < _WIDEST:
+            self.c_heard, self.c_begun = array("Q", self.c_heard), array("Q", self.c_begun)
+            self._conversation_size += 2 * (_WIDEST - _WIDE)
 
     def enter(self, found: Found, store: int, tap: int) -> Sequence[int]:
         """Give messages their places, with what is known of each by itself; return the places."""

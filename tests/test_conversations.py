@@ -179,6 +179,19 @@ def test_order_and_places_are_right_after_every_batch(batches: list[list[int]]) 
         assert [chain.conversations.message(one).index for one in order] == list(range(len(order)))
 
 
+def test_batches_are_counted_for_weeks() -> None:
+    """A thousand a second are more than 32 bits hold after seven weeks."""
+    chain = load((1, sip(call_id="before")))
+    chain.conversations.index.batch = 2**32 - 1
+    for second in range(2, 5):
+        load((second, sip(call_id=f"call-{second}")), chain=chain)
+        load((second, sip("SIP/2.0 200 OK", "before")), chain=chain)
+    assert len(chain.conversations) == 4
+    before = chain.conversations.by_call_id("before")
+    assert before is not None
+    assert not before.gone
+
+
 def test_many_messages_of_one_time_are_each_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     chain = Chain()
     reads = 0
