@@ -97,6 +97,9 @@ SPOOL_LEAST = 8 << 20
 SEGMENTS = 16
 """Parts of a spool, each a descriptor: with one of them a sixteenth of what is kept goes."""
 
+MOST_SEGMENTS = 256
+"""Segments that all spools have together, however short: each run leaves one in a folder."""
+
 SEGMENT_LEAST = 1 << 18
 """Bytes of a segment at least."""
 

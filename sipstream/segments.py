@@ -19,6 +19,7 @@ from pathlib import Path
 from sipstream.errors import SourceError, words
 from sipstream.escape import escape
 from sipstream.limits import (
+    MOST_SEGMENTS,
     SEGMENT_LEAST,
     SEGMENTS,
     SPOOL,
@@ -155,13 +156,21 @@ class Room:
             self.folder.close()
 
     def _shrink(self, coming: int, kept: Segment) -> None:
-        """Remove the oldest segments, but not `kept`, until so many bytes more have room."""
-        while self.limit is not None and self.taken + coming > self.limit:
+        """Remove the oldest segments, but not `kept`, until so many bytes more have room.
+
+        Short ones go as well when there are very many: each holds a descriptor.
+        """
+        while self._is_short(coming):
             oldest = next((one for one in self._segments if one is not kept), None)
             if oldest is None:
                 return
             self.give_back(oldest, remove=True)
             self.removed += 1
+
+    def _is_short(self, coming: int) -> bool:
+        if self.limit is None:
+            return False
+        return self.taken + coming > self.limit or len(self._segments) > MOST_SEGMENTS
 
 
 class Folder:

@@ -38,7 +38,8 @@ class ResumedSource:
         self._done = 0
         if folder is None:
             return
-        for name, segment in [(name, _former(folder, name)) for name in folder.names]:
+        for name in folder.names:
+            segment = _former(folder, name)
             if segment is None:
                 folder.remove(name)
             else:
@@ -79,16 +80,16 @@ class ResumedSource:
 
 
 def _former(folder: Folder, name: str) -> Segment | None:
-    """Open a segment, None where it is empty.
+    """Open a segment, None where it holds no packet.
 
     Raises:
         SourceError: it can't be opened, isn't private, or is no pcap file.
     """
     segment = folder.former(name)
     head = segment.read(0, HEADER)
-    if len(head) == HEADER and head.startswith(MAGICS):
+    if segment.size > HEADER and head.startswith(MAGICS):
         return segment
     segment.close()
-    if len(head) < HEADER and any(magic.startswith(head[:4]) for magic in MAGICS):
+    if segment.size <= HEADER and any(magic.startswith(head[:4]) for magic in MAGICS):
         return None
     raise SourceError(f"{escape(str(folder.path / name))}: is no segment of a spool")

@@ -8,7 +8,7 @@ import pytest
 from support import ethernet, ipv4, sip, udp
 
 from sipstream.errors import SourceError
-from sipstream.limits import SEGMENT_LEAST, SEGMENTS
+from sipstream.limits import MOST_SEGMENTS, SEGMENT_LEAST, SEGMENTS
 from sipstream.segments import Folder, Room
 from sipstream.session import Session
 from sipstream.sources.resume import ResumedSource
@@ -29,6 +29,10 @@ def write(path: Path, count: int, size: int = 0, label: str = "eth0") -> None:
         spool.append_packets([packet(number, size)])
     spool.close()
     folder.close()
+
+
+def open_descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 class Resumed:
@@ -127,3 +131,22 @@ async def test_more_than_there_is_room_for_goes(tmp_path: Path) -> None:
         assert run.calls() == [f"call-{n}" for n in range(100 - kept, 100)]
         assert all(one.first.raw for one in run.session.conversations)
     assert sum(file.stat().st_size for file in path.glob("*.pcap")) <= LIMIT // 2
+
+
+async def test_a_service_that_is_started_again_and_again_can_be_started(tmp_path: Path) -> None:
+    """Each run leaves a segment, however short: there are never more than descriptors for them."""
+    path = tmp_path / "spool"
+    write(path, 1)
+    whole = (path / "00000001-eth0.pcap").read_bytes()
+    for number in range(2, 1500):
+        # Some brought no packet.
+        one = path / f"{number:08}-eth0.pcap"
+        one.write_bytes(whole if number % 3 else whole[:24])
+        one.chmod(0o600)
+    before = open_descriptors()
+    async with Resumed(path) as run:
+        assert run.source is not None
+        assert run.source.tally.packets == MOST_SEGMENTS
+        assert open_descriptors() - before < MOST_SEGMENTS + 20
+    assert len(list(path.glob("*.pcap"))) == MOST_SEGMENTS
+    assert (path / "00001499-eth0.pcap").exists()
