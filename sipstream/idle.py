@@ -44,11 +44,14 @@ class Idle:
         while len(going) < count and (self._left or (not going and self._begin_round())):
             first = self._hand
             last = min(first + self._left, first + _STRIDE, len(state))
-            going += [
-                number
-                for number in range(first, last)
-                if heard[number] <= self._heard and WORTH[state[number]] <= self._worth
-            ]
+            # Those of one time lie together, and places without any: most of a round is passed over.
+            used = last - first - state.count(UNUSED, first, last)
+            if used and min(heard[first:last]) <= self._heard:
+                going += [
+                    number
+                    for number in range(first, last)
+                    if heard[number] <= self._heard and WORTH[state[number]] <= self._worth
+                ]
             self._left -= last - first
             self._hand = last if last < len(state) else 0
         return going
