@@ -84,9 +84,11 @@ class Follow:
         for number, message in upto.items():
             self._upto[number] = message
 
-    def pass_over(self, conversations: Conversations, number: int) -> None:
-        """Leave out what a conversation has so far: to show it failed."""
-        self._upto[number] = conversations[number].last_arrived
+    def pass_over(self, conversations: Conversations, numbers: list[int]) -> None:
+        """Leave out what conversations have so far: to show it failed, or it was shown before."""
+        self._make_room(conversations)
+        for number in numbers:
+            self._upto[number] = conversations[number].last_arrived
 
     def forget(self, conversations: Conversations, numbers: list[int]) -> None:
         """Conversations were given up, or lost messages."""

@@ -31,6 +31,11 @@ class Load:
         done, total = self.intake.source.progress() or (0, 0)
         return f"{self.intake.source.name} {done * 100 // max(total, 1)}%"
 
+    def cancel(self) -> None:
+        """End it where it is."""
+        if self.task is not None:
+            self.task.cancel()
+
     def show_progress(self, now: float) -> None:
         """Show how far it is to who waits."""
         if self.show is not None and self.waited_for:

@@ -1,13 +1,13 @@
 """The sources of a session: files that are loaded, and what runs in the background.
 
-The one place where their tasks start and end. What comes of them goes into the session's
-conversations; words for the user go through `notices`.
+The one place where their tasks start and end; words for the user go through `notices`.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -37,16 +37,16 @@ _NOTE_SECONDS = 0.2
 class Sources:
     """Every source of a session. Use it as an async context manager: it owns the tasks.
 
-    `conversations` returns those that messages go to, `publish` is called with the numbers of new
-    ones, `shown` is awaited between batches of a source that can wait, so that a follow's output
-    keeps up; `clock` tells seconds, `room` is where spools lie; `aged` is awaited when all has come
-    that was waited for: what is too old or too much goes then.
+    `conversations` returns those that messages go to, `publish` takes the numbers of new ones (`former`:
+    an earlier run had them), `shown` is awaited between batches of a source that can wait, so that a
+    follow's output keeps up; `clock` tells seconds, `room` is where spools lie; `aged` is awaited when
+    all has come that was waited for: what is too old or too much goes then.
     """
 
     def __init__(
         self,
         conversations: Callable[[], Conversations],
-        publish: Callable[[list[int]], None],
+        publish: Callable[..., None],
         shown: Callable[[], Awaitable[None]],
         clock: Callable[[], float],
         room: Room,
@@ -90,8 +90,7 @@ class Sources:
         for running in self._running.values():
             running.task.cancel()
         for load in self._loads:
-            if load.task is not None:
-                load.task.cancel()
+            load.cancel()
         await self._tasks.__aexit__(kind, error, trace)
         for source in captures:
             self.notices.ended(source)
@@ -384,7 +383,8 @@ class Sources:
         try:
             # What comes live can't be made to wait; its output is dropped and counted instead.
             between = None if source.live else self._shown
-            await pipeline.run(intake, self._publish, between=between)
+            publish = partial(self._publish, former=tell_end == "resumed")
+            await pipeline.run(intake, publish, between=between)
             if tell_end:
                 came = Loaded(intake.opened, source.tally.messages).words
                 self.notices.tell(f"{escape(source.name)} {tell_end}: {came}")

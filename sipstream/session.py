@@ -293,8 +293,11 @@ class Session:
                 " gives more): those are given up that are over, the longest idle ones first"
             )
 
-    def _publish(self, added: list[int]) -> None:
-        """Tell the filter and the follows which conversations got messages."""
+    def _publish(self, added: list[int], former: bool = False) -> None:
+        """Tell the filter and the follows which conversations got messages.
+
+        Those that an earlier run had (`former`) are followed from what comes next.
+        """
         self._ageing.saw(added)
         if not (self.filters.active or self._judging or self.follows):
             return
@@ -306,6 +309,10 @@ class Session:
                 matches.judge(self.conversations, touched)
             except Exception:
                 self._judge_singly(matches, touched)
+        if former:
+            for follow in self.follows:
+                follow.pass_over(self.conversations, touched)
+            return
         for follow in self.follows.copy():
             try:
                 follow.feed(self.conversations, touched, added)
@@ -327,7 +334,7 @@ class Session:
             try:
                 follow.feed(self.conversations, [number], added)
             except Exception as error:
-                follow.pass_over(self.conversations, number)
+                follow.pass_over(self.conversations, [number])
                 if not self.faults.note(name, error):
                     self.follows = [one for one in self.follows if one is not follow]
                     self.faults.tell(f"{name} ended: it failed too often")

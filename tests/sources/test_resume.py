@@ -150,3 +150,23 @@ async def test_a_service_that_is_started_again_and_again_can_be_started(tmp_path
         assert open_descriptors() - before < MOST_SEGMENTS + 20
     assert len(list(path.glob("*.pcap"))) == MOST_SEGMENTS
     assert (path / "00001499-eth0.pcap").exists()
+
+
+async def test_follows_begin_behind_what_an_earlier_run_has_shown(tmp_path: Path) -> None:
+    """A service with a follow that is started again doesn't print all of it once more."""
+    path = tmp_path / "spool"
+    write(path, 20)
+    shown: list[int | str] = []
+    async with Session(room=Room(LIMIT, Folder(path))) as session:
+        session.deliver = lambda follow, messages: shown.extend(one.kind for one in messages)
+        await session.follow("dstnum 5660066")
+        await session.change_filter(lambda filters: filters.add("dstnum 5660066"))
+        session.sources.resume()
+        await session.sources.wait_sources()
+        assert shown == []
+        assert session.matching_count == len(session.conversations) == 20
+        answer = ethernet(ipv4(udp(sip("SIP/2.0 200 OK", "call-7"))))
+        after = PcapSpool(1, tmp_path / "after.pcap")
+        after.append_packets([(100 * 10**9, answer, len(answer))])
+        await session.sources.load(tmp_path / "after.pcap")
+        assert shown == [200]
