@@ -10,12 +10,14 @@ import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from sipstream.conversations import Conversations
 from sipstream.idle import WORTH, Idle
 from sipstream.index import UNUSED
 from sipstream.limits import CLOCK_SLACK, IN_PROGRESS_STAY
-from sipstream.segments import Room
+from sipstream.segments import Room, Segment
+from sipstream.spool import Spool
 
 _STEP_SECONDS = 0.002
 """How long a step may take, but for its last piece."""
@@ -23,6 +25,10 @@ _PIECE = 256
 """Conversations looked at together, far less than a millisecond."""
 _TOGETHER = 64
 """Conversations given up together."""
+_FIRST = 64
+"""Messages of a conversation whose places are looked at: a call has a dozen."""
+_IN_PROGRESS = (1, 2)
+"""What calls are worth that aren't over."""
 _MARKS = 32
 """Marks that time has while what is kept grows old: nothing stays longer than one mark too many."""
 _LOOKED_AT = 256
@@ -96,6 +102,8 @@ class Ageing:
         self._here = clock
         self._removed = room.removed
         """Segments removed before the last look at what went with them."""
+        self._carried: Segment | None = None
+        """The oldest segment of the room, when calls in progress need it no more."""
         self._all_in_progress = -1
         """The last batch when there was nothing but calls in progress that could go."""
         self._clock = _Clock((keep.age or 0) // _JUMP)
@@ -144,6 +152,10 @@ class Ageing:
 
     def _due(self) -> Iterator[None] | None:
         """Return the work that is due, None where none is."""
+        oldest = self._room.next_to_go()
+        if oldest is not None and oldest is not self._carried:
+            self._carried = oldest
+            return self._carry(oldest)
         if self._room.removed != self._removed:
             self._removed = self._room.removed
             return self._sweep(self._without_bytes)
@@ -223,8 +235,34 @@ class Ageing:
 
     # Without bytes
 
+    def _carry(self, segment: Segment) -> Iterator[None]:
+        """Keep what calls in progress have in a segment that goes soon."""
+        index = self._of.index
+        state, c_begin, m_store, m_offset = (
+            index.c_state,
+            index.c_begin,
+            index.m_store,
+            index.m_offset,
+        )
+        ends: dict[int, int] = {}
+        for number, store in enumerate(index.stores):
+            spool = getattr(store, "inner", store)
+            if isinstance(spool, Spool) and (end := spool.end_of(segment)):
+                ends[number] = end
+        for begin in range(0, self._of.places, _PIECE):
+            for number in range(begin, min(begin + _PIECE, self._of.places)):
+                first = c_begin[number]
+                if WORTH[state[number]] in _IN_PROGRESS and m_offset[first] < ends.get(
+                    m_store[first], 0
+                ):
+                    for message in islice(index.arrived(number), _FIRST):
+                        if m_offset[message] < ends.get(m_store[message], 0):
+                            self._of.carry(message)
+                    yield
+            yield
+
     def _without_bytes(self, numbers: range) -> list[int]:
-        """Return those that have a message in what was removed of a spool."""
+        """Return those that have one of their first messages in what was removed of a spool."""
         index = self._of.index
         begins = [store.begin for store in index.stores]
         shrunk = {number for number, begin in enumerate(begins) if begin}
@@ -233,9 +271,9 @@ class Ageing:
         for number in numbers:
             if state[number] == UNUSED:
                 continue
-            # What arrived first of a store lies first in it.
+            # What arrived first of a store lies first in it. Who goes on for days has many.
             waiting = set(shrunk)
-            for message in index.arrived(number):
+            for message in islice(index.arrived(number), _FIRST):
                 store = m_store[message]
                 if store not in waiting:
                     continue

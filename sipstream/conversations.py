@@ -283,6 +283,13 @@ class Conversations:
 
     # What there is no room for
 
+    def carry(self, message: int) -> None:
+        """Keep the bytes of a message in a spool of ours, for those in its own go; once only."""
+        if self.index.stores[self.index.m_store[message]] is not self._joined:
+            raw = self.index.raw(message)
+            if raw:
+                self._keep(message, raw)
+
     def give_up(self, numbers: list[int]) -> None:
         """Give conversations up that are there; who asks says why to the user."""
         self._give_up(numbers)

@@ -126,6 +126,12 @@ class Room:
         self.taken += segment.size
         self._shrink(0, segment)
 
+    def next_to_go(self) -> Segment | None:
+        """Return the oldest segment where it has to go before another one is full, else None."""
+        if self._size is None or not self._is_short(self._size) or len(self._segments) < 2:
+            return None
+        return self._segments[0]
+
     def is_full(self, segment: Segment) -> bool:
         """Tell whether the next bytes go into another segment."""
         return self._size is not None and segment.size >= self._size

@@ -139,6 +139,10 @@ class Spool:
             del runs[0]
         return runs[0].start if runs else self._written
 
+    def end_of(self, segment: Segment) -> int:
+        """Return the place behind the last byte that lies in a segment, 0 when none does."""
+        return max((run.end for run in self._runs if run.segment is segment), default=0)
+
     def append(self, data: bytes) -> int:
         """Append and return the offset at which `data` lies."""
         offset = self._size

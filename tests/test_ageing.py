@@ -169,6 +169,36 @@ def test_conversations_go_with_the_bytes_that_they_lie_in() -> None:
     assert chain.has("one-299")
 
 
+def test_a_call_in_progress_takes_its_bytes_along() -> None:
+    room = Room(16 << 18)
+    chain = Aged(room)
+    chain.store = Spool(room=room)
+    chain.at(0, *answered("call"), *over("over"))
+    filler = "x" * 30_000
+    for number in range(300):
+        chain.at(1 + number, sip("OPTIONS sip:a SIP/2.0", f"one-{number}", body=filler))
+    call = chain.conversations.by_call_id("call")
+    assert call is not None
+    assert [one.start_line for one in call.messages] == ["INVITE sip:2@b SIP/2.0", "SIP/2.0 200 OK"]
+    assert not chain.has("over")
+    chain.at(400, sip("BYE sip:2@b SIP/2.0", "call", cseq="2 BYE"))
+    assert call.state == "ended"
+
+
+def test_a_flood_of_calls_in_progress_is_written_twice_at_most() -> None:
+    room = Room(16 << 18)
+    chain = Aged(room)
+    spool = chain.store = Spool(room=room)
+    for number in range(600):
+        chain.at(number, sip(call_id=f"call-{number}", body="x" * 30_000))
+    joined = chain.conversations._joined
+    assert joined is not None
+    assert 0 < joined.size() <= spool.size()
+    assert room.taken <= 16 << 18
+    assert chain.has("call-599")
+    assert all(len(message.raw) > 30_000 for one in chain.conversations for message in one.messages)
+
+
 def test_numbers_of_stores_are_used_again() -> None:
     chain = Aged(calls=3)
     first = chain.store
