@@ -17,7 +17,7 @@ from sipstream.idle import WORTH, Idle
 from sipstream.index import UNUSED
 from sipstream.limits import CLOCK_SLACK, IN_PROGRESS_STAY
 from sipstream.segments import Room, Segment
-from sipstream.spool import Spool
+from sipstream.spool import spool_of
 
 _STEP_SECONDS = 0.002
 """How long a step may take, but for its last piece."""
@@ -238,16 +238,12 @@ class Ageing:
     def _carry(self, segment: Segment) -> Iterator[None]:
         """Keep what calls in progress have in a segment that goes soon."""
         index = self._of.index
-        state, c_begin, m_store, m_offset = (
-            index.c_state,
-            index.c_begin,
-            index.m_store,
-            index.m_offset,
-        )
+        state, c_begin = index.c_state, index.c_begin
+        m_store, m_offset = index.m_store, index.m_offset
         ends: dict[int, int] = {}
         for number, store in enumerate(index.stores):
-            spool = getattr(store, "inner", store)
-            if isinstance(spool, Spool) and (end := spool.end_of(segment)):
+            spool = spool_of(store)
+            if spool is not None and (end := spool.end_of(segment)):
                 ends[number] = end
         for begin in range(0, self._of.places, _PIECE):
             for number in range(begin, min(begin + _PIECE, self._of.places)):

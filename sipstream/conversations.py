@@ -20,7 +20,7 @@ from sipstream.packets import Store
 from sipstream.segments import Room
 from sipstream.shapes import Shape
 from sipstream.sip.found import Found, User, parties
-from sipstream.spool import Spool
+from sipstream.spool import Spool, spool_of
 from sipstream.stores import Stores
 from sipstream.views import Conversation, Message
 from sipstream.ways import CUT
@@ -71,7 +71,7 @@ class Conversations:
         self._users = Users(self.index.users)
         self._duplicates = Duplicates(self.index)
         self._order = Order()
-        self._joined: Spool | None = None
+        self._joined: dict[Room | None, Spool] = {}
         self._idle = Idle(self.index)
         self._gone: list[int] = []
         """Conversations given up that may stand in `_order`: their places wait until they don't."""
@@ -285,7 +285,7 @@ class Conversations:
 
     def carry(self, message: int) -> None:
         """Keep the bytes of a message in a spool of ours, for those in its own go; once only."""
-        if self.index.stores[self.index.m_store[message]] is not self._joined:
+        if self.index.stores[self.index.m_store[message]] not in self._joined.values():
             raw = self.index.raw(message)
             if raw:
                 self._keep(message, raw)
@@ -370,8 +370,15 @@ class Conversations:
         return count > 0
 
     def _keep(self, message: int, raw: bytes) -> None:
-        """Write the bytes of a message that stand whole in no file to our spool."""
-        if self._joined is None:
-            self._joined = Spool(room=self._room)
-        self.index.m_store[message] = self.stores.number(self._joined)
-        self.index.m_offset[message] = self._joined.append(raw)
+        """Write the bytes of a message that stand whole in no file to our spool.
+
+        That is one without a limit for what a file holds, which is loaded whole.
+        """
+        spool = spool_of(self.index.stores[self.index.m_store[message]])
+        is_file = spool is None or (spool.path is None and spool.room is not self._room)
+        room = None if is_file else self._room
+        joined = self._joined.get(room)
+        if joined is None:
+            joined = self._joined[room] = Spool(room=room)
+        self.index.m_store[message] = self.stores.number(joined)
+        self.index.m_offset[message] = joined.append(raw)

@@ -20,7 +20,7 @@ from typing import NamedTuple
 from sipstream.errors import SourceError, words
 from sipstream.escape import escape
 from sipstream.limits import DISK_FULL_SECONDS, MAX_PACKET
-from sipstream.packets import Batch, Record
+from sipstream.packets import Batch, Record, Store
 from sipstream.segments import Room, Segment
 
 _PCAP_NANO = struct.Struct("<IHHiIII")
@@ -112,7 +112,7 @@ class Spool:
         self.lost = 0
         self.full = False
         """The last bytes couldn't be written."""
-        self._room = room if room is not None and path is None else Room()
+        self.room = room if room is not None and path is None else Room()
         self._label = label
         self._clock = clock
         self._runs: list[_Run] = []
@@ -126,8 +126,8 @@ class Spool:
         self._closed = False
         if path is not None:
             self._segment = Segment(_create(path))
-            self._room.adopt(self._segment)
-        if not label or self._room.folder is None:
+            self.room.adopt(self._segment)
+        if not label or self.room.folder is None:
             # One with a name in a folder is made once there is something to keep.
             self._to_write_to()
 
@@ -163,7 +163,7 @@ class Spool:
             segment = self._to_write_to()
             if segment is not None:
                 place = segment.size
-                written = self._room.write(segment, pieces)
+                written = self.room.write(segment, pieces)
                 self._note(start, start + written, segment, place)
             self.full = start + written < self._size
             self._tried = self._clock()
@@ -196,7 +196,7 @@ class Spool:
 
     def adopt(self, segment: Segment) -> int:
         """Take the bytes of a segment that was there before, return the offset of its first one."""
-        self._room.adopt(segment)
+        self.room.adopt(segment)
         offset = self._size
         self._note(offset, offset + segment.size, segment, 0)
         self._size = self._written = offset + segment.size
@@ -208,9 +208,9 @@ class Spool:
             self.flush()
             self._closed = True
             for segment in {run.segment for run in self._runs}:
-                self._room.give_back(segment)
+                self.room.give_back(segment)
             if self._segment is not None:
-                self._room.give_back(self._segment)
+                self.room.give_back(self._segment)
 
     def __del__(self) -> None:
         if hasattr(self, "_closed"):
@@ -219,18 +219,18 @@ class Spool:
     def _to_write_to(self) -> Segment | None:
         """Return the segment that is written to, a new one where it is full; None: there is none."""
         segment = self._segment
-        if self.path is None and (segment is None or segment.gone or self._room.is_full(segment)):
+        if self.path is None and (segment is None or segment.gone or self.room.is_full(segment)):
             segment = None
             with suppress(OSError):
-                segment = self._room.new(self._label)
+                segment = self.room.new(self._label)
         if (
             segment is not None
             and self.head
             and not segment.size
-            and not self._room.write(segment, [self.head])
+            and not self.room.write(segment, [self.head])
         ):
             if self.path is None:
-                self._room.give_back(segment, remove=True)
+                self.room.give_back(segment, remove=True)
             segment = None
         self._segment = segment if self.path is None else self._segment
         return segment
@@ -243,6 +243,12 @@ class Spool:
             runs[-1] = last._replace(end=end)
         elif start < end:
             runs.append(_Run(start, end, segment, place))
+
+
+def spool_of(store: Store) -> Spool | None:
+    """Return the spool that a store's bytes lie in, None where it is a file."""
+    inner = getattr(store, "inner", store)
+    return inner if isinstance(inner, Spool) else None
 
 
 class PcapSpool(Spool):

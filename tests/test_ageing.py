@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import pytest
-from support import A, Chain, MemoryStore, batch, ethernet, ipv4, sip, udp
+from support import A, Chain, MemoryStore, batch, ethernet, ipv4, sip, tcp, udp
 
 from sipstream.ageing import Ageing, Keep
 from sipstream.conversations import Conversations
 from sipstream.limits import IN_PROGRESS_STAY
 from sipstream.segments import Room
-from sipstream.spool import Spool
+from sipstream.spool import PcapSpool, Spool
 
 SECOND = 10**9
 BEGIN = 1_700_000_000
@@ -191,12 +192,32 @@ def test_a_flood_of_calls_in_progress_is_written_twice_at_most() -> None:
     spool = chain.store = Spool(room=room)
     for number in range(600):
         chain.at(number, sip(call_id=f"call-{number}", body="x" * 30_000))
-    joined = chain.conversations._joined
-    assert joined is not None
+    [joined] = chain.conversations._joined.values()
     assert 0 < joined.size() <= spool.size()
     assert room.taken <= 16 << 18
     assert chain.has("call-599")
     assert all(len(message.raw) > 30_000 for one in chain.conversations for message in one.messages)
+
+
+def test_what_is_written_to_a_named_file_is_joined_within_the_room(tmp_path: Path) -> None:
+    """That file was asked for, without limit; what is joined beside it wasn't."""
+    room = Room(16 << 18)
+    chain = Chain()
+    conversations = chain.conversations = Conversations(
+        chain.conversations.index.endpoints, room=room
+    )
+    spools = [PcapSpool(1, tmp_path / "file.pcap"), Spool(room=room), Spool()]
+    for number, spool in enumerate(spools):
+        message = sip(call_id=f"call-{number}", body="x" * 1000)
+        packets = [
+            ethernet(ipv4(tcp(part, at, source_port=6000 + number), 6))
+            for at, part in ((1, message[:700]), (701, message[700:]))
+        ]
+        given = batch(packets)
+        given.base, given.store = spool.append(given.data), spool
+        chain.feed(given)
+    stores = [conversations.index.stores[conversations.index.m_store[n]] for n in range(3)]
+    assert [store.room is room for store in stores] == [True, True, False]
 
 
 def test_numbers_of_stores_are_used_again() -> None:

@@ -21,7 +21,7 @@ from hostile_costs import LONG
 from hostile_inputs import pcap
 from live_programs import stop, wait_for
 from namespaces import Pair, pair, usable
-from support import ethernet, ipv4, sip, udp
+from support import ethernet, ipv4, sip, tcp, udp
 
 from sipstream.limits import SEGMENT_LEAST, SEGMENTS
 from sipstream.segments import Folder, Room
@@ -230,6 +230,22 @@ def test_input_without_end_fills_no_disk(tmp_path: Path, way: str) -> None:
     [left] = re.findall(rb"^(\d+)$", done.stdout, re.MULTILINE)
     assert 8_000 < int(left) < 12_000
     assert b"x" * 500 in done.stdout
+
+
+def test_a_file_is_loaded_whole_whatever_room_spools_have(tmp_path: Path) -> None:
+    """What TCP cut is joined in a spool too: a file's has no limit."""
+    path, sequence, packets = tmp_path / "tcp.pcap", 1, []
+    for number in range(1500):
+        message = sip("OPTIONS sip:a SIP/2.0", f"one-{number}", body="x" * 10_000)
+        for part in (message[:5000], message[5000:]):
+            packets.append(ethernet(ipv4(tcp(part, sequence), 6)))
+            sequence += len(part)
+    path.write_bytes(pcap(packets))
+    words = [sys.executable, "-m", "sipstream", str(path), "--spool-size", "8M"]
+    words += ["-c", "show conversations | count", "-c", "show conversation one-0 messages"]
+    done = subprocess.run(words, capture_output=True, check=True)
+    assert b"1500" in done.stdout.splitlines()
+    assert b"x" * 10_000 in done.stdout
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
