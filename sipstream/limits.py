@@ -103,6 +103,9 @@ MOST_SEGMENTS = 256
 SEGMENT_LEAST = 1 << 18
 """Bytes of a segment at least."""
 
+SPOOL_WAITING = 32 << 20
+"""Bytes of a spool that wait to be written: a disk that stands still for a second loses nothing."""
+
 DISK_FULL_SECONDS = 30.0
 """After which a spool tries again to write to a full disk: what comes meanwhile is lost, and each
 try costs time that the capture needs."""

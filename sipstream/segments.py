@@ -14,7 +14,9 @@ import stat
 import tempfile
 from collections import deque
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
+from threading import RLock
 
 from sipstream.errors import SourceError, words
 from sipstream.escape import escape
@@ -27,6 +29,7 @@ from sipstream.limits import (
     SPOOL_LEAST,
     SPOOL_OF_FREE,
 )
+from sipstream.worker import Worker
 
 _LOCK = "lock"
 _NAME = re.compile(r"(\d{8,18})-(.{1,40})\.pcap", re.DOTALL)
@@ -41,7 +44,7 @@ class Segment:
         self.size = 0
         """Bytes written to it."""
         self.gone = False
-        """It is closed: its bytes can't be read any more."""
+        """Its bytes can't be read any more: it is closed, or will be soon."""
         self._fd = fd
         self._folder = folder
         self._name = name
@@ -54,7 +57,7 @@ class Segment:
             return b""
 
     def write(self, pieces: list[bytes]) -> int:
-        """Write pieces at the end, return the bytes of those that could be written whole."""
+        """Write pieces behind `size`, return the bytes of those that could be written whole."""
         rest = memoryview(b"".join(pieces))
         place = self.size
         with suppress(OSError):
@@ -67,7 +70,6 @@ class Segment:
             written = _whole(pieces, place - self.size)
             with suppress(OSError):
                 os.ftruncate(self._fd, self.size + written)
-        self.size += written
         return written
 
     def cut(self, size: int) -> None:
@@ -78,10 +80,10 @@ class Segment:
 
     def close(self, *, remove: bool = False) -> None:
         """Close it, and remove its name where it has one and `remove` says so."""
-        if self.gone:
-            return
         self.gone = True
-        os.close(self._fd)
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
         if remove and self._folder is not None:
             self._folder.remove(self._name)
 
@@ -90,12 +92,16 @@ class Room:
     """The bytes that the segments of several spools take together.
 
     `limit` is how many they may be, None for no limit: then a spool is one file. `folder` is where
-    named segments lie, None for files without a name.
+    named segments lie, None for files without a name. With a `worker` its thread closes segments, which
+    takes as long as they are large.
     """
 
     def __init__(self, limit: int | None = None, folder: Folder | None = None) -> None:
         self.limit = limit
         self.folder = folder
+        self.worker: Worker | None = None
+        self.lock = RLock()
+        """Held by who reads segments, and who changes what is known of them."""
         self.taken = 0
         """Bytes of all segments."""
         self.removed = 0
@@ -117,20 +123,23 @@ class Room:
             fd, name = tempfile.mkstemp(prefix="sipstream-", dir=folder)
             Path(name).unlink()
             segment = Segment(fd)
-        self._segments.append(segment)
+        with self.lock:
+            self._segments.append(segment)
         return segment
 
     def adopt(self, segment: Segment) -> None:
         """Take one that was there before: it is the newest so far."""
-        self._segments.append(segment)
-        self.taken += segment.size
-        self._shrink(0, segment)
+        with self.lock:
+            self._segments.append(segment)
+            self.taken += segment.size
+            self._shrink(0, segment)
 
     def next_to_go(self) -> Segment | None:
         """Return the oldest segment where it has to go before another one is full, else None."""
-        if self._size is None or not self._is_short(self._size) or len(self._segments) < 2:
-            return None
-        return self._segments[0]
+        with self.lock:
+            if self._size is None or not self._is_short(self._size) or len(self._segments) < 2:
+                return None
+            return self._segments[0]
 
     def is_full(self, segment: Segment) -> bool:
         """Tell whether the next bytes go into another segment."""
@@ -138,26 +147,40 @@ class Room:
 
     def write(self, segment: Segment, pieces: list[bytes]) -> int:
         """Write pieces, return the bytes of those written; the oldest segments go before."""
-        self._shrink(sum(map(len, pieces)), segment)
+        with self.lock:
+            self._shrink(sum(map(len, pieces)), segment)
         written = segment.write(pieces)
-        self.taken += written
+        with self.lock:
+            segment.size += written
+            # It may have had to go meanwhile, for another spool's bytes.
+            self.taken += 0 if segment.gone else written
         return written
 
     def give_back(self, segment: Segment, *, remove: bool = False) -> None:
         """Close a segment that isn't needed any more."""
-        if not segment.gone:
+        with self.lock:
+            if segment.gone:
+                return
             self._segments.remove(segment)
             self.taken -= segment.size
-            segment.close(remove=remove)
+            segment.gone = True
+        close = partial(segment.close, remove=remove)
+        if self.worker is not None and self.worker.runs:
+            self.worker.do(close)
+        else:
+            close()
 
     def cut(self, segment: Segment, size: int) -> None:
         """Have a segment end after so many bytes."""
-        if not segment.gone:
-            self.taken += size - segment.size
-            segment.cut(size)
+        with self.lock:
+            if not segment.gone:
+                self.taken += size - segment.size
+                segment.cut(size)
 
     def close(self) -> None:
-        """Let others use the folder."""
+        """Have all written, and let others use the folder."""
+        if self.worker is not None:
+            self.worker.end()
         if self.folder is not None:
             self.folder.close()
 

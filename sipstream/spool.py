@@ -11,17 +11,20 @@ import errno
 import os
 import struct
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import NamedTuple
 
 from sipstream.errors import SourceError, words
 from sipstream.escape import escape
-from sipstream.limits import DISK_FULL_SECONDS, MAX_PACKET
+from sipstream.limits import DISK_FULL_SECONDS, MAX_PACKET, SPOOL_WAITING
 from sipstream.packets import Batch, Record, Store
 from sipstream.segments import Room, Segment
+from sipstream.worker import Worker
 
 _PCAP_NANO = struct.Struct("<IHHiIII")
 _RECORD = struct.Struct("<IIII")
@@ -84,13 +87,37 @@ class _Run(NamedTuple):
     place: int
 
 
+class _Pieces:
+    """What was appended, piece by piece, each with its place in the spool."""
+
+    def __init__(self) -> None:
+        self.starts: list[int] = []
+        self.data: list[bytes] = []
+
+    def append(self, start: int, data: bytes) -> None:
+        self.starts.append(start)
+        self.data.append(data)
+
+    def read(self, offset: int, length: int) -> bytes:
+        """Return up to `length` bytes from a place of the spool, b"" where it isn't here."""
+        number = bisect_right(self.starts, offset) - 1
+        if number < 0 or length <= 0:
+            return b""
+        first = offset - self.starts[number]
+        data = self.data[number][first : first + length]
+        while data and len(data) < length and (number := number + 1) < len(self.data):
+            data += self.data[number][: length - len(data)]
+        return data
+
+
 class Spool:
     """What was appended, in segments of ours, 0600; `room` says which, and how much of it is kept.
 
     With a path it is one file, and without either one without a name. Appends are gathered and
-    written when `GATHER` bytes are there or someone reads, which takes less than a tenth of a
-    millisecond and needs no thread. A full disk loses the bytes, never the capture: `lost` counts
-    them, their place reads as b"", and writing is tried again later.
+    written when `GATHER` bytes are there or someone reads. A full disk loses the bytes, never the
+    capture: `lost` counts them, their place reads as b"", and writing is tried again later. With
+    `threaded` a thread writes: who appends never waits for a disk, and what isn't written yet is
+    read where it waits.
 
     Raises:
         SourceError: the path can't be created.
@@ -106,6 +133,7 @@ class Spool:
         *,
         room: Room | None = None,
         label: str = "",
+        threaded: bool = False,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self.path = path
@@ -121,9 +149,15 @@ class Spool:
         self._tried = 0.0
         """When writing failed last."""
         self._written = 0
-        self._gathered: list[bytes] = []
+        """Bytes that were written, or lost, or wait for it."""
+        self._gathered = _Pieces()
+        self._waiting: deque[_Pieces] = deque()
+        self._waiting_size = 0
         self._size = 0
         self._closed = False
+        if threaded and self.room.worker is None:
+            self.room.worker = Worker()
+        self._worker = self.room.worker if threaded else None
         if path is not None:
             self._segment = Segment(_create(path))
             self.room.adopt(self._segment)
@@ -134,19 +168,23 @@ class Spool:
     @property
     def begin(self) -> int:
         """The place of the first byte that is still there, but for those lost to a full disk."""
-        runs = self._runs
-        while runs and runs[0].segment.gone:
-            del runs[0]
-        return runs[0].start if runs else self._written
+        with self.room.lock:
+            runs = self._runs
+            while runs and runs[0].segment.gone:
+                del runs[0]
+            if runs:
+                return runs[0].start
+            return self._waiting[0].starts[0] if self._waiting else self._written
 
     def end_of(self, segment: Segment) -> int:
         """Return the place behind the last byte that lies in a segment, 0 when none does."""
-        return max((run.end for run in self._runs if run.segment is segment), default=0)
+        with self.room.lock:
+            return max((run.end for run in self._runs if run.segment is segment), default=0)
 
     def append(self, data: bytes) -> int:
         """Append and return the offset at which `data` lies."""
         offset = self._size
-        self._gathered.append(data)
+        self._gathered.append(offset, data)
         self._size += len(data)
         if self._size - self._written >= self.GATHER:
             self.flush()
@@ -154,20 +192,43 @@ class Spool:
 
     def flush(self) -> None:
         """Hand what was gathered to the operating system."""
-        pieces, self._gathered = self._gathered, []
-        start, self._written = self._written, self._size
-        if self._closed or start == self._size:
+        pieces, self._gathered = self._gathered, _Pieces()
+        size, self._written = self._size - self._written, self._size
+        if self._closed or not size:
             return
-        written = 0
+        with self.room.lock:
+            if self._worker is None:
+                self._write(pieces, size)
+                return
+            if self._waiting_size + size > SPOOL_WAITING:
+                # The disk stands still.
+                self.full = True
+                self.lost += size
+                return
+            self._waiting.append(pieces)
+            self._waiting_size += size
+        self._worker.do(partial(self._write_waiting, size))
+
+    def _write_waiting(self, size: int) -> None:
+        """Write what waits for longest: in the thread."""
+        try:
+            self._write(self._waiting[0], size)
+        finally:
+            with self.room.lock:
+                self._waiting.popleft()
+                self._waiting_size -= size
+
+    def _write(self, pieces: _Pieces, size: int) -> None:
+        written, start = 0, pieces.starts[0]
         if not self.full or self._clock() - self._tried >= DISK_FULL_SECONDS:
             segment = self._to_write_to()
             if segment is not None:
                 place = segment.size
-                written = self.room.write(segment, pieces)
+                written = self.room.write(segment, pieces.data)
                 self._note(start, start + written, segment, place)
-            self.full = start + written < self._size
+            self.full = written < size
             self._tried = self._clock()
-        self.lost += self._size - start - written
+        self.lost += size - written
 
     def size(self) -> int:
         """Return the bytes appended so far."""
@@ -175,8 +236,18 @@ class Spool:
 
     def read(self, offset: int, length: int) -> bytes:
         """Return up to `length` bytes from `offset`; b"" when they are gone."""
-        if self._written < self._size:
+        if self._closed:
+            return b""
+        if self._worker is None and self._written < self._size:
             self.flush()
+        with self.room.lock:
+            data = self._read(offset, length)
+            for pieces in (*self._waiting, self._gathered):
+                data += pieces.read(offset + len(data), length - len(data))
+        return data
+
+    def _read(self, offset: int, length: int) -> bytes:
+        """Return what was written of it."""
         number = bisect_right(self._runs, offset, key=lambda run: run.start) - 1
         data = b""
         for run in self._runs[number:] if number >= 0 else ():
@@ -207,10 +278,18 @@ class Spool:
         if not self._closed:
             self.flush()
             self._closed = True
-            for segment in {run.segment for run in self._runs}:
-                self.room.give_back(segment)
-            if self._segment is not None:
-                self.room.give_back(self._segment)
+            if self._worker is not None and self._worker.runs:
+                self._worker.do(self._give_back)
+            else:
+                self._give_back()
+            if self.path is not None:
+                self.room.close()
+
+    def _give_back(self) -> None:
+        for segment in {run.segment for run in self._runs}:
+            self.room.give_back(segment)
+        if self._segment is not None:
+            self.room.give_back(self._segment)
 
     def __del__(self) -> None:
         if hasattr(self, "_closed"):
@@ -237,12 +316,13 @@ class Spool:
 
     def _note(self, start: int, end: int, segment: Segment, place: int) -> None:
         """Note where bytes lie."""
-        runs = self._runs
-        last = runs[-1] if runs else None
-        if last and last.segment is segment and last.end == start:
-            runs[-1] = last._replace(end=end)
-        elif start < end:
-            runs.append(_Run(start, end, segment, place))
+        with self.room.lock:
+            runs = self._runs
+            last = runs[-1] if runs else None
+            if last and last.segment is segment and last.end == start:
+                runs[-1] = last._replace(end=end)
+            elif start < end:
+                runs.append(_Run(start, end, segment, place))
 
 
 def spool_of(store: Store) -> Spool | None:
@@ -265,19 +345,20 @@ class PcapSpool(Spool):
         *,
         room: Room | None = None,
         label: str = "",
+        threaded: bool = False,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self.linktype = linktype
         self.head = _PCAP_NANO.pack(0xA1B23C4D, 2, 4, 0, 0, MAX_PACKET, linktype)
-        super().__init__(path, room=room, label=label, clock=clock)
-        self._is_read = path is not None or (room is not None and room.folder is not None)
+        super().__init__(path, room=room, label=label, threaded=threaded, clock=clock)
+        self.is_read = path is not None or (room is not None and room.folder is not None)
         """Others read its files: they hold whole packets at any time."""
 
     def append_packets(self, packets: list[tuple[int, bytes, int]], tap: str = "") -> Batch:
         """Append packets of (time in ns, bytes, size on the wire), return them as a batch.
 
         One with a name is flushed with every call: who reads it sees whole packets, and a process
-        that is killed leaves them.
+        that is killed leaves them. Where a thread writes to a folder it is for the caller to do so.
         """
         pieces: list[bytes] = []
         records: list[Record] = []
@@ -292,7 +373,7 @@ class PcapSpool(Spool):
             position += length
         block = b"".join(pieces)
         base = self.append(block)
-        if self._is_read:
+        if self.is_read and (self._worker is None or self.path is not None):
             self.flush()
         return Batch(self, base, block, self.linktype, records, tap)
 
