@@ -138,7 +138,7 @@ class Conversations:
         known = list(map(self._ids.get, found.ids))
         shapes = self._shapes_after(known, found)
         fresh = [place for place, number in enumerate(known) if number is None]
-        users = list(map(found.parties, fresh))
+        users = found.parties(fresh)
         singly = found.out_of_order() | self._not_later(known, found)
         places = index.enter(found, self.stores.number(store), self.stores.tap(tap))
         numbers = self._open(fresh, users, shapes, found, places)
@@ -187,7 +187,7 @@ class Conversations:
         """Begin conversations with the messages they have, return their numbers."""
         if not fresh:
             return []
-        index, times, take = self.index, found.times, self._users.take
+        index, times, take = self.index, found.times, self._users.take_all
         numbers = index.take_conversations(len(fresh))
         call_ids = list(found.ids)
         call_ids = [call_ids[one] for one in fresh]
@@ -203,8 +203,8 @@ class Conversations:
         put(index.c_begun, numbers, repeat(index.batch, len(fresh)))
         put(index.c_heard, numbers, repeat(index.batch, len(fresh)))
         put(index.c_count, numbers, [len(found.trails[one]) for one in fresh])
-        put(index.c_src_user, numbers, [take(source) for source, _ in users])
-        put(index.c_dst_user, numbers, [take(destination) for _, destination in users])
+        put(index.c_src_user, numbers, take([source for source, _ in users]))
+        put(index.c_dst_user, numbers, take([destination for _, destination in users]))
         put(index.c_shape, numbers, [shapes[one].number for one in fresh])
         put(index.c_state, numbers, [shapes[one].state for one in fresh])
         self._ids.update(zip(call_ids, numbers, strict=True))

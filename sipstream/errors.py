@@ -5,6 +5,9 @@ from __future__ import annotations
 import errno
 import os
 
+FAILED, PARTIAL, DENIED = 1, 3, 77
+"""Exit statuses (cli.py says what they mean)."""
+
 _rights_of = ""
 """The user whose rights are left, once root's were given up."""
 

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator, MutableSequence, Sequence
 from typing import Any
 
 from sipstream import states
+from sipstream.columns import MOST_NARROW, made
 from sipstream.decode.endpoints import Endpoints
 from sipstream.packets import Batch, Store
 from sipstream.shapes import Shapes, kind_key
@@ -29,8 +30,8 @@ _ORDERS = 64
 """Conversations whose messages' order by time is kept."""
 
 
-_NARROW, _WIDE = 0xFFFF, 4
-"""The highest value of a column of two bytes, and the bytes of a wide one."""
+_WIDE = 4
+"""The bytes of a number in a column that was widened."""
 _MOST_BATCHES, _WIDEST = 0xFFFFFFFF, 8
 """The highest number that four bytes hold, and the bytes of a column that holds higher ones."""
 
@@ -125,15 +126,17 @@ class Index:
 
     def enter(self, found: Found, store: int, tap: int) -> Sequence[int]:
         """Give messages their places, with what is known of each by itself; return the places."""
-        ways = array("I", found.ways(lambda flows: self.ways.numbers(flows, self.endpoints, tap)))
+        ways = found.ways(lambda flows: self.ways.numbers(flows, self.endpoints, tap))
         count = len(found)
         places = _take(self.free_messages, count, len(self.m_time))
         put(self.m_time, places, found.times)
         put(self.m_offset, places, found.offsets)
-        self.m_length = _wide_enough(self.m_length, found.lengths)
+        if found.lengths.itemsize > self.m_length.itemsize:
+            self.m_length = array("I", self.m_length)
         put(self.m_length, places, found.lengths)
         put(self.m_code, places, found.codes)
-        self.m_way = _wide_enough(self.m_way, ways)
+        if self.ways.places > MOST_NARROW and self.m_way.itemsize < _WIDE:
+            self.m_way = array("I", self.m_way)
         put(self.m_way, places, ways)
         put(self.m_store, places, array("H", [store]) * count)
         put(self.m_step, places, found.steps(places))
@@ -287,18 +290,12 @@ class Index:
 def put(column: MutableSequence[Any], places: Sequence[int], values: Iterable[Any]) -> None:
     """Put values into a column, each at its place; a range of places may begin behind its end."""
     if isinstance(places, range):
-        block = array(column.typecode, values) if isinstance(column, array) else values
-        column[places.start : places.stop] = block
+        if isinstance(column, array):
+            values = made(column.typecode, values, len(places))
+        column[places.start : places.stop] = values
         return
     for place, value in zip(places, values, strict=True):
         column[place] = value
-
-
-def _wide_enough(column: array[int], values: array[int]) -> array[int]:
-    """Return a column that the values fit into: itself, or one of four bytes each with what it has."""
-    if column.itemsize >= _WIDE or max(values) <= _NARROW:
-        return column
-    return array("I", column)
 
 
 def _take(free: array[int], count: int, end: int) -> Sequence[int]:
@@ -322,6 +319,11 @@ class Users:
         """How many are kept."""
         self.letters = 0
         """How many letters they have together."""
+
+    def take_all(self, users: list[User]) -> list[int]:
+        """Return what columns have for users, as `take` does for one."""
+        take = self.take
+        return [user if isinstance(user, int) else take(user) for user in users]
 
     def take(self, user: User) -> int:
         """Return what columns have for a user: its code, or below 0 its place, which is kept until it

@@ -9,9 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NoReturn
 
-from sipstream.errors import FilterError
 from sipstream.escape import shield
-from sipstream.filters import Filter
 from sipstream.limits import MEMORY
 from sipstream.version import __version__
 
@@ -169,10 +167,22 @@ def _wrong(options: Options) -> str | None:
         return "standard input can be read once"
     for option, text in (("--filter", options.filter), ("--follow", options.follow)):
         if text is not None and (text or option == "--filter"):
-            try:
-                Filter.parse(text)
-            except FilterError as error:
-                return f"{option}: {error}"
+            wrong = _wrong_filter(text)
+            if wrong:
+                return f"{option}: {wrong}"
+    return None
+
+
+def _wrong_filter(text: str) -> str | None:
+    """Return what is wrong with a filter, None where nothing is."""
+    # It takes some time to be imported: not each start needs it before all else.
+    from sipstream.errors import FilterError
+    from sipstream.filters import Filter
+
+    try:
+        Filter.parse(text)
+    except FilterError as error:
+        return str(error)
     return None
 
 

@@ -7,7 +7,6 @@ ended.
 
 from __future__ import annotations
 
-import asyncio
 import fcntl
 import gc
 import os
@@ -226,6 +225,9 @@ class _Workers:
         if pipe is None:
             return None
         if not pipe.poll():
+            # Its import takes some time: the processes run by now.
+            import asyncio
+
             loop, ready = asyncio.get_running_loop(), asyncio.Event()
             loop.add_reader(pipe.fileno(), ready.set)
             try:

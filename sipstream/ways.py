@@ -39,6 +39,11 @@ class Ways:
         return len(self._numbers)
 
     @property
+    def places(self) -> int:
+        """Numbers of ways are below this."""
+        return len(self.source)
+
+    @property
     def generation(self) -> object:
         """Is another one, here and elsewhere, when a number may have become another way's."""
         return self._generation

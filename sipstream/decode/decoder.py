@@ -97,7 +97,8 @@ class Decoder:
             for time, start, end, wire in batch.records:
                 span = _Span(batch.data, start, end, batch.base, wire > end - start)
                 self._frame(datagrams, batch.linktype, time, span)
-        self._tally.bytes += sum(record[2] - record[1] for record in batch.records)
+        # A list: a generator takes twice as long.
+        self._tally.bytes += sum([record[2] - record[1] for record in batch.records])
         return datagrams
 
     def finish(self) -> list[Datagram]:

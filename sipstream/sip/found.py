@@ -15,6 +15,7 @@ from itertools import count
 from operator import sub
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from sipstream.columns import MOST_NARROW, made
 from sipstream.limits import MAX_USER
 from sipstream.sip import headers
 from sipstream.sip.uri import digits_code, number_code, user_of
@@ -33,11 +34,11 @@ _AS_NUMBERS = codecs.utf_16_le_encode if sys.byteorder == "little" else codecs.u
 """Two bytes a letter, as a column has them: the codes are far below the letters that take four."""
 
 _PARTY = (
-    rb"[ \t]*(?:\"[^\"\\\n]*\"|[^\"<:\n]*)[ \t]*<sips?:(\+?[0-9]{1,18})@[^\n]*\n(?![ \t])"
+    rb"[ \t]*+(?:\"[^\"\\\n]*+\"|[^\"<:\n]*+)[ \t]*+<sips?:(\+?[0-9]{1,18}+)@[^\n]*+\n(?![ \t])"
 )  # fmt: skip
 _PARTIES = re.compile(
-    rb"[^\n]*\n(?:(?!From:|To:)[^\r\n][^\n]*\n)*+From:" + _PARTY
-    + rb"(?:(?!To:)[^\r\n][^\n]*\n)*+To:" + _PARTY
+    rb"[^\n]*+\n(?:(?!From:|To:)[^\r\n][^\n]*+\n)*?From:" + _PARTY
+    + rb"(?:(?!To:)[^\r\n][^\n]*+\n)*?To:" + _PARTY
 )  # fmt: skip
 """From and To of numbers, as most stacks write them; anything else is read with more care."""
 
@@ -54,7 +55,8 @@ class Found:
         """ns since the epoch."""
         self.offsets = array("q")
         """Places of the first bytes in the batch's store; -1: not there as it is, see `joined`."""
-        self.lengths = array("I")
+        self.lengths = array("H")
+        """Of four bytes each once one is longer than any UDP datagram."""
         self.codes = array("H")
         """Kinds, and what responses answer (sip.startline)."""
         self.conversations: MutableSequence[int] = []
@@ -97,12 +99,15 @@ class Found:
         rows = self.rows
         if not rows:
             return
-        before = len(self.times)
+        before, count = len(self.times), len(rows)
         columns: Any = zip(*rows, strict=True)
         times, flows, data, starts, ends, offsets, _ = columns
-        self.times.extend(array("q", times))
-        self.offsets.extend(array("q", offsets))
-        self.lengths.extend(array("I", map(sub, ends, starts)))
+        self.times.extend(made("q", times, count))
+        self.offsets.extend(made("q", offsets, count))
+        lengths = list(map(sub, ends, starts))
+        if self.lengths.typecode == "H" and max(lengths) > MOST_NARROW:
+            self.lengths = array("I", self.lengths)
+        self.lengths.extend(made(self.lengths.typecode, lengths, count))
         self.codes.frombytes(_AS_NUMBERS("".join(self.new_codes))[0])
         self._flows += flows
         for flow in set(flows).difference(self._seen):
@@ -139,10 +144,16 @@ class Found:
             add_conversation(number)
             place += 1
 
-    def parties(self, number: int) -> tuple[User, User]:
-        """Return the user parts of From and To of a conversation's first message."""
-        known = self._parties
-        return known[number] if number < len(known) else _parties(self._heads[number - len(known)])
+    def parties(self, numbers: list[int]) -> list[tuple[User, User]]:
+        """Return the user parts of From and To of conversations' first messages."""
+        known, heads = self._parties, self._heads
+        if not heads:
+            return [known[number] for number in numbers]
+        settled = len(known)
+        return [
+            known[number] if number < settled else _parties(heads[number - settled])
+            for number in numbers
+        ]
 
     def settle(self) -> None:
         """Read what else is wanted of the data, so that it isn't needed any more."""
@@ -200,9 +211,10 @@ class Found:
         numbers.update(zip(new, count(len(numbers)), strict=False))
         packed = (
             self.times, self.offsets, self.lengths, self.codes,
-            array("I", self.conversations), array("i", self.following), list(self.ids),
+            array("I", self.conversations), made("i", self.following, len(self)), list(self.ids),
             array("I", self.firsts), array("I", self.lasts), self.trails, self._parties,
-            array("I", map(numbers.__getitem__, self._flows)), self.joined, self.out_of_order(),
+            made("I", map(numbers.__getitem__, self._flows), len(self)), self.joined,
+            self.out_of_order(),
         )  # fmt: skip
         return packed, new
 

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from sipstream.decode.streams import Datagram
 
 _USUAL = re.compile(
-    rb"(?:SIP/2\.0 (\d{3}) [^\n]*\n|([A-Z]{3,9}) [^ \n]{1,4096} SIP/2\.0\r?\n)"
-    rb"(?:(?!Call-ID:)[^\r\n][^\n]*\n)*+Call-ID: ([!-~]{1,256})\r?\n(?![ \t])"
-    rb"(?:CSeq: \d{1,10} ([A-Z]{3,9})\r?\n(?![ \t]))?"
+    rb"(?:SIP/2\.0 (\d\d\d) [^\n]*+\n|([A-Z]{3,9}+) [^ \n]{1,4096}+ SIP/2\.0\r?\n)"
+    rb"(?:(?!Call-ID:)[^\r\n][^\n]*+\n)*?Call-ID: ([!-~]{1,256}+)\r?\n"
+    rb"(?:CSeq: \d{1,10}+ ([A-Z]{3,9}+)\r?\n(?![ \t])|(?![ \t]))"
 )
 """Start line and Call-ID as most stacks write them, and the CSeq where it follows: one look at each
 byte. What it doesn't match is looked at part by part."""

@@ -6,7 +6,6 @@ batch the event loop has its turn.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import stat
 from collections.abc import AsyncGenerator, Iterator
@@ -51,6 +50,9 @@ class FileSource:
         Raises:
             SourceError: it can't be read, or is of no known kind.
         """
+        # Its import takes some time: who opens a file only needn't wait for that.
+        import asyncio
+
         file = self._opened if self._opened is not None else open_file(self._path)
         located = False
         try:

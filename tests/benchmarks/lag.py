@@ -15,7 +15,7 @@ from array import array
 from contextlib import suppress
 from pathlib import Path
 
-from sipstream import cli
+from sipstream import cli, program
 
 EVERY = 0.005
 """Seconds that the task sleeps."""
@@ -33,7 +33,7 @@ async def _sample(woke: array[float], late: array[float]) -> None:
 def main() -> int:
     """Run sipstream, write the figures, return its exit status."""
     woke, late = array("d"), array("d")
-    work = cli._main
+    work = program._main
 
     async def with_samples(*arguments: object) -> int:
         task = asyncio.create_task(_sample(woke, late))
@@ -44,7 +44,7 @@ def main() -> int:
             with suppress(asyncio.CancelledError):
                 await task
 
-    cli._main = with_samples  # type: ignore[assignment]
+    program._main = with_samples  # type: ignore[assignment]
     try:
         return cli.run(sys.argv[2:])
     finally:

@@ -370,7 +370,7 @@ def test_nothing_else_writes_to_the_terminal() -> None:
         # Its own version, before anything is imported.
         "__main__.py: os.write",
         # Opened for the shell's keys, when standard input is data.
-        "cli.py: /dev/tty",
+        "program.py: /dev/tty",
     ]
 
 

@@ -1,0 +1,260 @@
+"""What the options ask for, done with a session: commands, a follow, or the shell."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import stat
+from collections.abc import AsyncIterator, Sequence
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sipstream import suspects
+from sipstream.errors import DENIED, FAILED, PARTIAL, CaptureDeniedError, SipstreamError
+from sipstream.faults import where
+from sipstream.options import STDIN, Options
+from sipstream.signals import HUNG_UP, INTERRUPTED, until_ended
+
+if TYPE_CHECKING:
+    from sipstream.opening import Opened
+    from sipstream.segments import Room
+    from sipstream.session import Session
+    from sipstream.shell.console import Console
+
+_LONGEST_LINE = 1 << 20
+"""Bytes of one command on standard input."""
+_PATIENCE = 1.0
+"""Seconds that what is still to be written has at the end: a terminal may have stopped reading."""
+_LOAD_PATIENCE = 1.0
+"""Seconds that a load is waited for where there is a prompt to be used meanwhile."""
+_WIDTH = 80
+"""Columns of a terminal that doesn't tell."""
+_WELCOME = (
+    "'load FILE' or 'capture start eth0' brings messages, 'follow dstnum 5660066' shows those of a\n"
+    "number as they come, 'help' lists the commands."
+)
+
+
+def run_with(options: Options, opened: Opened) -> int:
+    """Do what is asked for with what was opened, return the exit status."""
+    with asyncio.Runner() as runner:
+        try:
+            return runner.run(_main(options, opened))
+        except (KeyboardInterrupt, asyncio.CancelledError):
+            return INTERRUPTED
+
+
+async def _main(options: Options, opened: Opened) -> int:
+    # Importing the commands registers them.
+    import sipstream.shell.commands  # noqa: F401
+    from sipstream.ageing import Keep
+    from sipstream.render.colours import Paint, wanted
+    from sipstream.session import Session
+    from sipstream.shell.console import Console
+    from sipstream.shell.output import Output, open_writers
+
+    writer, errors = open_writers()
+    paint = Paint(options.color and wanted(writer.isatty(), os.environ))
+    out = Output(writer, errors, json=options.json, paint=paint)
+    if options.follow is not None:
+        out.words = errors
+    try:
+        try:
+            room = _room(options)
+        except SipstreamError as error:
+            out.error(str(error))
+            return FAILED
+        keep = Keep(**dict(options.keep), calls=options.keep_calls)
+        async with Session(memory=options.memory, keep=keep, room=room) as session:
+            session.sources.write = options.write
+            session.sources.opened = opened
+            console = Console(session, out)
+            console.patience = _LOAD_PATIENCE if _has_shell(options) else None
+            asyncio.get_running_loop().set_exception_handler(session.faults.in_loop)
+            if errors.isatty():
+                console.width = _terminal_width
+            # In front of a shell Ctrl-C ends a load only, otherwise all of it.
+            ends_less = session.sources.interrupt if _has_shell(options) else lambda: False
+            status = await until_ended(_work(options, console), writer, ends_less, console.note)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE):
+                await writer.drain(0)
+        if writer.error is not None and writer.error.errno == errno.ENOSPC:
+            out.error("not all could be written: no space left where standard output goes")
+            return FAILED
+        return status
+    except Exception as error:
+        kept = suspects.keep_traceback(error)
+        out.error(f"a fault in sipstream ended it ({type(error).__name__}){where(kept)}")
+        return FAILED
+    finally:
+        out.close()
+
+
+def _room(options: Options) -> Room:
+    """Return where spools lie, and how much room they have.
+
+    Raises:
+        SourceError: the folder can't be used.
+    """
+    from sipstream.segments import Folder, Room, usual_size
+
+    folder = Folder(options.spool_dir) if options.spool_dir is not None else None
+    return Room(options.spool_size or usual_size(), folder)
+
+
+def _has_shell(options: Options) -> bool:
+    """Tell whether a shell asks for commands once the sources are there."""
+    if options.commands or options.follow is not None:
+        return False
+    return STDIN in options.files or (os.isatty(0) and os.isatty(1))
+
+
+async def _work(options: Options, console: Console) -> int:
+    """Set up filter and sources, then run commands, the follow, or the shell."""
+    session = console.session
+    try:
+        if options.keylog is not None:
+            session.sources.keylog(options.keylog)
+        if options.filter is not None:
+            text = options.filter
+            await session.change_filter(lambda filters: filters.add(text))
+        if options.follow is not None:
+            await session.follow(options.follow or None, whole=options.messages)
+        good = await _start_sources(options, console)
+        if options.follow is not None:
+            await session.sources.wait_sources()
+            await console.out.drained()
+            return _status(good, session)
+        if options.commands:
+            good = good and await _run_commands(_given(options.commands), console)
+        elif _has_shell(options):
+            return await _shell(options, console)
+        else:
+            good = await _run_commands(_typed(), console) and good
+            if options.write is not None and not console.finished:
+                # Without a terminal, as a service has none, the capture itself is the job.
+                await session.sources.wait_sources()
+        return _status(good, session)
+    except SipstreamError as error:
+        console.out.error(str(error))
+        return DENIED if isinstance(error, CaptureDeniedError) else FAILED
+
+
+def _status(good: bool, session: Session) -> int:
+    """Return the exit status of a run without a shell; `good` when nothing failed so far."""
+    if not good or session.sources.failed:
+        return FAILED
+    return PARTIAL if session.sources.partial else 0
+
+
+async def _start_sources(options: Options, console: Console) -> bool:
+    """Start what runs in the background, load the files; return whether all of it went well."""
+    session = console.session
+    cooked = len(options.live) > 1 and options.write is not None
+    for interface in options.live:
+        session.sources.capture_start(interface, options.bpf, cooked)
+        console.out.line("Starting packet capture")
+    resumed = session.sources.resume()
+    for path in options.tail:
+        session.sources.tail(path, from_start=not options.from_now)
+    if not _has_shell(options) and options.follow is None:
+        await session.sources.wait_caught_up()
+        if resumed is not None:
+            await session.sources.wait_for(resumed)
+    good = True
+    for name in options.files:
+        if name != STDIN:
+            good = await _load(name, console) and good
+            continue
+        source = session.sources.read_stdin()
+        if options.commands:
+            await session.sources.wait_for(source)
+    return good
+
+
+async def _load(name: str, console: Console) -> bool:
+    """Load a file as the command does."""
+    from sipstream.shell.commands import general
+
+    try:
+        await general.load(console, Path(name))
+    except SipstreamError as error:
+        console.out.error(str(error))
+        return False
+    finally:
+        console.end_progress()
+    return True
+
+
+async def _run_commands(lines: AsyncIterator[str], console: Console) -> bool:
+    """Run commands in order, return whether all went well; one that fails doesn't stop the others."""
+    good = True
+    async for line in lines:
+        good = await console.execute(line) and good
+        if console.finished:
+            break
+    await console.out.drained()
+    return good
+
+
+async def _given(lines: Sequence[str]) -> AsyncIterator[str]:
+    for line in lines:
+        yield line
+
+
+async def _typed() -> AsyncIterator[str]:
+    """Yield the lines of standard input as they come; a file or a device is read at once.
+
+    Raises:
+        SipstreamError: a line is too long to be a command.
+    """
+    loop = asyncio.get_running_loop()
+    reader = asyncio.StreamReader(limit=_LONGEST_LINE)
+    mode = os.fstat(0).st_mode
+    with open(0, "rb", closefd=False) as file:  # noqa: ASYNC230
+        if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or os.isatty(0)):
+            # What can't be read holds no commands: nohup leaves /dev/null open for writing only.
+            with suppress(OSError):
+                for line in file:
+                    yield line.decode("utf-8", "surrogateescape")
+            return
+        await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), file)
+        try:
+            while line := await reader.readline():
+                yield line.decode("utf-8", "surrogateescape")
+        except ValueError as error:
+            raise SipstreamError(f"a command has at most {_LONGEST_LINE} bytes") from error
+
+
+async def _shell(options: Options, console: Console) -> int:
+    """Ask for commands on the terminal until the user leaves, or the terminal is gone."""
+    from prompt_toolkit.input import create_input
+
+    from sipstream.shell.prompt import Prompt
+
+    with ExitStack() as opened:
+        if STDIN not in options.files:
+            keys = create_input()
+        else:
+            try:
+                terminal = opened.enter_context(Path("/dev/tty").open(encoding="utf-8"))  # noqa: ASYNC230
+            except OSError as error:
+                raise SipstreamError(
+                    "standard input is data and there is no terminal for the shell: "
+                    "use -c or --follow"
+                ) from error
+            keys = create_input(terminal)
+        if not (options.files or options.live or options.tail):
+            console.out.line(_WELCOME)
+        await Prompt(console, console.out.writer, keys).run()
+        return HUNG_UP if keys.closed else 0
+
+
+def _terminal_width() -> int:
+    try:
+        return os.get_terminal_size(2).columns or _WIDTH
+    except OSError:
+        return _WIDTH
