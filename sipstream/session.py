@@ -105,6 +105,7 @@ class Session:
     ) -> None:
         if self._ages is not None:
             self._ages.cancel()
+            await asyncio.wait([self._ages])
         await self.sources.__aexit__(kind, error, trace)
 
     # Filter and follows
@@ -357,12 +358,12 @@ class Session:
         """Give some up, return whether there is more to do at once."""
         try:
             more = self._ageing.step()
+            self._tell_lost()
         except Exception as error:
             more = False
             if not self.faults.note("ageing", error):
                 self._ages_on = False
                 self.faults.tell("ageing ended: it failed too often")
-        self._tell_lost()
         return more
 
     def _tell_lost(self) -> None:

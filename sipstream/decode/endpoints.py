@@ -273,24 +273,24 @@ class Flows:
 
     def cut(self, flow: Flow) -> Flow:
         """Return the flow of the same ends whose datagrams lack their ends."""
-        found = self._cut.get(flow)
-        if found is None:
-            if len(self._cut) >= FLOWS:
-                self._cut.clear()
-            found = Flow(flow.source_key, flow.destination_key, flow.transport, flow.outer)
-            found.cut = True
-            self._cut[flow] = found
+        found = self._twin(flow, self._cut)
+        found.cut = True
         return found
 
     def in_part(self, flow: Flow) -> Flow:
         """Return the flow of the same ends of which a datagram without a Call-ID is a part."""
-        found = self._in_part.get(flow)
+        found = self._twin(flow, self._in_part)
+        found.in_part = True
+        return found
+
+    def _twin(self, flow: Flow, twins: dict[Flow, Flow]) -> Flow:
+        """Return another flow of the same ends, the same one each time."""
+        found = twins.get(flow)
         if found is None:
-            if len(self._in_part) >= FLOWS:
-                self._in_part.clear()
+            if len(twins) >= FLOWS:
+                twins.clear()
             found = Flow(flow.source_key, flow.destination_key, flow.transport, flow.outer)
-            found.in_part = True
-            self._in_part[flow] = found
+            twins[flow] = found
         return found
 
     def reverse(self, flow: Flow) -> Flow:

@@ -24,7 +24,9 @@ def test_a_usual_message_goes_the_short_way(message: bytes) -> None:
     assert parties.groups() == (b"5660066", b"+3545660067")
 
 
-@pytest.mark.parametrize("line", [b"Call-ID:first", b"Call-ID: first and more", b"Call-ID:\r\n first"])
+@pytest.mark.parametrize(
+    "line", [b"Call-ID:first", b"Call-ID: first and more", b"Call-ID:\r\n first"]
+)
 def test_the_first_call_id_counts_however_it_is_written(line: bytes) -> None:
     at = USUAL.index(b"Call-ID: ")
     message = USUAL[:at] + line + b"\r\n" + USUAL[at:]
