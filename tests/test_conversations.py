@@ -230,7 +230,8 @@ def test_more_capture_points_than_can_be_told_apart(monkeypatch: pytest.MonkeyPa
 
 def test_columns_grow_wide_with_what_they_hold(monkeypatch: pytest.MonkeyPatch) -> None:
     """Lengths beyond those of datagrams, and very many ways, cost what they need and lose nothing."""
-    monkeypatch.setattr("sipstream.index._NARROW", 700)
+    monkeypatch.setattr("sipstream.index.MOST_NARROW", 700)
+    monkeypatch.setattr("sipstream.sip.found.MOST_NARROW", 700)
     chain = Chain()
     messages = [sip(call_id=f"call-{n}", body="x" * (n * 10)) for n in range(100)]
     packets = [
@@ -243,7 +244,7 @@ def test_columns_grow_wide_with_what_they_hold(monkeypatch: pytest.MonkeyPatch) 
     assert chain.conversations.index.message_size == narrow + 2
     found = {one.call_id: one.first.raw for one in chain.conversations}
     assert found == {f"call-{n}": message for n, message in enumerate(messages)}
-    monkeypatch.setattr("sipstream.index._NARROW", 100)
+    monkeypatch.setattr("sipstream.index.MOST_NARROW", 100)
     chain.feed(batch([packets[n].replace(b"call-", b"last-") for n in range(5)]))
     more = [ethernet(ipv4(udp(sip(call_id=f"more-{n}")), source=bytes([10, 2, 0, n])))
             for n in range(9)]  # fmt: skip
