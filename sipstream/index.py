@@ -102,6 +102,8 @@ class Index:
         """How many batches of messages came."""
         self.bytes = 0
         """How many bytes the messages have together."""
+        self.newest = 0
+        """The latest time of any message so far, ns since the epoch."""
         self._orders: OrderedDict[int, tuple[int, list[int]]] = OrderedDict()
         """Of a conversation: the last message by arrival that was put in order, and the order."""
         self._conversation_size = sum(one.itemsize for one in self._conversation_columns()) + 9
@@ -130,6 +132,7 @@ class Index:
         count = len(found)
         places = _take(self.free_messages, count, len(self.m_time))
         put(self.m_time, places, found.times)
+        self.newest = max(self.newest, max(found.times, default=0))
         put(self.m_offset, places, found.offsets)
         if found.lengths.itemsize > self.m_length.itemsize:
             self.m_length = array("I", self.m_length)

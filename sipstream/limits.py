@@ -233,3 +233,13 @@ FILTER_DEPTH = 64
 
 FILTER_TEXT = 16_384
 """Length of a filter's text, in characters."""
+
+FILTER_REGEX = 1000
+"""Characters of a regular expression."""
+
+FILTER_SINGLES = 32
+"""`?` in one value of a filter: each may have to be tried at each place of a text."""
+
+REGEX_MEMORY = 1 << 18
+"""Bytes that RE2 may take for a regular expression: what doesn't fit is refused, what does is found in
+any text in time that its size bounds."""

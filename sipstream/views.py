@@ -84,6 +84,16 @@ class Message:
         return self._index.endpoints.uri_text(self._index.ways.destination[self._way])
 
     @property
+    def origin(self) -> Index:
+        """What its numbers count within."""
+        return self._index
+
+    @property
+    def way(self) -> int:
+        """The number of how it came (ways.py)."""
+        return self._way
+
+    @property
     def transport(self) -> str:
         """UDP, TCP, WS, SCTP, TLS or WSS."""
         return TRANSPORTS[self._index.ways.transport[self._way] & ~CUT]

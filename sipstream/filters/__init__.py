@@ -11,23 +11,33 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from sipstream.errors import FilterError
+from sipstream.filters.compiled import all_of, compiled, one_of
 from sipstream.filters.grammar import (
     AllOf,
     AnyOf,
     Node,
-    Not,
-    Suggestion,
     join,
+    nodes_of,
     parse,
     prepare,
-    suggest,
+    subject_text,
     text_of,
 )
-from sipstream.filters.scan import Scan
-from sipstream.filters.term import Due, Numbers, Predicate, Shape, Term, Unfinished, never
+from sipstream.filters.numbers import normal_number
+from sipstream.filters.suggest import Suggestion, suggest
+from sipstream.filters.term import (
+    ONE_VALUE,
+    Due,
+    Numbers,
+    Predicate,
+    Shape,
+    Term,
+    Unfinished,
+    never,
+)
 from sipstream.filters.terms import TERMS
 from sipstream.filters.tokens import FilterTextError, quote, scan, unfinished
-from sipstream.filters.values import normal_number, shown
+from sipstream.filters.values import shown
 
 if TYPE_CHECKING:
     from sipstream.index import Index
@@ -50,7 +60,6 @@ __all__ = [
 ]
 
 Condition: TypeAlias = Literal["and", "or"]
-_OPPOSITE = bytes([1, 0]) + bytes(254)
 
 
 class Filter:
@@ -63,7 +72,9 @@ class Filter:
     def __init__(self, node: Node) -> None:
         self.node = node
         """The tree of terms."""
-        self.scans, self._predicate = _compile(node)
+        self.scans, self._predicate = compiled(node)
+        self.moves = any(isinstance(one, Term) and one.moves for one in nodes_of(node))
+        """What matches depends on how late it is (`last 5m`): it is to be asked again, not remembered."""
 
     @classmethod
     def parse(cls, text: str) -> Filter:
@@ -97,49 +108,6 @@ class Filter:
 
     def __hash__(self) -> int:
         return hash(self.node)
-
-
-def _compile(node: Node) -> tuple[bool, Predicate]:
-    """Return whether a node looks into messages (the index can't answer), and its predicate."""
-    if isinstance(node, Term):
-        predicate = node.predicate()
-        return isinstance(predicate, Scan), predicate
-    if isinstance(node, Not):
-        looks, inner = _compile(node.part)
-        return looks, lambda *asked: inner(*asked).translate(_OPPOSITE)
-    # What the index answers is asked first: often that decides.
-    parts = sorted((_compile(part) for part in node.parts), key=lambda part: part[0])
-    predicates = [predicate for _, predicate in parts]
-    return parts[-1][0], _one_of(predicates) if isinstance(node, AnyOf) else _all_of(predicates)
-
-
-def _all_of(predicates: list[Predicate]) -> Predicate:
-    return _in_turn(predicates, still_open=1)
-
-
-def _one_of(predicates: list[Predicate]) -> Predicate:
-    return _in_turn(predicates, still_open=0)
-
-
-def _in_turn(predicates: list[Predicate], still_open: int) -> Predicate:
-    """Return a predicate that asks others, each only where those before it gave `still_open`."""
-    first, *others = predicates
-
-    def judge(index: Index, numbers: Numbers, due: Due) -> bytearray:
-        flags = bytearray(first(index, numbers, due))
-        for predicate in others:
-            if flags.count(still_open) == len(flags):
-                flags = bytearray(predicate(index, numbers, due))
-                continue
-            places = [place for place, flag in enumerate(flags) if flag == still_open]
-            if not places:
-                break
-            asked = [numbers[place] for place in places]
-            for place, flag in zip(places, predicate(index, asked, due), strict=True):
-                flags[place] = flag
-        return flags
-
-    return judge
 
 
 class FilterSet:
@@ -187,7 +155,7 @@ class FilterSet:
         if not self.items:
             return bytes([1]) * len(numbers)
         predicates: list[Predicate] = [item.judge for item in self._judged]
-        joined = _all_of(predicates) if self.condition == "and" else _one_of(predicates)
+        joined = all_of(predicates) if self.condition == "and" else one_of(predicates)
         return joined(index, numbers, due)
 
     def add(self, text: str) -> None:
@@ -232,7 +200,7 @@ class FilterSet:
             kept = [one for one in nodes if not (isinstance(one, term) and one.subject == subject)]
             if kept == nodes:
                 raise FilterError(
-                    f"nothing to remove: {term.name} {quote(subject, subject=True)} isn't set"
+                    f"nothing to remove: {term.name} {subject_text(term(subject=subject))} isn't set"
                 )
             self._replace(kept)
             return
@@ -292,9 +260,7 @@ class FilterSet:
             if not isinstance(node, Term) or node.name != name:
                 continue
             if node.subject and len(tokens) == 1:
-                found.append(
-                    Suggestion(node.subject_kind, quote(node.subject, subject=True), text_of(node))
-                )
+                found.append(Suggestion(node.subject_kind, subject_text(node), text_of(node)))
             elif not node.subject or node.subject == node.check_subject(tokens[1].text):
                 typed = {token.text for token in tokens}
                 found += [
@@ -323,9 +289,10 @@ def _several(text: str) -> list[Node]:
     term = head.term
     if term is None or term.shape is not Shape.NAMED or len(words) < 2:
         return []
+    known = {choice.lower() for choice in term.choices}
     if any(word.kind in ("AND", "OR", "NOT", "OPEN", "CLOSE") for word in words):
         return []
-    if not all(word.text.lower() in term.choices for word in words):
+    if not all(word.text.lower() in known or word.text.lower()[:2] == "x-" for word in words):
         return []
     return list(dict.fromkeys(term(subject=term.check_subject(word.text)) for word in words))
 
@@ -337,11 +304,13 @@ def _merge(nodes: list[Node], new: Node) -> None:
     for place, node in enumerate(nodes):
         if not isinstance(node, Term) or not isinstance(new, type(node)):
             continue
-        if node.subject != new.subject:
+        if (node.subject, node.operator) != (new.subject, new.operator) or not node.values:
             continue
         fresh = tuple(value for value in new.values if value not in node.values)
         if not fresh:
             raise FilterError(f"{shown(text_of(new))} is there already")
+        if node.operator in ONE_VALUE or node.single:
+            continue
         nodes[place] = replace(node, values=node.values + fresh)
         return
     nodes.append(new)
@@ -355,7 +324,7 @@ def _take(nodes: list[Node], old: Node) -> None:
     for place, node in enumerate(nodes):
         if not isinstance(node, Term) or not isinstance(old, type(node)):
             continue
-        if node.subject != old.subject:
+        if (node.subject, node.operator) != (old.subject, old.operator):
             continue
         missing = [value for value in old.values if value not in node.values]
         if missing:

@@ -1,4 +1,4 @@
-"""The language of filters: a text to a tree of terms and back, and what may stand at the cursor.
+"""The language of filters: a text to a tree of terms and back.
 
 One small lark grammar over the tokens of tokens.py. Text from anywhere gives a tree or
 FilterTextError; the tree is made while the parser goes, so that nothing recurses.
@@ -6,25 +6,16 @@ FilterTextError; the tree is made while the parser goes, so that nothing recurse
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from sipstream.errors import FilterError
-from sipstream.filters.term import Shape, Term
+from sipstream.filters.mistakes import unexpected
+from sipstream.filters.term import NAMED_SHAPES, ONE_VALUE, Term
 from sipstream.filters.terms import TERMS
-from sipstream.filters.tokens import (
-    HEADS,
-    FilterTextError,
-    Token,
-    located,
-    nearest,
-    quote,
-    scan,
-    unfinished,
-)
-from sipstream.filters.values import shown
+from sipstream.filters.tokens import FilterTextError, Token, located, quote, scan
 from sipstream.limits import FILTER_TEXT
 
 if TYPE_CHECKING:
@@ -36,21 +27,16 @@ GRAMMAR = r"""
 ?both: single (AND? single)*         -> all_of
 ?single: NOT single                  -> negated
        | OPEN either CLOSE           -> inner
-       | LIST WORD+                  -> listing
+       | QUANTIFIER OPEN either CLOSE -> quantified
+       | LIST OPERATOR? WORD+        -> listing
+       | OPTIONAL WORD*              -> listing
        | NAMED NAME                  -> named
-       | NAMED_LIST NAME WORD+       -> named
-%declare OR AND NOT OPEN CLOSE LIST NAMED NAMED_LIST NAME WORD
+       | NAMED_LIST NAME             -> named
+       | NAMED_LIST NAME OPERATOR? WORD+ -> named
+%declare OR AND NOT OPEN CLOSE QUANTIFIER LIST OPTIONAL NAMED NAMED_LIST NAME OPERATOR WORD
 """
-"""LIST, NAMED, NAMED_LIST: names of terms (term.Shape); NAME, WORD: what follows them."""
-
-_OPERATORS = frozenset({"AND", "OR", "NOT", "OPEN"})
-_OFFERED = (
-    ("AND", "and", "both must match"),
-    ("OR", "or", "either may match"),
-    ("NOT", "not", "the opposite of what follows"),
-    ("OPEN", "(", "terms that belong together"),
-    ("CLOSE", ")", "end of the terms that belong together"),
-)
+"""LIST, OPTIONAL, NAMED, NAMED_LIST: names of terms (term.Shape); NAME, OPERATOR, WORD: what follows
+them."""
 
 
 # The tree
@@ -77,7 +63,16 @@ class Not:
     part: Node
 
 
-Node: TypeAlias = "Term | AnyOf | AllOf | Not"
+@dataclass(frozen=True, slots=True)
+class Quantified:
+    """A part that is asked of single messages: `each`, `any`, or the `first` of a conversation."""
+
+    kind: str
+    """One of QUANTIFIERS."""
+    part: Node
+
+
+Node: TypeAlias = "Term | AnyOf | AllOf | Not | Quantified"
 
 
 def join(kind: type[AnyOf] | type[AllOf], nodes: Iterable[Node]) -> Node:
@@ -88,11 +83,21 @@ def join(kind: type[AnyOf] | type[AllOf], nodes: Iterable[Node]) -> Node:
     return kind(tuple(parts)) if len(parts) > 1 else parts[0]
 
 
+def subject_text(term: Term) -> str:
+    """Return the name behind a term's own as it is to be written."""
+    return quote(term.subject, subject=True, doubtful=term.doubt(term.subject) is not None)
+
+
 def text_of(node: Node) -> str:
     """Return a tree's text, which parses back to an equal tree."""
     if isinstance(node, Term):
-        subject = [] if node.shape is Shape.LIST else [quote(node.subject, subject=True)]
-        return " ".join([node.name, *subject, *map(quote, node.values)])
+        words = [node.name]
+        if node.shape in NAMED_SHAPES:
+            words.append(subject_text(node))
+        words += [node.operator] * bool(node.operator)
+        return " ".join([*words, *map(quote, node.values)])
+    if isinstance(node, Quantified):
+        return f"{node.kind}({text_of(node.part)})"
     if isinstance(node, Not):
         inner = text_of(node.part)
         return f"not ({inner})" if isinstance(node.part, AnyOf | AllOf) else f"not {inner}"
@@ -127,14 +132,18 @@ def _parser() -> lark.Lark:
         def inner(self, children: list[Node]) -> Node:
             return children[1]
 
+        def quantified(self, children: list[Node | lark.Token]) -> Node:
+            part = children[2]
+            assert not isinstance(part, lark.Token), "the grammar has a node there"
+            return _quantified(cast(lark.Token, children[0]), part)
+
         def listing(self, children: list[lark.Token]) -> Node:
-            term = TERMS[children[0].lower()]
-            return term(_values(term, children[1:]))
+            return _term(TERMS[children[0].lower()], children[1:])
 
         def named(self, children: list[lark.Token]) -> Node:
             term = TERMS[children[0].lower()]
             subject = _checked(term.check_subject, children[1])
-            return term(_values(term, children[2:]), subject)
+            return _term(term, children[2:], subject)
 
     return lark.Lark(GRAMMAR, parser="lalr", lexer="basic", transformer=Builder())
 
@@ -144,15 +153,68 @@ def prepare() -> None:
     _parser()
 
 
-def _values(term: type[Term], tokens: list[lark.Token]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(_checked(term.check_value, token) for token in tokens))
+def _term(term: type[Term], tokens: list[lark.Token], subject: str = "") -> Term:
+    """Return a term of an operator, if there is one, and values."""
+    operator = ""
+    if tokens and tokens[0].type == "OPERATOR":
+        operator = str(tokens[0])
+        if operator not in term.operators:
+            raise _wrong_at(
+                f"{term.name} takes no `{operator}`: {', '.join(term.operators)} may stand here",
+                tokens[0],
+            )
+        if operator in ONE_VALUE and len(tokens) > 2:
+            raise _wrong_at(f"one value stands behind `{operator}`", tokens[2])
+    elif tokens and term.needs_operator:
+        raise _wrong_at(f"a comparison is missing, as in `{term.example}`", tokens[0])
+    words = tokens[bool(operator) :]
+    values = tuple(
+        dict.fromkeys(
+            _checked(lambda text: term.check_value(text, operator), word) for word in words
+        )
+    )
+    try:
+        values = term.check_values(values)
+    except FilterError as error:
+        raise _wrong_at(str(error), words[min(1, len(words) - 1)]) from None
+    return term(values, subject, operator)
+
+
+def _quantified(token: lark.Token, part: Node) -> Node:
+    """Return a part that is asked of single messages."""
+    kind = token.lower()
+    for node in nodes_of(part):
+        if isinstance(node, Quantified):
+            raise _wrong_at(f"`{node.kind}(` can't stand inside `{kind}(`", token)
+        if isinstance(node, Term) and node.whole:
+            raise _wrong_at(
+                f"{node.name} is about a conversation as a whole: it can't stand in `{kind}(`",
+                token,
+            )
+    return Quantified(kind, part)
+
+
+def nodes_of(node: Node) -> Iterator[Node]:
+    """Yield a node and all nodes in it."""
+    waiting: list[Node] = [node]
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if isinstance(node, AnyOf | AllOf):
+            waiting.extend(node.parts)
+        elif isinstance(node, Not | Quantified):
+            waiting.append(node.part)
 
 
 def _checked(check: Callable[[str], str], token: lark.Token) -> str:
     try:
         return check(str(token))
     except FilterError as error:
-        raise FilterTextError(str(error), (token.start_pos or 0) + 1) from None
+        raise _wrong_at(str(error), token) from None
+
+
+def _wrong_at(message: str, token: lark.Token) -> FilterTextError:
+    return FilterTextError(message, (token.start_pos or 0) + 1)
 
 
 def parse(text: str) -> Node:
@@ -161,9 +223,17 @@ def parse(text: str) -> Node:
     Raises:
         FilterTextError: the text can't be understood, or is too long or nested too deep.
     """
+    tokens = scan(text)
+    try:
+        return _parse(text, tokens)
+    except FilterTextError as error:
+        error.text = text
+        raise
+
+
+def _parse(text: str, tokens: list[Token]) -> Node:
     import lark
 
-    tokens = scan(text)
     parser = _parser().parse_interactive("")
     end = Token("$END", "", len(text), None)
     node: Node | None = None
@@ -173,7 +243,7 @@ def parse(text: str) -> Node:
             node = parser.feed_token(lark.Token(token.kind, token.text, token.start))
             fed += 1
     except lark.exceptions.UnexpectedToken:
-        raise _unexpected(tokens, fed, len(text)) from None
+        raise unexpected(tokens, fed, len(text), _accepts(parser)) from None
     except FilterTextError as error:
         raise located(error.message, error.column - 1, tokens) from None
     assert node is not None, "the parser gives a tree at $END or raises"
@@ -182,106 +252,19 @@ def parse(text: str) -> Node:
     return node
 
 
-def _unexpected(tokens: list[Token], place: int, end: int) -> FilterTextError:
-    """Say what is wrong with a token, or with the end, in the place where it stands."""
-    before = tokens[place - 1] if place else None
-    here = tokens[place] if place < len(tokens) else None
-    start = here.start if here else end
-    incomplete = _incomplete(tokens[:place])
-    if incomplete is not None:
-        term = incomplete
-        message = f"missing argument: {term.name} needs {term.needs}, as in `{term.example}`"
-        if here and here.kind not in ("OPEN", "CLOSE"):
-            message += f"; to mean the word, put '{shown(here.text)}' in quotes"
-    elif here and here.kind == "WORD" and before and before.term and before.kind == "NAME":
-        name = before.term.name
-        both = f"{name} {shown(before.text)} {name} {shown(here.text)}"
-        message = f"`{name}` stands before each name: `{both}`"
-    elif here and here.kind == "WORD":
-        meant = nearest(here.text.lower())
-        known = f"did you mean {meant}?" if meant else f"the terms are {', '.join(TERMS)}"
-        message = f"unknown term '{shown(here.text)}', {known}"
-    elif before is None:
-        where = f" before `{here.text}`" if here else ""
-        message = f"a filter needs a term{where}, such as `{TERMS['dstnum'].example}`"
-    elif before.kind in _OPERATORS:
-        behind = f", not `{here.text}`" if here else ""
-        message = f"a term must follow `{before.text}`{behind}"
-    else:
-        message = f"the parenthesis at column {_open(tokens) + 1} is never closed"
-        return FilterTextError(message, _open(tokens) + 1)
-    return located(message, start, tokens)
-
-
-def _incomplete(tokens: Sequence[Token]) -> type[Term] | None:
-    """Return the term that still lacks its name or value at the end of some tokens."""
-    if not tokens:
-        return None
-    kind, term = tokens[-1].kind, tokens[-1].term
-    if term and (kind in HEADS or (kind == "NAME" and term.shape is Shape.NAMED_LIST)):
-        return term
-    return None
-
-
-def _open(tokens: list[Token]) -> int:
-    """Return the start of the innermost parenthesis that is open at the end."""
-    starts: list[int] = []
-    for token in tokens:
-        if token.kind == "OPEN":
-            starts.append(token.start)
-        elif token.kind == "CLOSE":
-            starts.pop()
-    return starts[-1]
-
-
-# What may stand at the cursor
-
-
-class Suggestion(NamedTuple):
-    """A word that may stand at the cursor, or a kind of words that the capture is to supply."""
-
-    kind: str
-    """term, keyword, header (of `has`), or the `value_kind` or `subject_kind` of a term."""
-    text: str
-    """The word; "" where it comes from the capture."""
-    help: str
-
-
-def suggest(text_before_cursor: str) -> list[Suggestion]:
-    """Return what may stand in place of the word at the cursor, as the grammar has it.
-
-    Nothing where the text before that word can't be the beginning of a filter.
-    """
+def accepted(tokens: Iterable[Token]) -> set[str] | None:
+    """Return the kinds of tokens that may follow some, None where these begin no filter."""
     import lark
 
-    done = text_before_cursor[: len(text_before_cursor) - len(unfinished(text_before_cursor))]
+    parser = _parser().parse_interactive("")
     try:
-        tokens = scan(done)
-        parser = _parser().parse_interactive("")
         for token in tokens:
             parser.feed_token(lark.Token(token.kind, token.text, token.start))
     except (FilterTextError, lark.exceptions.UnexpectedToken):
-        return []
-    accepted: set[str] = parser.accepts()  # type: ignore[no-untyped-call]
-    term = tokens[-1].term if tokens else None
-    found: list[Suggestion] = []
-    if term and "NAME" in accepted:
-        found += suggest_values(term, term.subject_kind)
-    if term and "WORD" in accepted:
-        found += suggest_values(term, term.value_kind)
-    found += [
-        Suggestion("keyword", text, hint) for kind, text, hint in _OFFERED if kind in accepted
-    ]
-    if "LIST" in accepted:
-        found += [Suggestion("term", name, one.help) for name, one in TERMS.items()]
-    return found
+        return None
+    return _accepts(parser)
 
 
-def suggest_values(term: type[Term], kind: str) -> list[Suggestion]:
-    """Return the words a term knows by itself, and an empty one for those of the capture."""
-    found: list[Suggestion] = []
-    if kind == (term.subject_kind or term.value_kind):
-        found += [Suggestion(kind, choice, hint) for choice, hint in term.choices.items()]
-    if kind != "header":
-        found.append(Suggestion(kind, "", term.help))
-    return found
+def _accepts(parser: lark.parsers.lalr_interactive_parser.InteractiveParser) -> set[str]:
+    kinds: set[str] = parser.accepts()  # type: ignore[no-untyped-call]
+    return kinds

@@ -6,13 +6,13 @@ that isn't in their bytes is in no header of theirs.
 
 from __future__ import annotations
 
-import re
 import weakref
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from sipstream.filters.sieve import Sieve
 from sipstream.filters.term import Due, Numbers, Unfinished
 from sipstream.runs import Run, runs
 from sipstream.views import Message
@@ -22,19 +22,6 @@ if TYPE_CHECKING:
 
 _TOGETHER, _BYTES = 256, 1 << 17
 """Messages, or bytes of them, tested between two looks at the time: a few ms where each is parsed."""
-_ALIKE = {"i": ("\u0130", "\u0131"), "k": ("\u212a",)}
-"""Letters beyond ASCII that count as an ASCII one where case doesn't: none else in str.lower."""
-_PLAIN = re.compile(r"[!-~]+")
-
-
-def needle(text: str) -> bytes | None:
-    """Return what must stand in a message's bytes, in small letters, for a header to hold a text.
-
-    A blank may stand where the header is folded, other letters have several spellings: the longest
-    part without them. None where there is no such part.
-    """
-    parts = _PLAIN.findall(text.lower())
-    return max(parts, key=len).encode() if parts else None
 
 
 class Scan:
@@ -42,8 +29,8 @@ class Scan:
 
     Remembers per conversation how far it got, so that asking again after each new message costs the
     new message only. Asked about another index (after `clear`, or in a script) it begins anew.
-    `kind` is the only kind of message worth testing, if there is one. `needles` are bytes in small
-    letters of which a message that passes holds at least one; None: there are none such.
+    `kind` is the only kind of message worth testing, if there is one; `sieve` tells bytes apart in which
+    none can be that passes.
     """
 
     _FOUND = -1
@@ -52,16 +39,11 @@ class Scan:
         self,
         test: Callable[[Message], bool],
         kind: int | None = None,
-        needles: Iterable[bytes | None] = (None,),
+        sieve: Sieve | None = None,
     ) -> None:
         self._test = test
         self._kind = kind
-        known = list(needles)
-        self._needles = [one for one in known if one is not None] if None not in known else []
-        letters = b"".join(self._needles).decode()
-        self._alike = [
-            one.encode() for letter in _ALIKE if letter in letters for one in _ALIKE[letter]
-        ]
+        self._sieve = sieve
         self._next = array("i")
         """A conversation's first message that may be untested, or _FOUND."""
         self._begun = array("I")
@@ -152,10 +134,4 @@ class Scan:
 
     def _may_pass(self, raw: bytes) -> bool:
         """Tell whether it is worth testing what lies in these bytes."""
-        if not self._needles:
-            return True
-        small = raw.lower()
-        for one in self._needles:
-            if one in small:
-                return True
-        return bool(self._alike) and not raw.isascii() and any(one in raw for one in self._alike)
+        return self._sieve is None or self._sieve.may_pass(raw)

@@ -13,20 +13,32 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from sipstream.errors import FilterError
-from sipstream.filters.term import Shape, Term
+from sipstream.filters.term import NAMED_SHAPES, OPERATORS, Shape, Term
 from sipstream.filters.terms import TERMS
 from sipstream.filters.values import shown
 from sipstream.limits import FILTER_DEPTH, FILTER_TEXT
 
 _KEYWORDS = {"and": "AND", "or": "OR", "not": "NOT"}
-_FOREIGN = {"&&": "and", "&": "and", "||": "or", "|": "or", "!": "not"}
+_FOREIGN = {
+    "&&": "and", "&": "and", "||": "or", "|": "or", "!": "not",
+    "==": "=", "=~": "~", "!=": "not ... = ...", "!~": "not ... ~ ...", "=>": ">=", "=<": "<=",
+}  # fmt: skip
 HEADS = frozenset(shape.value for shape in Shape)
 _TOKEN = re.compile(r'\s*(?:([()])|"((?:[^"\\]|\\.)*)"|([^\s()"]+)|(")|$)', re.DOTALL)
 _ESCAPED = re.compile(r'\\(["\\])')
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _BREAK = re.compile(r"[\t\r\n]")
 _PLAIN = re.compile(r'[^\s()"]+(?<!,)')
-_VALUES = frozenset({"NAME", "WORD"})
+_VALUES = frozenset({"NAME", "WORD", "OPERATOR"})
+_OPERATOR = re.compile(r"([A-Za-z-]*)([<>]=?|=(?![=~<>])|~)(.*)", re.DOTALL)
+"""An operator and what is glued to it."""
+QUANTIFIERS = {
+    "each": "every message passes what is in the parentheses",
+    "any": "one message passes all that is in the parentheses",
+    "first": "the first message passes what is in the parentheses",
+}
+"""Words that say which messages are meant; a parenthesis follows."""
+_OPEN = re.compile(r"\s*\(")
 _NUMBERS_AND_ADDRESSES = frozenset({"value-number", "value-address"})
 _LONGEST = 2 * max(map(len, TERMS))
 
@@ -39,6 +51,8 @@ class FilterTextError(FilterError):
         self.message = message
         self.column = column
         """The character of the text that the error is about, counted from 1."""
+        self.text = ""
+        """The filter's text."""
 
 
 class Token(NamedTuple):
@@ -59,6 +73,16 @@ def scan(text: str) -> list[Token]:
     Raises:
         FilterTextError: it is too long, nested too deep, or holds a character out of place.
     """
+    try:
+        tokens = _scan(text)
+        _check_depth(tokens)
+    except FilterTextError as error:
+        error.text = text
+        raise
+    return tokens
+
+
+def _scan(text: str) -> list[Token]:
     if len(text) > FILTER_TEXT:
         raise FilterTextError(
             f"a filter may have {FILTER_TEXT} characters, this one has {len(text)}", FILTER_TEXT
@@ -81,56 +105,112 @@ def scan(text: str) -> list[Token]:
         if match[4]:
             column = match.start(4) + 1
             raise FilterTextError(f"the quote at column {column} is never closed", column)
-        tokens.append(_word(match, tokens))
-        if place < len(text) and not (text[place].isspace() or text[place] in "()"):
+        if match[3] is None:
+            tokens.append(_quoted(match, tokens))
+        elif match[3].lower() in QUANTIFIERS and _OPEN.match(text, place):
+            tokens.append(Token("QUANTIFIER", match[3], match.start(3), None))
+        else:
+            for piece, start in _pieces(match[3], match.start(3), tokens):
+                tokens.append(_word(piece, start, tokens))
+        at_end = place >= len(text) or text[place].isspace() or text[place] in "()"
+        if not at_end and (tokens[-1].kind != "OPERATOR" or match[3] is None):
             raise FilterTextError(
                 f"a quote within a word at column {place + 1}: "
                 'put the whole value in quotes, and \\" for a quote in it',
                 place + 1,
             )
-    _check_depth(tokens)
     return tokens
 
 
-def _word(match: re.Match[str], tokens: list[Token]) -> Token:
-    """Return the token of a word or quoted value, seen from those before it."""
+def _pieces(word: str, start: int, tokens: list[Token]) -> list[tuple[str, int]]:
+    """Return a word, or what it is made of where an operator is glued to it: `duration>30s`."""
+    match = _OPERATOR.fullmatch(word)
     before = tokens[-1] if tokens else None
-    value = match[3]
-    if value is None:
-        text, start = _ESCAPED.sub(r"\1", match[2]), match.start(2) - 1
-        if _BREAK.search(text):
-            raise FilterTextError("a value in quotes stands on one line, without tabs", start + 1)
-        kind = "WORD"
+    if match is None or (before and before.kind == "OPERATOR"):
+        return [(word, start)]
+    name = match[1].lower()
+    if not name:
+        splits = before is not None and _takes_operator(before)
+    elif before and before.kind == "NAMED_LIST":
+        # `~` may be part of a header's name.
+        splits = match[2] != "~"
     else:
-        text, start = value, match.start(3)
-        word = value.lower()
-        if word in _FOREIGN:
-            raise located(f"write `{_FOREIGN[word]}` for '{word}'", start, tokens)
-        if value.endswith(","):
-            raise located(
-                f"'{shown(value)}': values stand apart by blanks, without commas", start, tokens
-            )
-        kind = _KEYWORDS.get(word, "WORD")
-        if word in TERMS:
-            kind = TERMS[word].shape.value
-    if before and before.kind in ("NAMED", "NAMED_LIST") and kind not in _KEYWORDS.values():
+        term = TERMS.get(name)
+        splits = term is not None and bool(term.operators) and term.shape not in NAMED_SHAPES
+    if not splits:
+        return [(word, start)]
+    return [(match[group], start + match.start(group)) for group in (1, 2, 3) if match[group]]
+
+
+def _takes_operator(token: Token) -> bool:
+    """Tell whether an operator may stand behind a token."""
+    if token.term is None or not token.term.operators:
+        return False
+    return token.kind == ("NAME" if token.term.shape in NAMED_SHAPES else token.term.shape.value)
+
+
+def _quoted(match: re.Match[str], tokens: list[Token]) -> Token:
+    """Return the token of a quoted value."""
+    before = tokens[-1] if tokens else None
+    text, start = _ESCAPED.sub(r"\1", match[2]), match.start(2) - 1
+    if _BREAK.search(text):
+        raise FilterTextError("a value in quotes stands on one line, without tabs", start + 1)
+    if before and before.kind in ("NAMED", "NAMED_LIST"):
         return Token("NAME", text, start, before.term)
-    if kind in HEADS:
-        return Token(kind, text, start, TERMS[text.lower()])
-    if kind != "WORD" or before is None or before.term is None:
-        return Token(kind, text, start, None)
-    if before.kind == "NAME" and before.term.shape is Shape.NAMED:
-        return Token(kind, text, start, None)
-    if value and before.kind == "WORD" and before.term.value_kind in _NUMBERS_AND_ADDRESSES:
+    return Token("WORD", text, start, _owner(before))
+
+
+def _owner(before: Token | None) -> type[Term] | None:
+    """Return the term whose value stands behind a token, None where none may."""
+    if before is None or (
+        before.kind == "NAME" and before.term and before.term.shape is Shape.NAMED
+    ):
+        return None
+    return before.term
+
+
+def _word(value: str, start: int, tokens: list[Token]) -> Token:
+    """Return the token of a word without quotes, seen from those before it."""
+    before = tokens[-1] if tokens else None
+    word = value.lower()
+    if word in _FOREIGN:
+        raise located(f"write `{_FOREIGN[word]}` for '{word}'", start, tokens)
+    if value.endswith(","):
+        raise located(
+            f"'{shown(value)}': values stand apart by blanks, without commas", start, tokens
+        )
+    if before and before.kind == "OPERATOR":
+        return Token("WORD", value, start, before.term)
+    if before and _takes_operator(before) and word in OPERATORS:
+        return Token("OPERATOR", value, start, before.term)
+    kind = _KEYWORDS.get(word, "WORD")
+    if before and before.term and before.kind in ("NAMED", "NAMED_LIST") and kind == "WORD":
+        meant = before.term.doubt(value)
+        if meant is not None:
+            raise located(
+                f"'{shown(value)}' is no header, did you mean {meant}, or \"{shown(value)}\" as it is?",
+                start,
+                tokens,
+            )
+        return Token("NAME", value, start, before.term)
+    if word in TERMS:
+        return Token(TERMS[word].shape.value, value, start, TERMS[word])
+    owner = _owner(before) if kind == "WORD" else None
+    if (
+        owner is not None
+        and before is not None
+        and before.kind == "WORD"
+        and owner.value_kind in _NUMBERS_AND_ADDRESSES
+    ):
         # A misspelt term would silently be taken for the name of a user or host.
-        meant = nearest(value.lower(), 0.8)
+        meant = nearest(word, 0.8)
         if meant:
             raise located(
                 f"'{value}' is no term, did you mean {meant}, or \"{value}\" as a name?",
                 start,
                 tokens,
             )
-    return Token(kind, text, start, before.term)
+    return Token(kind, value, start, owner)
 
 
 def _check_depth(tokens: list[Token]) -> None:
@@ -169,18 +249,28 @@ def unfinished(text: str) -> str:
     place = 0
     while (match := _TOKEN.match(text, place)) and match.lastindex:
         if match[4] or (match.end() == len(text) and not match[1]):
+            if match[3] and (glued := _OPERATOR.fullmatch(match[3])):
+                return glued[3] if not glued[1] or glued[1].lower() in TERMS else match[3]
             return text[match.start(match.lastindex) - (match.lastindex == 2) :]
         place = match.end()
     return ""
 
 
-def quote(value: str, *, subject: bool = False) -> str:
+def quote(value: str, *, subject: bool = False, doubtful: bool = False) -> str:
     """Return a value as it is to be written in a filter: in quotes where it needs them.
 
-    `subject`: it stands right behind `has` or `header`, where names of terms are words like others.
+    `subject`: it stands right behind `has` or `header`, where names of terms are words like others;
+    `doubtful`: without quotes it would be taken for a slip.
     """
     word = value.lower()
-    plain = _PLAIN.fullmatch(value) and word not in _KEYWORDS and word not in _FOREIGN
+    plain = (
+        _PLAIN.fullmatch(value)
+        and word not in _KEYWORDS
+        and word not in _FOREIGN
+        and word not in QUANTIFIERS
+        and not _OPERATOR.fullmatch(value)
+        and not doubtful
+    )
     if plain and (subject or (word not in TERMS and nearest(word, 0.8) is None)):
         return value
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'

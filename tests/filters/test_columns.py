@@ -13,7 +13,7 @@ from support import Chain, batch, ethernet, ipv4, sip, udp
 
 from sipstream.conversations import Conversations
 from sipstream.filters import Filter
-from sipstream.filters.values import NumberSet
+from sipstream.filters.numbers import NumberSet
 from sipstream.sip.uri import coded_number, number_code
 
 DIGITS = st.text("00123456789", min_size=1, max_size=6)

@@ -10,7 +10,8 @@ from support import Chain, batch, ethernet, ipv4, sip, udp
 
 from sipstream.conversations import Conversations
 from sipstream.filters import Filter
-from sipstream.filters.scan import _ALIKE, Scan
+from sipstream.filters.scan import Scan
+from sipstream.filters.sieve import _ALIKE
 from sipstream.filters.term import Unfinished, never
 from sipstream.runs import runs
 from sipstream.sip.startline import INVITE

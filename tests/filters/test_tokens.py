@@ -124,6 +124,10 @@ def test_quotes_stand_only_where_they_are_needed() -> None:
         ('callid "a b', '"a b'),
         ('callid "a b"', '"a b"'),
         ('callid "a b" ', ""),
+        ("duration >", ""),
+        ("duration>3", "3"),
+        ("ua ~ab", "ab"),
+        ("callid a=b", "a=b"),
     ],
 )
 def test_the_word_at_the_cursor(text: str, word: str) -> None:

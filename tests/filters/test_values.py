@@ -7,18 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sipstream.errors import FilterError
+from sipstream.filters.addresses import AddressSet, address_text
+from sipstream.filters.moments import moment_of, moment_text
+from sipstream.filters.numbers import NumberSet, Plan, normal_number, number_text, use_plan
+from sipstream.filters.texts import TextSet, Wildcard, text_test
 from sipstream.filters.values import (
-    AddressSet,
-    NumberSet,
-    TextSet,
-    Wildcard,
-    address_text,
     has_privacy_parameter,
-    normal_number,
     shown,
+    span_of,
+    span_text,
     status_codes,
     status_text,
 )
+from sipstream.sip.uri import number_code
 
 
 @pytest.mark.parametrize(
@@ -161,7 +162,7 @@ def test_addresses_that_a_value_holds(value: str, address: str, held: bool) -> N
 
 
 def test_an_address_set_does_not_grow_with_forged_sources(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sipstream.filters.values._ADDRESSES_KEPT", 10)
+    monkeypatch.setattr("sipstream.filters.addresses._ADDRESSES_KEPT", 10)
     addresses = AddressSet(["10.0.0.0/30"])
     held = [addresses.holds(f"10.0.0.{last}") for last in range(100)]
     assert held == [True] * 4 + [False] * 96
@@ -219,3 +220,135 @@ def test_long_values_are_cut_in_messages() -> None:
 @given(st.from_regex(r"\+?[0-9*#]{1,8}", fullmatch=True))
 def test_a_number_in_its_one_spelling_stays_as_it_is(number: str) -> None:
     assert normal_number(normal_number(number)) == normal_number(number)
+
+
+@pytest.mark.parametrize(
+    ("plan", "value", "user", "held"),
+    [
+        (Plan(), "02079460000", "2079460000", True),
+        (Plan(), "2079460000", "02079460000", True),
+        (Plan(), "0123", "123", False),
+        (Plan(), "442079460000", "02079460000", False),
+        (Plan("44"), "+442079460000", "02079460000", True),
+        (Plan("44"), "02079460000", "00442079460000", True),
+        (Plan("44"), "2079460000", "442079460000", True),
+        (Plan("44"), "100", "44100", False),
+        (Plan("354", ""), "5660066", "+3545660066", True),
+        (Plan("354", ""), "5660066", "05660066", False),
+        (Plan("354", ""), "566006?", "+3545660066", False),
+        (Plan("354", ""), "*566006?", "+3545660066", True),
+        (Plan("354", ""), "5660000-5669999", "+3545660066", True),
+        (Plan("354", ""), "5660000-5669999", "5670000", False),
+    ],
+)
+def test_a_numbering_plan_says_which_numbers_are_the_same(
+    plan: Plan, value: str, user: str, held: bool
+) -> None:
+    use_plan(plan)
+    try:
+        numbers = NumberSet([value])
+    finally:
+        use_plan(Plan())
+    assert numbers.holds(user) is held
+    codes = numbers.codes
+    if codes is not None:
+        assert (number_code(user.encode()) in codes) is held
+
+
+@pytest.mark.parametrize(
+    ("value", "user", "held"),
+    [
+        ("566006?", "5660066", True),
+        ("566006?", "566006", False),
+        ("566006?", "+5660069", True),
+        ("566006?", "566006a", False),
+        ("5?6*6?", "5660066", True),
+        ("?", "5", True),
+        ("al?ce", "alice", True),
+        ("al?ce", "alce", False),
+        ("5660000-5669999", "5660066", True),
+        ("5660000-5669999", "5659999", False),
+        ("5660000-5669999", "56600660", False),
+        ("+3545660000-+3545669999", "003545660066", True),
+        ("566-0066", "5660066", True),
+        ("100-199", "150", True),
+        ("100-199", "alice", False),
+    ],
+)
+def test_wildcards_for_one_and_ranges(value: str, user: str, held: bool) -> None:
+    assert NumberSet([number_text(value)]).holds(user) is held
+
+
+@pytest.mark.parametrize(
+    ("value", "address", "held"),
+    [
+        ("10.0.0.1-10.0.0.20", "10.0.0.20", True),
+        ("10.0.0.1-10.0.0.20", "10.0.0.21", False),
+        ("2001:db8::1-2001:db8::ff", "2001:db8::20", True),
+        ("2001:db8::1-2001:db8::ff", "10.0.0.1", False),
+        ("pbx-1", "pbx-1", True),
+    ],
+)
+def test_ranges_of_addresses(value: str, address: str, held: bool) -> None:
+    assert AddressSet([address_text(value)]).holds(address) is held
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ("10.0.0.9-10.0.0.1", "is empty: the lower address comes first"),
+        ("10.0.0.1-2001:db8::1", "is no IPv4 or IPv6 address"),
+    ],
+)
+def test_ranges_of_addresses_that_make_no_sense(wrong: str, message: str) -> None:
+    with pytest.raises(FilterError, match=message):
+        address_text(wrong)
+
+
+@given(st.text("ab*?", max_size=8), st.text("abé", max_size=12))
+def test_single_wildcards_agree_with_regular_expressions(pattern: str, text: str) -> None:
+    expected = re.fullmatch(pattern.replace("*", ".*").replace("?", "."), text) is not None
+    assert TextSet([pattern]).holds(text) is expected
+
+
+def test_a_byte_that_is_no_character_is_one_all_the_same() -> None:
+    assert TextSet(["*\udcff?b*"]).holds("a\udcffxbc")
+    assert TextSet(["\udcff*"]).holds("\udcffabc")
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "found"),
+    [
+        ("^asterisk", "Asterisk PBX", True),
+        ("(?-i)^asterisk", "Asterisk PBX", False),
+        ("1[38]\\.", "Asterisk 13.1", True),
+        ("é", "caf\u00e9", True),
+        ("x", "\udcff", False),
+    ],
+)
+def test_regular_expressions(pattern: str, text: str, found: bool) -> None:
+    assert text_test("~", [pattern])(text) is found
+
+
+@pytest.mark.parametrize("wrong", ["a(b", "x{1000}{1000}", "[", "(?<=a)b", "a" * 1001, "\\1"])
+def test_regular_expressions_that_re2_refuses(wrong: str) -> None:
+    with pytest.raises(FilterError, match="regular expression"):
+        text_test("~", [wrong])
+
+
+@pytest.mark.parametrize(
+    ("written", "nanoseconds"),
+    [("200ms", 2 * 10**8), ("1.5h", 5400 * 10**9), ("30S", 30 * 10**9), ("1d", 86400 * 10**9)],
+)
+def test_durations(written: str, nanoseconds: int) -> None:
+    assert span_of(span_text(written)) == nanoseconds
+
+
+def test_moments_without_a_date_are_of_the_day_of_the_newest_message() -> None:
+    newest = moment_of("2018-04-16T18:00", 0)
+    assert moment_of("15:40", newest) == newest - (2 * 3600 + 20 * 60) * 10**9
+    assert moment_of("15:40:30.5", newest) - moment_of("15:40", newest) == 30_500_000_000
+    assert moment_of("2018-04-16", 0) == newest - 18 * 3600 * 10**9
+    for wrong in ("25:00", "2018-02-30", "15", "15:4", "2018-04-16T", "1e9", ""):
+        with pytest.raises(FilterError, match="is no time"):
+            moment_text(wrong)

@@ -12,7 +12,9 @@ from support import batch, ethernet, ipv4, sip, udp
 
 import sipstream.shell.commands  # noqa: F401 - registers the commands
 from sipstream.decode.decoder import Decoder
-from sipstream.filters.values import NumberSet, TextSet, has_privacy_parameter
+from sipstream.filters.numbers import NumberSet
+from sipstream.filters.texts import TextSet
+from sipstream.filters.values import has_privacy_parameter
 from sipstream.packets import Tally
 from sipstream.session import Session
 from sipstream.shell.console import Console

@@ -1,0 +1,203 @@
+"""Numbers of filters: which spellings are one number, and sets of numbers and users' names.
+
+What is a number's one form depends on the numbering plan, where the settings tell one: with the country
+code 354 `+3545660066`, `003545660066` and `5660066` are the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from sipstream.errors import FilterError
+from sipstream.filters.texts import Wildcard, has_wildcard
+from sipstream.filters.values import shown
+from sipstream.sip.uri import number_code, user_of
+
+_SEPARATORS = str.maketrans("", "", "-.() ")
+_DIALLED = re.compile(r"\+?[0-9*#]+")
+_PATTERN = re.compile(r"\+?[0-9*#?]+")
+_PREFIX = re.compile(r"\+(?=.)|00(?=[1-9*?])")
+_LIST_MARKS = re.compile(r"[,;]")
+_LISTED = re.compile(r"\+?[0-9*#]+(?:[,;]\+?[0-9*#]*)+")
+_RANGE = re.compile(r"(\+?[0-9]{3,18})-(\+?[0-9]{3,18})")
+_SHORT = 6
+"""Digits that a subscriber's number has at least; shorter ones are extensions and services, which have
+neither country code nor trunk prefix."""
+
+
+class Plan(NamedTuple):
+    """A numbering plan."""
+
+    country_code: str = ""
+    """The country's code, such as 354; "" where it isn't known."""
+    trunk_prefix: str = "0"
+    """What stands before a number dialled within the country, "" for nothing."""
+
+    def form(self, number: str) -> str:
+        """Return the one form of a number (`normal_number`): with the country's code if it is known."""
+        code, trunk = self.country_code, self.trunk_prefix
+        if not number.isdecimal():
+            return number
+        rest = number.removeprefix(trunk)
+        # Behind it no other zero stands: 00 and more begin service numbers.
+        if len(rest) < len(number) and len(rest) >= _SHORT and rest[0] != "0":
+            return self._national(rest)
+        if code and len(number) >= _SHORT:
+            return self._national(number)
+        return number
+
+    def _national(self, number: str) -> str:
+        code = self.country_code
+        is_international = number.startswith(code) and len(number) >= len(code) + _SHORT
+        return number if is_international else code + number
+
+    def spellings(self, form: str) -> Iterable[str]:
+        """Yield the ways to write digits that may have a form, some that have another one too."""
+        code, trunk = self.country_code, self.trunk_prefix
+        bare = [form]
+        if code and form.startswith(code):
+            bare.append(form[len(code) :])
+        for number in bare:
+            for prefix in ("", "+", "00", "+00"):
+                yield prefix + number
+                yield prefix + trunk + number
+
+
+_plan = Plan()
+
+
+def use_plan(plan: Plan) -> None:
+    """Compare numbers by this plan, in filters that are made from now on."""
+    global _plan
+    _plan = plan
+
+
+def normal_number(text: str) -> str:
+    """Return a number in its one spelling: no visual separators, no leading + or 00.
+
+    `+354 566-0066`, `003545660066` and `3545660066` are one number; 00 counts as the international
+    prefix only before a country code, which never begins with 0, so Australia's 000 stays. A text
+    that is no number (a user named `alice`) comes back as it is.
+    """
+    if text.isdecimal() and text.isascii() and not text.startswith("00"):
+        return text
+    number = text.translate(_SEPARATORS)
+    if not _PATTERN.fullmatch(number):
+        return text
+    # More than once: what comes back, written again, is the same number.
+    while prefix := _PREFIX.match(number):
+        number = number[prefix.end() :]
+    return number
+
+
+def number_text(value: str) -> str:
+    """Return a number, a range of numbers or a user's name in its one spelling.
+
+    `5660000-5669999` is a range: both ends have as many digits.
+
+    Raises:
+        FilterError: it is neither: nothing, a URI, or several in one word.
+    """
+    if not value:
+        raise FilterError("'' is no number")
+    if "@" in value or re.match(r"(?:sips?|tel):", value, re.IGNORECASE):
+        user = user_of(value) or value.partition("@")[0]
+        hint = f": write '{shown(user)}'" if user else ""
+        raise FilterError(f"'{shown(value)}' is a URI, a number alone is compared{hint}")
+    if _LISTED.fullmatch(value):
+        several = " ".join(part for part in _LIST_MARKS.split(value) if part)
+        raise FilterError(
+            f"'{shown(value)}' is no number; write '{shown(several)}', without commas"
+        )
+    has_wildcard(value)
+    ends = _ends(value)
+    if ends is None:
+        return normal_number(value)
+    low, high = ends
+    if low > high:
+        raise FilterError(f"'{shown(value)}' is empty: the lower number comes first")
+    return f"{low}-{high}"
+
+
+def _ends(value: str) -> tuple[str, str] | None:
+    """Return both ends of a range in their one spelling, None for what is no range."""
+    match = _RANGE.fullmatch(value)
+    if match is None:
+        return None
+    low, high = normal_number(match[1]), normal_number(match[2])
+    return (low, high) if len(low) == len(high) else None
+
+
+class NumberSet:
+    """Numbers, ranges of them and users' names.
+
+    In a number `*` stands for digits only and `?` for one, in a name for anything.
+    """
+
+    def __init__(self, numbers: Iterable[str]) -> None:
+        self._plan = _plan
+        texts = list(numbers)
+        ends = {text: _ends(text) for text in texts}
+        form = self._plan.form
+        self._ranges = [
+            pair
+            for low, high in filter(None, ends.values())
+            for pair in {(low, high), (form(low), form(high))}
+            if len(pair[0]) == len(pair[1])
+        ]
+        normal = [normal_number(text) for text in texts if ends[text] is None]
+        self._exact = frozenset(form(one) for one in normal if not has_wildcard(one))
+        patterns = [number for number in normal if has_wildcard(number)]
+        self._names = [Wildcard(one) for one in patterns if not _PATTERN.fullmatch(one)]
+        self._numbers = [Wildcard(one) for one in patterns if _PATTERN.fullmatch(one)]
+
+    @property
+    def codes(self) -> frozenset[int] | None:
+        """The codes (sip.uri) of all that count as one of the numbers, None where they are too many.
+
+        A code has digits behind a + or none, so that only these prefixes can be left out of it.
+        """
+        if self._names or self._numbers or self._ranges:
+            return None
+        spellings = (one for number in self._exact for one in self._plan.spellings(number))
+        return frozenset(
+            number_code(one.encode("utf-8", "surrogateescape"))
+            for one in spellings
+            if self._plan.form(normal_number(one)) in self._exact
+        ) - {0}
+
+    @property
+    def digits(self) -> list[str] | None:
+        """What of digits a text has at least that holds one of the numbers, None where none is sure."""
+        plan = self._plan
+        if self._names or self._numbers or self._ranges:
+            return None
+        found = []
+        for number in self._exact:
+            bare = number.removeprefix(plan.country_code) if plan.country_code else number
+            found.append(bare if len(bare) >= _SHORT else number)
+        return found
+
+    def holds(self, user: str) -> bool:
+        """Tell whether one of the numbers is the user part `user`; "" is none."""
+        if not user:
+            return False
+        number = normal_number(user)
+        form = self._plan.form(number)
+        if form in self._exact:
+            return True
+        for name in self._names:
+            if name.matches(number):
+                return True
+        # Where the whole is dialled characters, what `*` stands for is so too.
+        if self._numbers and _DIALLED.fullmatch(number):
+            for pattern in self._numbers:
+                if pattern.matches(number) or pattern.matches(form):
+                    return True
+        return any(
+            len(one) == len(low) and low <= one <= high and one.isdecimal()
+            for low, high in self._ranges
+            for one in (number, form)
+        )
