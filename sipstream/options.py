@@ -17,6 +17,8 @@ STDIN = "-"
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30}
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _LEAST_MEMORY = 8 << 20
+_WIDTH = 80
+"""Columns of a line that shows where a filter is wrong."""
 
 
 @dataclass
@@ -45,10 +47,12 @@ class Options:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says in one line what is wrong."""
+    """Says in one line what is wrong, and below it where, if that is within a filter."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"*** Error! {shield(message)}; see sipstream --help\n")
+        sentence, *below = message.split("\n")
+        lines = [f"*** Error! {sentence}; see sipstream --help", *below]
+        self.exit(2, shield("\n".join(lines)) + "\n")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -176,13 +180,13 @@ def _wrong(options: Options) -> str | None:
 def _wrong_filter(text: str) -> str | None:
     """Return what is wrong with a filter, None where nothing is."""
     # It takes some time to be imported: not each start needs it before all else.
-    from sipstream.errors import FilterError
-    from sipstream.filters import Filter
+    from sipstream.filters import Filter, FilterTextError
+    from sipstream.render import pointer
 
     try:
         Filter.parse(text)
-    except FilterError as error:
-        return str(error)
+    except FilterTextError as error:
+        return "\n".join([str(error), *pointer.lines(error.text, error.column, _WIDTH)])
     return None
 
 

@@ -166,6 +166,8 @@ class Session:
 
     async def listed(self, selected: Matches | None = None) -> Listed:
         """Return the conversations that are shown, of these the selected ones if there are such."""
+        if self.filters.moves:
+            await self.change_filter(lambda filters: None)
         conversations, pace, active = self.conversations, Pace(), self.filters.active
         ordered, batch = conversations.order.numbers(), conversations.index.batch
         listed = Listed(conversations, array("I"), array("I"), batch)

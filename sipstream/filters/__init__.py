@@ -138,6 +138,11 @@ class FilterSet:
         return bool(self.items)
 
     @property
+    def moves(self) -> bool:
+        """Whether what matches depends on how late it is."""
+        return any(item.moves for item in self.items)
+
+    @property
     def marked(self) -> bool:
         """Whether the prompt shows an asterisk: a term is set, or the condition was set by hand."""
         return self.active or self._condition_set

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 from sipstream import suspects
 from sipstream.errors import CommandError, SipstreamError
 from sipstream.faults import where
-from sipstream.render import lists, message, objects, status
+from sipstream.filters import FilterTextError
+from sipstream.render import lists, message, objects, pointer, status
 from sipstream.shell import pipes, registry
 from sipstream.shell.registry import CONVERSATION, FILTER, GENERAL
 
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
     from sipstream.shell.output import Output
     from sipstream.views import Conversation, Message
 
+_WIDTH = 80
+"""Columns of a line where there is no terminal."""
 _PROGRESS_AFTER = 0.5
 """Seconds a load may take before its progress is shown."""
 
@@ -88,7 +91,7 @@ class Console:
                 await pipe.finish()
         except SipstreamError as error:
             # The sentence itself is ours; what it quotes was escaped, or is shielded by the output.
-            out.error(str(error))
+            out.error(str(error), self._pointed(error))
             return False
         except Exception as error:
             # A command's fault costs that command, nothing else.
@@ -100,6 +103,13 @@ class Console:
             self.out = out
             self.end_progress()
         return True
+
+    def _pointed(self, error: SipstreamError) -> list[str]:
+        """Return the lines that show where a filter is wrong, none for any other error."""
+        if not isinstance(error, FilterTextError):
+            return []
+        width = self.width() if self.width is not None else _WIDTH
+        return pointer.lines(error.text, error.column, width)
 
     def _read(self, line: str) -> registry.Call:
         """Understand a line; what only looks works in every context."""

@@ -78,9 +78,9 @@ class Output:
         if text:
             self.line(text)
 
-    def error(self, text: str) -> None:
-        """Write `*** Error! ` and a sentence."""
-        self.errors.put(f"*** Error! {self._safe(text)}\n")
+    def error(self, text: str, below: Iterable[str] = ()) -> None:
+        """Write `*** Error! ` and a sentence; `below` are lines that show where."""
+        self.errors.put(f"*** Error! {self._safe(chr(10).join([text, *below]))}\n")
 
     async def rows(
         self,

@@ -57,7 +57,7 @@ PAYLOADS = {
     "surrogate": "callid \ud800 \udcff",
     "regex": "srcnum (a+)+$ (?P<x>.*)\\1",
 }
-RIGHT = {"name", "surrogate", "f-string", "call"}
+RIGHT = {"name", "subject", "surrogate", "f-string", "call"}
 """Payloads that may be filters, of values that nobody has."""
 every_payload = pytest.mark.parametrize("text", PAYLOADS.values(), ids=PAYLOADS)
 
