@@ -192,8 +192,12 @@ def test_data_from_standard_input(name: str) -> None:
 def test_errors_are_one_line_and_a_status(arguments: list[str], status: int, words: str) -> None:
     result = run(*arguments)
     assert result.returncode == status
-    [line] = result.stderr.splitlines()
+    line, *below = result.stderr.splitlines()
     assert line.startswith(words)
+    # Where a filter is wrong its text follows, with a caret below.
+    in_a_filter = any(wrong in line for wrong in ("unknown term", "dstnum needs"))
+    assert [one.strip() for one in below[1:]] == ["^"] * in_a_filter
+    assert bool(below) is in_a_filter
 
 
 def test_a_command_that_fails_does_not_stop_the_others() -> None:

@@ -172,7 +172,9 @@ def test_options(option: str, tmp_path: Path) -> None:
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=60)
         assert done.returncode in (0, 2)
         if done.returncode:
-            [line] = done.stderr.decode().splitlines()
+            line, where, caret = done.stderr.decode().splitlines()
+            assert max(len(where), len(caret)) <= 80
+            assert caret.strip() == "^"
             assert_clear(line)
     assert list(tmp_path.iterdir()) == []
 

@@ -145,8 +145,10 @@ async def test_objects_are_counted(tmp_path: Path) -> None:
     ],
 )
 async def test_what_makes_no_sense_is_one_sentence(shell: Shell, line: str, error: str) -> None:
-    [said] = await shell(line)
+    said, *below = await shell(line)
     assert said.startswith(f"*** Error! {error}")
+    # Where a filter is wrong its text follows, with a caret below.
+    assert [one.strip() for one in below[1:]] == (["^"] if below else [])
     assert await shell("show conversations | count") == ["45"]
 
 
