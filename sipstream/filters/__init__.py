@@ -35,7 +35,7 @@ from sipstream.filters.term import (
     Unfinished,
     never,
 )
-from sipstream.filters.terms import TERMS
+from sipstream.filters.terms import GROUPS, TERMS
 from sipstream.filters.tokens import FilterTextError, quote, scan, unfinished
 from sipstream.filters.values import shown
 
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from sipstream.views import Conversation
 
 __all__ = [
+    "GROUPS",
     "TERMS",
     "Filter",
     "FilterError",

@@ -143,7 +143,14 @@ _TermClass = TypeVar("_TermClass", bound=type[Term])
 
 
 class Registry(dict[str, type[Term]]):
-    """Terms by name; used as a decorator it takes a class in."""
+    """Terms by name; used as a decorator it takes a class in.
+
+    `about` is what they are about, in a word or two.
+    """
+
+    def __init__(self, about: str) -> None:
+        super().__init__()
+        self.about = about
 
     def __call__(self, term: _TermClass) -> _TermClass:
         """Take a term in, return it."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from sipstream.filters import TERMS
+from sipstream.shell import filter_help
 from sipstream.shell.pipes import PIPES
 from sipstream.shell.registry import COMMANDS, CONVERSATION, FILTER, GENERAL, Command, split
 
@@ -26,21 +26,8 @@ FAMILIES: dict[tuple[str, str], tuple[str, str]] = {
     (FILTER, "set"): ("Set a filter condition", ""),
 }
 _LIST = "Available commands (type help <topic> for help on topic):"
-_ADD = "Add a filter to select a subset of conversations matching filter. Valid arguments are:"
-_ADD_EXAMPLES = """\
-Examples:
-
-sipstream[filter]: add srcnum 4151500
-5 conversations
-
-sipstream[filter]: add srcnum 4151500 4151502
-7 conversations
-
-sipstream[filter]: add has diversion
-87 conversations
-
-sipstream[filter]: add dstnum 5660066 and not (status 2xx or method OPTIONS)
-3 conversations"""
+_FILTERS = ("filters", "language")
+"""Topics that are the whole language of filters."""
 
 
 def of(topic: str, context: str) -> str | None:
@@ -66,11 +53,17 @@ def _is_word_of_a_command(words: list[str]) -> bool:
 
 
 def _topic(words: list[str], context: str) -> str | None:
+    if len(words) == 1 and words[0] in _FILTERS:
+        return filter_help.overview()
     if context == FILTER and words[0] == "add" and len(words) <= 2:
-        return _add() if len(words) == 1 else _term(words[1])
+        return filter_help.add() if len(words) == 1 else filter_help.term(words[1])
     family = _family(words, context)
     if not family:
-        return (_pipe(words[-1]) or _term(words[0])) if len(words) <= 1 + words.count("|") else None
+        return (
+            (_pipe(words[-1]) or filter_help.term(words[0]))
+            if len(words) <= 1 + words.count("|")
+            else None
+        )
     exact = [one for one in family if len(one.words) == len(words)]
     if len(family) > 1 and not exact:
         return _parameters(words, family, context)
@@ -115,26 +108,6 @@ def _parameters(words: list[str], family: list[Command], context: str) -> str:
 def _command(one: Command) -> str:
     details = f"\n\n{one.details}" if one.details else ""
     return f"{one.syntax}\n\n{one.summary}{details}"
-
-
-def _add() -> str:
-    rows = [(term.name, term.syntax, term.help) for term in TERMS.values()]
-    first = max(len(row[0]) for row in rows) + 2
-    second = max(len(row[1]) for row in rows) + 2
-    lines = [f"{a:<{first}}{b:<{second}}{c}" for a, b, c in rows]
-    return "\n".join([_ADD, "", *lines, "", _ADD_EXAMPLES])
-
-
-def _term(name: str) -> str | None:
-    """Return the help on one term of filters."""
-    term = TERMS.get(name.lower())
-    if term is None:
-        return None
-    lines = [f"{term.name} {term.syntax}", "", f"Select conversations where {term.help}."]
-    if term.choices:
-        width = max(map(len, term.choices)) + 2
-        lines += ["", *(f"{choice:<{width}}{about}" for choice, about in term.choices.items())]
-    return "\n".join([*lines, "", "Example:", "", f"sipstream[filter]: add {term.example}"])
 
 
 def _pipe(name: str) -> str | None:

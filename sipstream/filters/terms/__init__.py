@@ -12,15 +12,14 @@ from types import MappingProxyType
 from sipstream.filters.term import Term
 from sipstream.filters.terms import addresses, bodies, headers, numbers, startlines, whole
 
+_modules = (numbers, addresses, startlines, headers, bodies, whole)
+GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {module.registry.about: tuple(module.registry) for module in _modules}
+)
+"""The terms' names by what they are about."""
 TERMS: Mapping[str, type[Term]] = MappingProxyType(
-    dict(
-        sorted(
-            (term.name, term)
-            for module in (addresses, bodies, headers, numbers, startlines, whole)
-            for term in module.registry.values()
-        )
-    )
+    dict(sorted((term.name, term) for module in _modules for term in module.registry.values()))
 )
 """All terms by name, in alphabetical order."""
 
-__all__ = ["TERMS"]
+__all__ = ["GROUPS", "TERMS"]

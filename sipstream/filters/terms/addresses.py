@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from sipstream.index import Index
 
-registry = Registry()
+registry = Registry("where")
 
 
 # Addresses of the first message

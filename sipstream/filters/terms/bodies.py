@@ -20,7 +20,7 @@ from sipstream.sip.passport import attestation
 if TYPE_CHECKING:
     from sipstream.sip.sdp import Media
 
-registry = Registry()
+registry = Registry("bodies, media")
 
 _PORT = re.compile(r"[0-9]{1,5}")
 _PORTS = 1 << 16

@@ -20,7 +20,7 @@ from sipstream.sip.startline import INVITE
 if TYPE_CHECKING:
     from sipstream.views import Message
 
-registry = Registry()
+registry = Registry("headers")
 
 _LONG_NAMES = {short: long for long, short in COMPACT.items()}
 _LEADING_NUMBER = re.compile(r"\s*(\d{1,18})(?!\d)", re.ASCII)

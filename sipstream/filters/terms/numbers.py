@@ -26,7 +26,7 @@ from sipstream.sip.uri import uri_in, user_of
 if TYPE_CHECKING:
     from sipstream.views import Message
 
-registry = Registry()
+registry = Registry("who")
 
 PARTIES = (
     "From",

@@ -24,7 +24,7 @@ from sipstream.filters.texts import (
 from sipstream.filters.values import code_test, code_text, shown, status_text
 from sipstream.sip.startline import KNOWN
 
-registry = Registry()
+registry = Registry("messages")
 
 TOKEN = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
 """What RFC 3261 section 25.1 calls a token: a method, a header's name."""

@@ -25,7 +25,7 @@ from sipstream.filters.whole import Walked, Whole
 if TYPE_CHECKING:
     from sipstream.index import Index
 
-registry = Registry()
+registry = Registry("whole, time")
 
 _UNANSWERED = "unanswered"
 
@@ -147,7 +147,7 @@ class Duration(_Lasting):
     """How long it took."""
 
     name = "duration"
-    help = "the time from the first message to the last: > >= < <="
+    help = "the time from its first message to its last is above or below <duration>"
     example = "duration > 30s"
 
     def measure(self, index: Index, number: int) -> int:
@@ -160,7 +160,7 @@ class Setup(_Lasting):
     """How long the caller waited."""
 
     name = "setup"
-    help = "the time from the INVITE to the first response that is no 100 and no challenge"
+    help = "INVITE to first response but 100 and challenges took more or less than <duration>"
     example = "setup > 4s"
 
     def measure(self, index: Index, number: int) -> int | None:
@@ -173,7 +173,7 @@ class Messages(_Measured):
     """How many messages it has."""
 
     name = "messages"
-    help = "how many messages it has: > >= < <= ="
+    help = "it has more, or fewer, messages than <number>"
     example = "messages > 20"
 
     def measure(self, index: Index, number: int) -> int:
@@ -186,7 +186,7 @@ class Retransmissions(_Measured):
     """How often messages were repeated."""
 
     name = "retransmissions"
-    help = "how many messages were sent again (copies of two capture points don't count)"
+    help = "more, or fewer, messages than <number> were sent again (copies don't count)"
     example = "retransmissions > 3"
 
     def measure(self, index: Index, number: int) -> int:
