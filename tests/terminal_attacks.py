@@ -46,7 +46,7 @@ ATTACKS: dict[str, str] = {
 
 _OWN = re.compile(
     rb"\x1b\[(?:"
-    rb"[012]|0(?:;\d+)+|38;5;\d+"  # styles, colours
+    rb"[0124]|1;4|0(?:;\d+)+|(?:1;)?38;5;\d+"  # styles, colours
     rb")m|\x1b\[\d*[ABCD]|\x1b\[[JK]"  # to where it draws, and what it clears there
     rb"|\x1b\[\?(?:12l|25[hl]|7[hl]|1l|2004[hl])"  # cursor, wrapping, keys, pasting
 )
