@@ -243,3 +243,15 @@ FILTER_SINGLES = 32
 REGEX_MEMORY = 1 << 18
 """Bytes that RE2 may take for a regular expression: what doesn't fit is refused, what does is found in
 any text in time that its size bounds."""
+
+MAX_CONFIG = 65_536
+"""Bytes of the file of settings: hundreds of filters and aliases; it is read before anything else."""
+
+CONFIG_COMPLAINTS = 20
+"""Faults of that file that are told: a longer list helps nobody, and finding each takes its time."""
+
+MAX_SCRIPT = 1 << 20
+"""Bytes of a script of commands: `source` reads it whole before it begins."""
+
+SCRIPT_DEPTH = 8
+"""Scripts that may call one another in a row: one that calls itself ends here."""

@@ -71,6 +71,7 @@ async def _main(options: Options, opened: Opened) -> int:
             session.sources.write = options.write
             session.sources.opened = opened
             console = Console(session, out)
+            _use_settings(console)
             console.patience = _LOAD_PATIENCE if _has_shell(options) else None
             asyncio.get_running_loop().set_exception_handler(session.faults.in_loop)
             if errors.isatty():
@@ -91,6 +92,19 @@ async def _main(options: Options, opened: Opened) -> int:
         return FAILED
     finally:
         out.close()
+
+
+def _use_settings(console: Console) -> None:
+    """Take the user's settings, and tell what is wrong with them."""
+    from sipstream import config
+    from sipstream.settings import Settings
+    from sipstream.shell.registry import first_words
+
+    settings = Settings.read(config.config_file(), first_words())
+    for complaint in settings.complaints:
+        console.out.error(complaint)
+    console.session.settings = settings
+    console.settle()
 
 
 def _room(options: Options) -> Room:

@@ -28,6 +28,7 @@ from sipstream.matches import Matches
 from sipstream.pace import Pace
 from sipstream.running import Sources
 from sipstream.segments import Room
+from sipstream.settings import Settings
 from sipstream.views import Message
 
 Deliver = Callable[[Follow, list[Message]], None]
@@ -73,6 +74,7 @@ class Session:
         """The filters asked about last: they know what they found in messages."""
         self.filters = FilterSet(self._filter)
         self.follows: list[Follow] = []
+        self.settings = Settings()
         self.faults = Faults(clock)
         self.sources = Sources(
             lambda: self.conversations, self._publish, self._shown, clock, self._room, self._settle
@@ -212,6 +214,10 @@ class Session:
         await follow.begin(self.conversations)
         self.follows.append(follow)
         return follow
+
+    def forget_filters(self) -> None:
+        """Make filters anew that are asked for again: they may compare numbers in another way."""
+        self._recent.clear()
 
     def unfollow(self, number: int | None = None) -> list[Follow]:
         """End one follow, or all of them; return those that ended.

@@ -55,7 +55,11 @@ class Terminal:
         rows: int,
         environment: dict[str, str] | None,
     ) -> None:
-        state = {"XDG_STATE_HOME": str(cwd / "state"), "HOME": str(cwd)}
+        state = {
+            "XDG_STATE_HOME": str(cwd / "state"),
+            "XDG_CONFIG_HOME": str(cwd / "config"),
+            "HOME": str(cwd),
+        }
         self.child = pexpect.spawn(
             command[0],
             list(command[1:]),

@@ -15,7 +15,7 @@ from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 
 from sipstream.errors import CommandError, SipstreamError
-from sipstream.escape import cells, cut
+from sipstream.escape import cells, cut, escape
 from sipstream.shell import pipes
 from sipstream.shell.arguments import (
     Captured,
@@ -71,6 +71,7 @@ def offers(
 
     `chosen` is the context's conversation.
     """
+    line, whole = meant(session, line), line
     behind = pipes.split(line).pipe
     if behind is not None:
         return behind, [
@@ -90,10 +91,18 @@ def offers(
             for offer in islice(given, 10 * _MENU):
                 if unquoted(offer.text).startswith(unquoted(rest)) and len(found) < _MENU:
                     found.setdefault(offer.text, offer)
+    for name, alias in session.settings.aliases.items():
+        if name.startswith(whole) and len(found) < _MENU:
+            found.setdefault(name, Offer(name, escape(alias.text)))
     if not rest and pipes.shows(line) and _is_whole(session, line, context):
         for name, pipe in pipes.PIPES.items():
             found[f"| {name}"] = Offer(f"| {name}", pipe.about)
     return rest, list(found.values())
+
+
+def meant(session: Session, line: str) -> str:
+    """Return a line with its alias replaced, once that is typed whole."""
+    return session.settings.expanded(line) if len((line + ".").split()) > 1 else line
 
 
 def _is_whole(session: Session, line: str, context: str) -> bool:
@@ -131,6 +140,7 @@ def listing(
     session: Session, line: str, context: str, width: int, chosen: Conversation | None = None
 ) -> list[str]:
     """Return the lines that `?` shows: what may come next, a line each."""
+    line = meant(session, line)
     found = _wanted(line, context)
     if not found:
         try:

@@ -7,6 +7,7 @@ makes no sense writes one sentence and changes nothing.
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -15,7 +16,9 @@ from sipstream import suspects
 from sipstream.errors import CommandError, SipstreamError
 from sipstream.faults import where
 from sipstream.filters import FilterTextError
+from sipstream.filters.numbers import Plan, use_plan
 from sipstream.render import lists, message, objects, pointer, status
+from sipstream.render.colours import theme_of
 from sipstream.shell import pipes, registry
 from sipstream.shell.registry import CONVERSATION, FILTER, GENERAL
 
@@ -54,6 +57,12 @@ class Console:
         """Shows lines of follows; where there is a prompt, above it."""
         self.show_words: Callable[[list[str]], None] = out.lines
         """Shows what sources have to say, likewise."""
+        self.paging = True
+        """Long answers stop at each page."""
+        self.place = ""
+        """Where the line stands that runs, in a script: errors begin with it."""
+        self.depth = 0
+        """Scripts that run within one another."""
         self._progress_shown = False
         session.sources.notices.tell = self.note
         session.sources.notices.complain = session.faults.tell = self.complain
@@ -74,6 +83,7 @@ class Console:
             return True
         out = self.out
         try:
+            line = self.session.settings.expanded(line)
             command, behind = pipes.split(line)
             pipe = None if behind is None else pipes.named(behind.rstrip())(out)
             call = self._read(command)
@@ -91,13 +101,15 @@ class Console:
                 await pipe.finish()
         except SipstreamError as error:
             # The sentence itself is ours; what it quotes was escaped, or is shielded by the output.
-            out.error(str(error), self._pointed(error))
+            out.error(f"{self.place}{error}", self._pointed(error))
             return False
         except Exception as error:
             # A command's fault costs that command, nothing else.
             kept = suspects.keep_traceback(error)
             self.session.faults.counts["commands"] += 1
-            out.error(f"a fault in sipstream ended it ({type(error).__name__}){where(kept)}")
+            out.error(
+                f"{self.place}a fault in sipstream ended it ({type(error).__name__}){where(kept)}"
+            )
             return False
         finally:
             self.out = out
@@ -120,6 +132,15 @@ class Console:
                 with suppress(CommandError):
                     return registry.read(line, GENERAL)
             raise
+
+    def settle(self) -> None:
+        """Do as the settings say from now on."""
+        settings = self.session.settings
+        self.paging = settings.on("paging")
+        use_plan(Plan(settings.text("country_code"), settings.text("trunk_prefix")))
+        self.session.forget_filters()
+        if self.out.paint.enabled:
+            self.out.paint.theme = theme_of(settings.text("theme"), os.environ)
 
     def leave(self) -> None:
         """Go back to the general context, or end from there."""

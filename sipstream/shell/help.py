@@ -22,6 +22,10 @@ FAMILIES: dict[tuple[str, str], tuple[str, str]] = {
         "",
         "Capture live packets. Type help <topic> for further information.",
     ),
+    (GENERAL, "set"): (
+        "Change a setting",
+        "Change a setting, now and for later runs. Type help set <name> for further information.",
+    ),
     (FILTER, "show"): ("", ""),
     (FILTER, "set"): ("Set a filter condition", ""),
 }

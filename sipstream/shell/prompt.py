@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import run_in_terminal
+from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
+from prompt_toolkit.enums import EditingMode
 from prompt_toolkit.filters import Condition, is_searching
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.input import Input
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.styles import DynamicStyle, Style
 
 from sipstream import config, filters
@@ -26,7 +29,7 @@ from sipstream.escape import shield
 from sipstream.limits import FOLLOW_BATCH_SECONDS, OUTPUT_QUEUE
 from sipstream.render import status
 from sipstream.shell.commands.general import say_loaded
-from sipstream.shell.completion import ShellCompleter, listing, takes_word
+from sipstream.shell.completion import ShellCompleter, listing, meant, takes_word
 from sipstream.shell.console import Console
 from sipstream.shell.output import Writer, vt100
 
@@ -43,10 +46,17 @@ _RESIZE_SECONDS = 0.1
 
 
 class _History(FileHistory):
-    """A history file that keeps no line which begins with a blank or could act on a terminal."""
+    """A history file that keeps no line which begins with a blank or could act on a terminal.
+
+    Nor does it any while `kept` says so.
+    """
+
+    def __init__(self, filename: str, kept: Callable[[], bool]) -> None:
+        self._kept = kept
+        super().__init__(filename)
 
     def store_string(self, string: str) -> None:
-        if not string.startswith(" ") and shield(string) == string:
+        if self._kept() and not string.startswith(" ") and shield(string) == string:
             # A full disk costs the line its place in the file, not its being run.
             with suppress(OSError):
                 super().store_string(string)
@@ -72,7 +82,7 @@ class Prompt:
         """Ctrl-S: nothing is printed above the prompt until Ctrl-Q."""
         self._running: asyncio.Task[bool] | None = None
         self._prompt: PromptSession[str] = PromptSession(
-            history=_history(),
+            history=_history(lambda: console.session.settings.on("history")),
             completer=ShellCompleter(console),
             complete_while_typing=False,
             bottom_toolbar=self._toolbar,
@@ -98,6 +108,7 @@ class Prompt:
         # In a thread: the first filter would hold the loop while its grammar is read.
         loop.run_in_executor(None, filters.prepare)
         while not console.finished:
+            self._settle()
             try:
                 line = await self._prompt.prompt_async(
                     console.prompt,
@@ -120,6 +131,14 @@ class Prompt:
                     await console.session.sources.wait_loaded()
                 if not console.finished:
                     await self._execute(one)
+
+    def _settle(self) -> None:
+        """Do as the settings say, which the last command may have changed."""
+        settings, prompt = self._console.session.settings, self._prompt
+        prompt.editing_mode = EditingMode.VI if settings.text("keys") == "vi" else EditingMode.EMACS
+        prompt.auto_suggest = AutoSuggestFromHistory() if settings.on("suggestions") else None
+        mono = settings.text("theme") == "mono"
+        prompt.color_depth = ColorDepth.DEPTH_1_BIT if mono else None
 
     def print_above(self, lines: list[str]) -> None:
         """Print lines above the prompt, gathered for a moment so that a flood redraws it seldom."""
@@ -246,7 +265,7 @@ class Prompt:
         asks = Condition(
             lambda: (
                 (line := self._prompt.default_buffer.document.text_before_cursor)[-1:] in ("", " ")
-                or takes_word(line, self._console.context)
+                or takes_word(meant(self._console.session, line), self._console.context)
             )
         )
 
@@ -284,7 +303,7 @@ def _call(loop: asyncio.AbstractEventLoop, function: Callable[[int], None], lost
         loop.call_soon_threadsafe(function, lost)
 
 
-def _history() -> History:
+def _history(kept: Callable[[], bool]) -> History:
     """Return the history kept in the state folder, or one in memory where that can't be."""
     path = config.history_file()
-    return InMemoryHistory() if path is None else _History(str(path))
+    return InMemoryHistory() if path is None else _History(str(path), kept)

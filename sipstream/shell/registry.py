@@ -37,6 +37,12 @@ class Parameter:
     kind: type[Argument]
 
 
+class Whole(str):
+    """A fixed word that is never short: where it isn't written whole, a value stands."""
+
+    __slots__ = ()
+
+
 Part: TypeAlias = str | Parameter
 
 
@@ -58,9 +64,9 @@ class Command:
         """The fixed words the command begins with."""
         fixed = []
         for word in self.pattern.split():
-            if not word.isalpha():
+            if not word.rstrip("!").replace("_", "").isalpha():
                 break
-            fixed.append(word)
+            fixed.append(word.rstrip("!"))
         return tuple(fixed)
 
 
@@ -82,7 +88,10 @@ class Call:
 
 
 COMMANDS: list[Command] = []
-EVERYWHERE = ("show", "follow", "unfollow")
+EVERYWHERE = (
+    *("show", "follow", "unfollow", "watch", "unwatch"),
+    *("set", "unset", "alias", "unalias", "save", "delete", "source"),
+)
 """Commands of the general context that work in the others too, where these have none of the kind."""
 
 
@@ -92,7 +101,8 @@ def command(
     """Register the decorated function under a pattern.
 
     `{name}` takes the parameter of that name, `[...]` may be left out, `|` separates alternatives in
-    there; a fixed word in brackets sets the bool parameter of its name.
+    there; a fixed word in brackets sets the bool parameter of its name. A fixed word with `!` behind
+    it has to be typed whole, and may be a value as well.
     """
 
     def register(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -103,7 +113,7 @@ def command(
             tuple(part for piece in choice for part in piece)
             for choice in product(*(_choices(piece, kinds) for piece in _PATTERN.findall(pattern)))
         )
-        syntax = _PLACE.sub(lambda hit: _shown_syntax(hit, kinds), pattern)
+        syntax = _PLACE.sub(lambda hit: _shown_syntax(hit, kinds), pattern.replace("!", ""))
         COMMANDS.append(
             Command(pattern, context, function, variants, syntax, summary, details.strip())
         )
@@ -143,7 +153,9 @@ def _choices(piece: str, kinds: dict[str, type[Argument]]) -> list[tuple[Part, .
 
 
 def _part(word: str, kinds: dict[str, type[Argument]]) -> Part:
-    return Parameter(word[1:-1], kinds[word[1:-1]]) if word.startswith("{") else word
+    if word.startswith("{"):
+        return Parameter(word[1:-1], kinds[word[1:-1]])
+    return Whole(word[:-1]) if word.endswith("!") else word
 
 
 def split(line: str) -> list[Word]:
@@ -194,18 +206,25 @@ def _step(line: str, words: list[Word], place: int, word: Word, ways: list[_Way]
     """Return those ways that one more word fits: exact words first, then short ones, then values."""
     fixed = [way for way in ways if isinstance(way.part(place), str)]
     literals = {str(way.part(place)) for way in fixed}
-    wanted = {word.text} & literals or {one for one in literals if one.startswith(word.text)}
+    short = {str(way.part(place)) for way in fixed if not isinstance(way.part(place), Whole)}
+    wanted = {word.text} & literals or {one for one in short if one.startswith(word.text)}
     shortest = min(wanted, key=len, default="")
     if any(not one.startswith(shortest) for one in wanted):
         raise CommandError(f"{brief(word.text)} is short for {_listed(sorted(wanted))}")
-    if wanted:
-        chosen = [way for way in fixed if way.part(place) in wanted]
-        for way in chosen:
-            way.flags.add(str(way.part(place)))
+    chosen = [way for way in fixed if way.part(place) in wanted]
+    for way in chosen:
+        way.flags.add(str(way.part(place)))
+    if chosen and not all(isinstance(way.part(place), Whole) for way in chosen):
         return chosen
-    chosen = [way for way in ways if isinstance(way.part(place), Parameter)]
-    if not chosen:
+    valued = _valued(line, place, word, ways)
+    if not chosen and not valued:
         raise CommandError(_unknown(words, place, literals, ways))
+    return chosen + valued
+
+
+def _valued(line: str, place: int, word: Word, ways: list[_Way]) -> list[_Way]:
+    """Return those ways that take a word as a value."""
+    chosen = [way for way in ways if isinstance(way.part(place), Parameter)]
     # `sh conv 0` is short for two commands: a filter is what is no single value.
     single = [way for way in chosen if not _takes_rest(way.part(place))]
     chosen = single or chosen
@@ -234,7 +253,10 @@ def read(line: str, context: str) -> Call:
     whole = [way for way in ways if way.rest >= 0 or len(way.variant) == len(words)]
     if not whole:
         typed = brief(" ".join(word.text for word in words))
-        missing = _listed([_name(way.variant[len(words)]) for way in ways])
+        parts = [way.variant[len(words)] for way in ways]
+        # What may be a value as well is named by that.
+        parts = [part for part in parts if not isinstance(part, Whole)] or parts
+        missing = _listed([_name(part) for part in parts])
         topic = " ".join(ways[0].command.words[: len(words)])
         raise CommandError(f"missing argument: {typed} needs {missing}; see 'help {topic}'")
     way = whole[0]
@@ -277,6 +299,11 @@ def expected(line: str, context: str) -> Expected:
     complete = any(way.rest < 0 and len(way.variant) == len(words) for way in ways)
     values = {name: value for way in ways for name, value in way.values.items()}
     return Expected(text, list(parts), values, bool(words) and complete)
+
+
+def first_words() -> frozenset[str]:
+    """Return the words that commands begin with, in whatever context."""
+    return frozenset(one.words[0] for one in COMMANDS)
 
 
 def _ended(line: str, word: str) -> bool:

@@ -113,7 +113,8 @@ async def test_what_works_in_every_context_is_offered_there(session: Session) ->
     lines = listing(session, "show ", FILTER, 100)
     assert lines[-1] == "  <Enter>"
     assert any(line.startswith("  states") for line in lines)
-    assert texts(session, "load ", FILTER) == []
+    assert texts(session, "tail ", FILTER) == []
+    assert texts(session, "load ", FILTER) == ["filter"]
 
 
 async def test_the_way_into_a_folder_with_a_blank_goes_on(session: Session, tmp_path: Path) -> None:

@@ -1,5 +1,25 @@
 """The commands, one module a family; importing this registers them all."""
 
-from sipstream.shell.commands import capture, conversation, filtering, follow, general, show
+from sipstream.shell.commands import (
+    capture,
+    conversation,
+    filtering,
+    follow,
+    general,
+    names,
+    scripts,
+    settings,
+    show,
+)
 
-__all__ = ["capture", "conversation", "filtering", "follow", "general", "show"]
+__all__ = [
+    "capture",
+    "conversation",
+    "filtering",
+    "follow",
+    "general",
+    "names",
+    "scripts",
+    "settings",
+    "show",
+]
