@@ -255,3 +255,6 @@ MAX_SCRIPT = 1 << 20
 
 SCRIPT_DEPTH = 8
 """Scripts that may call one another in a row: one that calls itself ends here."""
+
+WATCH_LINES = 200
+"""Lines of an answer kept for `watch`: a third of the tallest terminal shows fewer."""

@@ -264,6 +264,7 @@ async def _shell(options: Options, console: Console) -> int:
         if not (options.files or options.live or options.tail):
             console.out.line(_WELCOME)
         await Prompt(console, console.out.writer, keys).run()
+        console.end_watch()
         return HUNG_UP if keys.closed else 0
 
 

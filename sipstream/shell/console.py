@@ -6,6 +6,7 @@ makes no sense writes one sentence and changes nothing.
 
 from __future__ import annotations
 
+import copy
 import inspect
 import os
 from collections.abc import Callable
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from sipstream.follow import Follow
     from sipstream.session import Session
     from sipstream.shell.output import Output
+    from sipstream.shell.watch import Watch
     from sipstream.views import Conversation, Message
 
 _WIDTH = 80
@@ -59,6 +61,8 @@ class Console:
         """Shows what sources have to say, likewise."""
         self.paging = True
         """Long answers stop at each page."""
+        self.watch: Watch | None = None
+        """What is drawn above the prompt, again and again."""
         self.place = ""
         """Where the line stands that runs, in a script: errors begin with it."""
         self.depth = 0
@@ -141,6 +145,20 @@ class Console:
         self.session.forget_filters()
         if self.out.paint.enabled:
             self.out.paint.theme = theme_of(settings.text("theme"), os.environ)
+
+    def looking(self, out: Output) -> Console:
+        """Return a console for commands that only look, beside those that are typed here."""
+        made = copy.copy(self)
+        made.out = out
+        made.paging = made.in_shell = False
+        return made
+
+    def end_watch(self) -> bool:
+        """End what is drawn above the prompt; return whether there was something."""
+        watch, self.watch = self.watch, None
+        if watch is not None:
+            watch.end()
+        return watch is not None
 
     def leave(self) -> None:
         """Go back to the general context, or end from there."""

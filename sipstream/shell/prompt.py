@@ -17,6 +17,7 @@ from prompt_toolkit.application import run_in_terminal
 from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
 from prompt_toolkit.enums import EditingMode
 from prompt_toolkit.filters import Condition, is_searching
+from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.input import Input
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
@@ -111,7 +112,7 @@ class Prompt:
             self._settle()
             try:
                 line = await self._prompt.prompt_async(
-                    console.prompt,
+                    self._message,
                     pre_run=self._seldom_resized,
                     handle_sigint=False,
                     set_exception_handler=False,
@@ -139,6 +140,17 @@ class Prompt:
         prompt.auto_suggest = AutoSuggestFromHistory() if settings.on("suggestions") else None
         mono = settings.text("theme") == "mono"
         prompt.color_depth = ColorDepth.DEPTH_1_BIT if mono else None
+
+    def _message(self) -> StyleAndTextTuples:
+        """Return what stands before the cursor, above it what is watched.
+
+        That isn't left behind with a line that was entered.
+        """
+        above: StyleAndTextTuples = []
+        if self._console.watch is not None and not self._prompt.app.is_done:
+            size = self._output.get_size()
+            above = self._console.watch.drawn(size.columns, size.rows)
+        return [*above, ("", self._console.prompt)]
 
     def print_above(self, lines: list[str]) -> None:
         """Print lines above the prompt, gathered for a moment so that a flood redraws it seldom."""
@@ -189,12 +201,15 @@ class Prompt:
             self._running.cancel()
 
     async def _interrupt_idle(self) -> None:
-        """Ctrl-C on an empty line: loads end first, then follows, then, asked twice, captures."""
+        """Ctrl-C on an empty line: loads end first, then what is watched, then follows, then, asked
+        twice, captures."""
         console = self._console
         session = console.session
         if session.sources.interrupt(waited_for=False):
             return
-        if session.follows:
+        if console.end_watch():
+            console.note("nothing is watched any more")
+        elif session.follows:
             ended = len(session.unfollow())
             goes_on = "; the capture goes on" if session.sources.captures else ""
             console.note(f"{'follow' if ended == 1 else f'{ended} follows'} ended{goes_on}")

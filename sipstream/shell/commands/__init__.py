@@ -10,6 +10,7 @@ from sipstream.shell.commands import (
     scripts,
     settings,
     show,
+    watching,
 )
 
 __all__ = [
@@ -22,4 +23,5 @@ __all__ = [
     "scripts",
     "settings",
     "show",
+    "watching",
 ]

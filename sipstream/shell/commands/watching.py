@@ -1,0 +1,143 @@
+"""watch and unwatch: an answer that is asked for again and again."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Iterable
+from itertools import count
+from typing import TYPE_CHECKING, Annotated, NamedTuple
+
+from sipstream.errors import CommandError
+from sipstream.escape import brief
+from sipstream.settings import SETTINGS
+from sipstream.shell import registry
+from sipstream.shell.arguments import Argument
+from sipstream.shell.console import Console
+from sipstream.shell.offered import Offer
+from sipstream.shell.registry import GENERAL, command
+from sipstream.shell.watch import Watch
+
+if TYPE_CHECKING:
+    from sipstream.session import Session
+    from sipstream.views import Conversation
+
+_LOOKS = ("show", "list", "help")
+"""Commands that change nothing."""
+_WRITES = re.compile(r"\s\|\s*sa?v?e?\s")
+_BEHIND = re.compile(r"\s+(every\s+(?P<seconds>\d+)\s*s?|times\s+(?P<times>\d{1,9}))$")
+
+
+class Wanted(NamedTuple):
+    """What is watched, how often and how many times; None where that wasn't said."""
+
+    command: str
+    seconds: int | None = None
+    times: int | None = None
+
+
+class Looking(Argument):
+    """A command of show, list or help."""
+
+    syntax = "<command> [every <seconds>s] [times <number>]"
+    rest = True
+
+    @classmethod
+    def parse(cls, session: Session, text: str) -> Wanted:
+        """Return what is watched.
+
+        Raises:
+            CommandError: the command may change something, or the numbers are none.
+        """
+        found: dict[str, int] = {}
+        while (behind := _BEHIND.search(text)) is not None:
+            text = text[: behind.start()]
+            found |= {
+                name: int(digits[:9]) for name, digits in behind.groupdict("").items() if digits
+            }
+        text = session.settings.expanded(text)
+        first = text.split(maxsplit=1)[0]
+        meant = {one for one in registry.first_words() if one.startswith(first)}
+        if first not in _LOOKS and not (meant and meant <= set(_LOOKS)):
+            raise CommandError(
+                f"only {', '.join(_LOOKS[:-1])} and {_LOOKS[-1]} are watched, not {brief(first)}"
+            )
+        if _WRITES.search(text):
+            raise CommandError("what is watched saves nothing: leave out the last | save")
+        if "seconds" in found:
+            try:
+                SETTINGS["watch_seconds"].kind.read(found["seconds"])
+            except ValueError:
+                raise CommandError(
+                    f"every takes {SETTINGS['watch_seconds'].kind.wanted}, as in every 2s"
+                ) from None
+        if found.get("times") == 0:
+            raise CommandError("times takes a number from 1, as in times 5")
+        return Wanted(text, **found)
+
+    @classmethod
+    def unfinished(cls, typed: str) -> str:
+        """Return the last word, which is being typed."""
+        return typed.rpartition(" ")[2]
+
+    @classmethod
+    def offers(cls, session: Session, typed: str, near: Conversation | None) -> Iterable[Offer]:
+        """Return what may be typed next in the command that is watched."""
+        from sipstream.shell import completion
+
+        found = completion.offers(session, typed, GENERAL, near)[1]
+        return (one for one in found if " " in typed or one.text in _LOOKS)
+
+
+@command("watch {what}")
+async def watch(console: Console, what: Annotated[Wanted, Looking]) -> None:
+    """Draws an answer above the prompt, again and again
+
+    The first lines of it, in a third of the terminal at most, while one goes on typing. The pause is
+    that of the setting watch_seconds unless every says another. unwatch, or Ctrl-C on an empty line,
+    ends it; so does another watch. Without a terminal it is printed each time. It ends by itself
+    after so many times.
+
+    Examples:
+
+    $ sipstream captures/timeout.txt
+    sipstream: watch show conversations sorted dstnum 5660066 every 1s times 1
+    [10] 16:41:37.979995: INVITE 4151502->5660066
+    sipstream: watch show states | count times 2
+    6
+    6
+    sipstream: watch clear
+    *** Error! only show, list and help are watched, not clear
+    """
+    seconds = what.seconds or console.session.settings.number("watch_seconds")
+    if console.in_shell:
+        console.end_watch()
+        made = Watch(console, what.command, seconds, what.times)
+        if complaint := await made.begin():
+            raise CommandError(complaint)
+        console.watch = made
+        return
+    looking = console.looking(console.out)
+    for time in count(1):
+        if not await looking.execute(what.command):
+            raise CommandError("nothing more is watched")
+        await console.out.drained()
+        if time == what.times:
+            return
+        await asyncio.sleep(seconds)
+
+
+@command("unwatch")
+def unwatch(console: Console) -> None:
+    """Ends what is drawn above the prompt
+
+    So does Ctrl-C on an empty line, before it ends follows.
+
+    Examples:
+
+    $ sipstream captures/timeout.txt
+    sipstream: unwatch
+    *** Error! nothing is watched
+    """
+    if not console.end_watch():
+        raise CommandError("nothing is watched")
