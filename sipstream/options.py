@@ -43,7 +43,13 @@ class Options:
     follow: str | None = None
     messages: bool = False
     json: bool = False
+    quiet: bool = False
     color: bool = True
+
+    @property
+    def is_sieve(self) -> bool:
+        """Whether files are read to write what matches of them."""
+        return self.write is not None and not self.live
 
 
 class _Parser(argparse.ArgumentParser):
@@ -91,7 +97,7 @@ def parser() -> argparse.ArgumentParser:
         "--write",
         type=Path,
         metavar="FILE.pcap",
-        help="with --live: keep all that is captured, without limit",
+        help="write the packets of matching calls of all FILEs; with --live all that is captured",
     )
     add(
         "--memory",
@@ -131,6 +137,7 @@ def parser() -> argparse.ArgumentParser:
     add("--filter", metavar="EXPR", help="the active filter, such as 'dstnum 5660066'")
     add("--follow", metavar="EXPR", help="print matching messages until the sources end")
     add("--messages", action="store_true", help="with --follow: whole messages")
+    add("-q", "--quiet", action="store_true", help="say nothing of what is read; errors only")
     add("--json", action="store_true", help="one JSON object a line on standard output")
     add("--no-color", dest="color", action="store_false", help="no colours (also NO_COLOR)")
     add("--version", action="version", version=f"sipstream {__version__}")
@@ -149,10 +156,10 @@ def parse(arguments: Sequence[str]) -> Options:
 
 def _wrong(options: Options) -> str | None:
     """Return what doesn't fit together, None where all does."""
-    if options.write and not options.live:
-        return "--write keeps what --live captures: add --live IFACE"
-    if options.write and (options.spool_dir or options.spool_size):
-        return "--write keeps all in one file, --spool-dir and --spool-size the newest: choose one"
+    if options.write is not None:
+        wrong = _wrong_write(options)
+        if wrong:
+            return wrong
     if len({what for what, _ in options.keep}) < len(options.keep):
         return "--keep takes one time and one size"
     if options.bpf and not options.live:
@@ -174,6 +181,21 @@ def _wrong(options: Options) -> str | None:
             wrong = _wrong_filter(text)
             if wrong:
                 return f"{option}: {wrong}"
+    return None
+
+
+def _wrong_write(options: Options) -> str | None:
+    """Return what doesn't fit together with --write, None where all does."""
+    if not options.live and options.tail:
+        return "--write reads files to their end, --tail watches them: name them without --tail"
+    if not options.live and not options.files:
+        return "--write needs what is to be written: a FILE, or --live IFACE"
+    if not options.live and (options.commands or options.follow is not None):
+        return "--write of files stands alone: leave out -c and --follow"
+    if options.live and str(options.write) == STDIN:
+        return "--write - is for files: name a FILE.pcap for what --live captures"
+    if options.spool_dir or (options.live and options.spool_size):
+        return "--write keeps all in one file, --spool-dir and --spool-size the newest: choose one"
     return None
 
 

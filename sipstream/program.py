@@ -58,7 +58,7 @@ async def _main(options: Options, opened: Opened) -> int:
     writer, errors = open_writers()
     paint = Paint(options.color and wanted(writer.isatty(), os.environ))
     out = Output(writer, errors, json=options.json, paint=paint)
-    if options.follow is not None:
+    if options.follow is not None or str(options.write) == STDIN:
         out.words = errors
     try:
         try:
@@ -72,6 +72,9 @@ async def _main(options: Options, opened: Opened) -> int:
             session.sources.opened = opened
             console = Console(session, out)
             _use_settings(console)
+            if options.quiet:
+                # What sources have to say is no answer: it goes where errors go.
+                console.show_words = Output(errors, errors).lines
             console.patience = _LOAD_PATIENCE if _has_shell(options) else None
             asyncio.get_running_loop().set_exception_handler(session.faults.in_loop)
             if errors.isatty():
@@ -116,12 +119,15 @@ def _room(options: Options) -> Room:
     from sipstream.segments import Folder, Room, usual_size
 
     folder = Folder(options.spool_dir) if options.spool_dir is not None else None
+    if options.is_sieve and options.spool_size is None:
+        # All is looked at in the end: nothing of standard input may go before.
+        return Room()
     return Room(options.spool_size or usual_size(), folder)
 
 
 def _has_shell(options: Options) -> bool:
     """Tell whether a shell asks for commands once the sources are there."""
-    if options.commands or options.follow is not None:
+    if options.commands or options.follow is not None or options.is_sieve:
         return False
     return STDIN in options.files or (os.isatty(0) and os.isatty(1))
 
@@ -137,6 +143,8 @@ async def _work(options: Options, console: Console) -> int:
             await session.change_filter(lambda filters: filters.add(text))
         if options.follow is not None:
             await session.follow(options.follow or None, whole=options.messages)
+        if options.is_sieve:
+            return await _sieve(options, console)
         good = await _start_sources(options, console)
         if options.follow is not None:
             await session.sources.wait_sources()
@@ -157,6 +165,22 @@ async def _work(options: Options, console: Console) -> int:
         return DENIED if isinstance(error, CaptureDeniedError) else FAILED
 
 
+async def _sieve(options: Options, console: Console) -> int:
+    """Read all files, write the packets of what matches."""
+    from sipstream import sieve
+
+    opened = console.session.sources.opened
+    with sieve.target(options, opened) as target:
+        try:
+            options.files = sieve.in_time_order(options.files, opened)
+            good = await _start_sources(options, console)
+            status = await sieve.write(options, console, target)
+        except asyncio.CancelledError:
+            console.out.error(f"interrupted: {target.left}")
+            raise
+    return _status(good, console.session) or status
+
+
 def _status(good: bool, session: Session) -> int:
     """Return the exit status of a run without a shell; `good` when nothing failed so far."""
     if not good or session.sources.failed:
@@ -167,6 +191,7 @@ def _status(good: bool, session: Session) -> int:
 async def _start_sources(options: Options, console: Console) -> bool:
     """Start what runs in the background, load the files; return whether all of it went well."""
     session = console.session
+    console.out.quiet = options.quiet
     cooked = len(options.live) > 1 and options.write is not None
     for interface in options.live:
         session.sources.capture_start(interface, options.bpf, cooked)
@@ -183,9 +208,10 @@ async def _start_sources(options: Options, console: Console) -> bool:
         if name != STDIN:
             good = await _load(name, console) and good
             continue
-        source = session.sources.read_stdin()
-        if options.commands:
+        source = session.sources.read_stdin(told=not options.quiet)
+        if options.commands or options.is_sieve:
             await session.sources.wait_for(source)
+    console.out.quiet = options.quiet and options.is_sieve
     return good
 
 

@@ -263,11 +263,11 @@ class Sources:
                 caught_up.cancel()
         await self._aged()
 
-    def read_stdin(self) -> Source:
+    def read_stdin(self, *, told: bool = True) -> Source:
         """Read a capture or tcpdump's text from standard input."""
         from sipstream.sources.stdin import StdinSource
 
-        return self._start(StdinSource(room=self._room), tell_end="ended")
+        return self._start(StdinSource(room=self._room), tell_end="ended" * told)
 
     def resume(self) -> Source | None:
         """Read what an earlier run left in the folder for spools; None when there is nothing.

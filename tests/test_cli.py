@@ -177,7 +177,10 @@ def test_data_from_standard_input(name: str) -> None:
         ([TIMEOUT, "--follow", "dstnum"], 2, "*** Error! --follow: missing argument: dstnum needs"),
         (["/", "-c", "show filter"], 1, "*** Error! /: is a directory"),
         (["--nosuch"], 2, "*** Error! unrecognized arguments: --nosuch"),
-        (["--write", "x.pcap"], 2, "*** Error! --write keeps what --live captures"),
+        (["--write", "x.pcap"], 2, "*** Error! --write needs what is to be written: a FILE, or"),
+        ([TIMEOUT, "--write", "x", "-c", "help"], 2, "*** Error! --write of files stands alone"),
+        (["--tail", TIMEOUT, "--write", "x"], 2, "*** Error! --write reads files to their end"),
+        (["--live", "lo", "--write", "-"], 2, "*** Error! --write - is for files"),
         (["--follow", "dstnum 1"], 2, "*** Error! --follow needs a source"),
         (
             [TIMEOUT, "--follow", "dstnum 1", "-c", "show filter"],

@@ -75,6 +75,10 @@ class Endpoints:
                 self._free.append(number)
         return len(self._ids)
 
+    def key(self, number: int) -> Key:
+        """Return the key of an endpoint."""
+        return self._keys[number]
+
     def address(self, number: int) -> str:
         """Return the address as text, `10.20.0.22` or `2001:db8::1`."""
         address = self._addresses[number]

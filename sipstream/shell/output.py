@@ -42,6 +42,8 @@ class Output:
 
     shows = True
     """Whether what is handed in is shown, not only counted."""
+    quiet = False
+    """Whether words for the user are left out."""
 
     def __init__(
         self,
@@ -66,11 +68,13 @@ class Output:
 
     def line(self, text: str = "") -> None:
         """Write words for the user, a line or several, without the last one's end."""
-        self.words.put(self._safe(text) + "\n")
+        if not self.quiet:
+            self.words.put(self._safe(text) + "\n")
 
     def redraw(self, text: str) -> None:
         """Write a line over the one before, without an end: how far something has come, or ""."""
-        self.words.draw(f"\r{_ERASE}{self._safe(text)}")
+        if not self.quiet:
+            self.words.draw(f"\r{_ERASE}{self._safe(text)}")
 
     def lines(self, texts: Iterable[str]) -> None:
         """Write several lines of words; for answers of any length there is `rows`."""

@@ -10,10 +10,10 @@ There is no registry: which way in is meant is a question of the option or comma
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from typing import Protocol
 
-from sipstream.packets import Batch, Tally
+from sipstream.packets import Batch, Store, Tally
 
 
 class Missing(str):
@@ -48,3 +48,9 @@ class Source(Protocol):
         Raises:
             SourceError: the source can't be read, or holds nothing of a known kind.
         """
+
+
+def stores_of(sources: Iterable[Source]) -> list[Store]:
+    """Return where the packets of sources lie, of those that keep them, in the order of the sources."""
+    stores = (getattr(source, "store", None) for source in sources)
+    return [store for store in stores if store is not None]

@@ -15,7 +15,7 @@ from pathlib import Path
 from sipstream import limits
 from sipstream.errors import SourceError, words
 from sipstream.escape import escape
-from sipstream.packets import Batch, Tally
+from sipstream.packets import Batch, Store, Tally
 from sipstream.sources import Missing, container, unpack
 from sipstream.sources.container import AnyReader, Kind, sniff
 from sipstream.spool import FileStore, Spool
@@ -39,6 +39,11 @@ class FileSource:
         self._size = 0
         self._store: FileStore | Spool | None = None
         """Where the packets lie: the file, or a spool of what was unpacked."""
+
+    @property
+    def store(self) -> Store | None:
+        """Where the packets lie, once they are read."""
+        return self._store
 
     def progress(self) -> tuple[int, int]:
         """Return bytes read and bytes in all; of a .gz the packed ones."""
@@ -151,6 +156,25 @@ def open_file(path: Path) -> FileStore:
             return store
         store.close()
     raise SourceError(f"{escape(str(path))}: {what}")
+
+
+def first_time(file: FileStore) -> int | None:
+    """Return the time of a file's first packet (ns since the epoch), None for none at its begin.
+
+    Looks at so much of it as is read at once.
+    """
+    reader = AnyReader(file, notes=[], modified_ns=lambda: os.fstat(file.fileno()).st_mtime_ns)
+    data = file.read(0, limits.CHUNK)
+    unpacker = unpack.Unpacker()
+    for place in range(0, len(data), unpack.STEP):
+        for piece in unpacker.feed(data[place : place + unpack.STEP]):
+            for batch in reader.feed(piece):
+                if batch.records:
+                    return batch.records[0][0]
+    for batch in reader.finish():
+        if batch.records:
+            return batch.records[0][0]
+    return None
 
 
 def is_absent(path: Path) -> bool:

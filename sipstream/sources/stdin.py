@@ -41,6 +41,8 @@ class StdinSource:
         self.name = "standard input"
         self.tally = Tally(self.name)
         self.notes: list[str] = []
+        self.store: Spool | None = None
+        """Where the packets lie, once they are read."""
         self._fd = fd
         self._quiet = quiet
         self._clock = clock
@@ -73,7 +75,7 @@ class StdinSource:
         if self._closed:
             # Before the spool is opened, which would get its number.
             raise SourceError(f"{self.name}: is closed")
-        spool = Spool(room=self._room if self.live else None)
+        spool = self.store = Spool(room=self._room if self.live else None)
         reader = AnyReader(spool, notes=self.notes, modified_ns=self._clock, live=self.live)
         unpacker = Unpacker()
         quiet = True

@@ -1,0 +1,127 @@
+"""sipstream as a filter: captures in, the packets of matching conversations out (`--write` of files)."""
+
+from __future__ import annotations
+
+import os
+import resource
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sipstream.errors import PARTIAL, SourceError
+from sipstream.export.pcap import Export
+from sipstream.export.target import STDOUT, Target
+from sipstream.limits import MAX_MESSAGES
+from sipstream.options import STDIN, Options
+from sipstream.pace import Pace
+from sipstream.sources import stores_of
+from sipstream.sources.file import first_time, open_file
+
+if TYPE_CHECKING:
+    from sipstream.opening import Opened
+    from sipstream.shell.console import Console
+    from sipstream.spool import FileStore
+
+
+def target(options: Options, opened: Opened) -> Target:
+    """Return what is written to; to be asked before anything is read, for it may be refused.
+
+    Raises:
+        SourceError: it can't be written to, or is one of the inputs.
+    """
+    assert options.write is not None
+    inputs = []
+    for name in options.files:
+        with suppress(OSError, ValueError):
+            store = opened.files.get(name)
+            if name == STDIN:
+                inputs.append(os.fstat(0))
+            elif store is None:
+                inputs.append(Path(name).stat())
+            elif not isinstance(store, SourceError):
+                # Root's rights may be gone that it takes to ask by name.
+                inputs.append(os.fstat(store.fileno()))
+    return Target(options.write, inputs)
+
+
+def in_time_order(names: Sequence[str], opened: Opened) -> list[str]:
+    """Return files in the order of their first packets, each once, standard input last.
+
+    So calls are whole that go from one file into the next. What can't be read stays where it is: loading
+    says why.
+    """
+    # Each file that messages lie in stays open.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    names = list(dict.fromkeys(names))
+    times: dict[str, int] = {}
+    for name in names:
+        if name != STDIN:
+            with suppress(SourceError):
+                times[name] = _first_time(name, opened)
+    ordered = iter(sorted(times, key=times.__getitem__))
+    files = [next(ordered) if name in times else name for name in names if name != STDIN]
+    return [*files, *(name for name in names if name == STDIN)]
+
+
+def _first_time(name: str, opened: Opened) -> int:
+    """Return the time of a file's first packet, 0 where it has none."""
+    store = opened.files.get(name)
+    if isinstance(store, SourceError):
+        raise store
+    if store is not None:
+        return first_time(store) or 0
+    fresh: FileStore = open_file(Path(name))
+    try:
+        return first_time(fresh) or 0
+    finally:
+        fresh.close()
+
+
+async def write(options: Options, console: Console, to: Target) -> int:
+    """Write the packets of the conversations that are shown, say what came of it; return the status.
+
+    Raises:
+        SipstreamError: they can't be written, or a pcap can't hold them.
+    """
+    session = console.session
+    listed = await session.listed()
+    export = Export(session.conversations, stores_of(session.sources.all))
+    pcapng = None if str(options.write) == STDOUT else str(options.write).endswith(".pcapng")
+    pace = Pace()
+    try:
+        for piece in export.pieces(listed.numbers, pace.due, pcapng=pcapng):
+            if piece:
+                await to.write(piece)
+            if pace.due():
+                await pace.rest()
+    except BrokenPipeError:
+        # Whoever read it has what it wanted.
+        return 0
+    to.finish()
+    return _tell(export, console, to)
+
+
+def _tell(export: Export, console: Console, to: Target) -> int:
+    """Say what was written and what is missing; return the status."""
+    session = console.session
+    if export.made:
+        console.note(f"{export.made} messages had no packet to be found: one was made for each")
+    if export.names:
+        console.note(
+            f"{export.names} hosts are known by name only: addresses of 198.18.0.0/15 stand for them"
+        )
+    missing = [
+        (export.lost, "couldn't be read again"),
+        (export.left_out, f"of conversations with over {MAX_MESSAGES} had been given up"),
+    ]
+    for count, why in missing:
+        if count:
+            console.complain(f"{count} messages {why}: they aren't in {to.name}")
+    console.out.line(
+        f"{export.packets} packets written to {to.name}:"
+        f" {export.conversations} conversations ({export.messages} SIP messages)"
+    )
+    return PARTIAL if export.lost or export.left_out or session.conversations.given_up else 0
