@@ -31,6 +31,7 @@ class Options:
     tail: list[Path] = field(default_factory=list)
     from_now: bool = False
     bpf: str | None = None
+    narrow: bool = False
     write: Path | None = None
     user: str | None = None
     keylog: Path | None = None
@@ -93,6 +94,11 @@ def parser() -> argparse.ArgumentParser:
     )
     add("--from-now", action="store_true", help="with --tail: leave out what is there already")
     add("--bpf", metavar="EXPR", help="with --live: a kernel filter of your own (needs libpcap)")
+    add(
+        "--narrow",
+        action="store_true",
+        help="with --live and a filter: capture between its addresses and ports only (needs libpcap)",
+    )
     add(
         "--write",
         type=Path,
@@ -164,6 +170,8 @@ def _wrong(options: Options) -> str | None:
         return "--keep takes one time and one size"
     if options.bpf and not options.live:
         return "--bpf filters what --live captures: add --live IFACE"
+    if options.narrow and not (options.live and (options.filter or options.follow)):
+        return "--narrow captures what a filter asks for: add --live IFACE and --filter or --follow"
     if options.from_now and not options.tail:
         return "--from-now is for files to watch: add --tail FILE"
     if options.messages and (options.follow is None or options.json):

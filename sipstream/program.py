@@ -193,6 +193,8 @@ async def _start_sources(options: Options, console: Console) -> bool:
     session = console.session
     console.out.quiet = options.quiet
     cooked = len(options.live) > 1 and options.write is not None
+    if options.narrow:
+        _narrow(options, console)
     for interface in options.live:
         session.sources.capture_start(interface, options.bpf, cooked)
         console.out.line("Starting packet capture")
@@ -213,6 +215,27 @@ async def _start_sources(options: Options, console: Console) -> bool:
             await session.sources.wait_for(source)
     console.out.quiet = options.quiet and options.is_sieve
     return good
+
+
+def _narrow(options: Options, console: Console) -> None:
+    """Have captures take only what the filters ask for, as far as the kernel can tell; say so."""
+    from sipstream.filters import Filter
+    from sipstream.filters.grammar import AnyOf, join
+    from sipstream.filters.narrow import narrowing
+
+    # Both show what matches: neither may lose any of it.
+    texts = [text for text in (options.filter, options.follow) if text]
+    narrow = narrowing(join(AnyOf, [Filter.parse(text).node for text in texts]))
+    console.session.sources.narrow = narrow
+    if narrow is None:
+        console.note("not narrowed: the filter fixes no address or port that each match has")
+    else:
+        elsewhere = "on other ports" if "port" in narrow else ""
+        if "host" in narrow or "net" in narrow:
+            elsewhere = "between other hosts" + (" or " + elsewhere if elsewhere else "")
+        console.note(
+            f"narrowed to: {narrow} (messages of matching calls {elsewhere} aren't captured)"
+        )
 
 
 async def _load(name: str, console: Console) -> bool:

@@ -58,6 +58,7 @@ class Sources:
         """A source that ran in the background ended with an error."""
         self.write: Path | None = None
         """Where all of live captures is kept (`--write`)."""
+        self.narrow: str | None = None  # What kernel filters are narrowed to (`--narrow`).
         self.opened = Opened()
         """What was opened before, with rights that are gone."""
         self.secrets = Secrets()
@@ -110,10 +111,9 @@ class Sources:
 
     def regroup(self, conversations: Conversations) -> None:
         """Put what comes from now on into other conversations (`clear`)."""
-        for running in self._running.values():
-            running.intake.regroup(conversations)
-        for load in self._loads:
-            load.intake.regroup(conversations)
+        running = [one.intake for one in self._running.values()]
+        for intake in (*running, *(load.intake for load in self._loads)):
+            intake.regroup(conversations)
 
     async def load(
         self,
@@ -296,7 +296,7 @@ class Sources:
         if any(source.name == interface for source in self.captures):
             raise CommandError(f"a capture on {escape(interface)} is running already")
         source = LiveSource(
-            interface, bpf=bpf, cooked=cooked, write=self._written,
+            interface, bpf=bpf, narrow=self.narrow, cooked=cooked, write=self._written,
             sockets=self.opened.sockets, room=self._room,
         )  # fmt: skip
         source.open(self.write if self._written is None else None)

@@ -181,6 +181,7 @@ def test_data_from_standard_input(name: str) -> None:
         ([TIMEOUT, "--write", "x", "-c", "help"], 2, "*** Error! --write of files stands alone"),
         (["--tail", TIMEOUT, "--write", "x"], 2, "*** Error! --write reads files to their end"),
         (["--live", "lo", "--write", "-"], 2, "*** Error! --write - is for files"),
+        (["--live", "lo", "--narrow"], 2, "*** Error! --narrow captures what a filter asks for"),
         (["--follow", "dstnum 1"], 2, "*** Error! --follow needs a source"),
         (
             [TIMEOUT, "--follow", "dstnum 1", "-c", "show filter"],

@@ -172,7 +172,7 @@ _WHOLE = {
 }
 """Statements that are one instruction as they stand: code and constant."""
 
-_RETURN = 0x06
+_RETURN, _JUMP = 0x06, 0x05
 _LOADS = {"ld": 0x40, "ldh": 0x48, "ldb": 0x50}
 _WITH_NUMBER = {"ldx": 0x01, "add": 0x04, "and": 0x54, "lsh": 0x64, "rsh": 0x74, "ret": _RETURN}
 _JUMPS = {"jeq": 0x15, "jne": 0x15, "jset": 0x45}
@@ -197,7 +197,7 @@ def _encode(statement: str, place: int, labels: dict[str, int]) -> Instruction:
         return code, 0, 0, constant & 0xFFFFFFFF
     verb, *operands = shlex.split(statement)
     if verb == "jmp":
-        return 0x05, 0, 0, labels[operands[0]] - place - 1
+        return _JUMP, 0, 0, labels[operands[0]] - place - 1
     if verb in _LOADS:
         offset = int(operands[0].removeprefix("x+"))
         return _LOADS[verb], 0, 0, (_FROM_NETWORK_HEADER + offset) & 0xFFFFFFFF
@@ -255,13 +255,43 @@ def compile_expression(text: str, linktype: int) -> Program:
         compiled = compile_filter(text, linktype=linktype)
     except (ImportError, OSError) as error:
         raise SourceError(
-            "own capture filters need libpcap, which isn't on this machine"
+            "own capture filters and --narrow need libpcap, which isn't on this machine"
             " (Debian, Ubuntu: apt install libpcap0.8); the default filter does without"
         ) from error
     except Scapy_Exception as error:
         raise SourceError(f"capture filter {text!r}: {_reason(text, str(error))}") from error
     found = compiled.bf_insns[: compiled.bf_len]
     return _ONCE + tuple(_whole_packet(one.code, one.jt, one.jf, one.k) for one in found)
+
+
+_TUNNELS = (
+    "proto 4 or proto 41 or proto 47 or proto 137"
+    " or udp port 2152 or udp port 4789 or udp port 6081 or udp port 8472"
+    " or udp[8:4] = 0x48455033 or ip6[48:4] = 0x48455033"
+)
+"""Packets whose own addresses aren't those of the messages in them; the last two begin as HEP does."""
+_FRAGMENTS = "ip[6:2] & 0x1fff != 0 or (ip6 and ip6[6] != 17 and ip6[6] != 6 and ip6[6] != 132)"
+"""Packets whose ports stand elsewhere: in another fragment, or behind an extension header."""
+
+
+def narrowed(text: str, program: Program, linktype: int) -> Program:
+    """Return a program that keeps what another does, where an expression on hosts and ports holds too.
+
+    What can't be told by these (fragments where ports count, tunnels, HEP, tags that are left in the
+    frame) is for the other one alone to judge.
+
+    Raises:
+        SourceError: the expression is too long, or there is no libpcap.
+    """
+    passing = ["not ip and not ip6", _TUNNELS, *([_FRAGMENTS] if "port" in text else [])]
+    first = compile_expression(" or ".join(f"({one})" for one in (text, *passing)), linktype)
+    end = len(first)
+    # Where it would accept a packet, the other program goes on.
+    chained = tuple(
+        (_JUMP, 0, 0, end - place - 1) if one[0] == _RETURN and one[3] else one
+        for place, one in enumerate(first)
+    )
+    return chained + program
 
 
 def _whole_packet(code: int, when_true: int, when_false: int, constant: int) -> Instruction:

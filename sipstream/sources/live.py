@@ -51,7 +51,8 @@ Packet: TypeAlias = tuple[int, bytes, int]
 class LiveSource:
     """The packets of one interface, or of `any`: `open` it, draw `batches` until `stop`.
 
-    `bpf` is an own kernel filter (pcap-filter(7)); `cooked` makes every frame a LINUX_SLL2 one, so
+    `bpf` is an own kernel filter (pcap-filter(7)), `narrow` one of hosts and ports that has to hold as
+    well; `cooked` makes every frame a LINUX_SLL2 one, so
     that interfaces of several link types fit one file; `write` is a spool that others write to as
     well; `buffer` is the receive buffer's size in bytes; `sockets` has sockets opened before;
     `room` is where a spool of our own lies.
@@ -64,6 +65,7 @@ class LiveSource:
         interface: str,
         *,
         bpf: str | None = None,
+        narrow: str | None = None,
         cooked: bool = False,
         write: PcapSpool | None = None,
         buffer: int = BUFFER,
@@ -74,9 +76,12 @@ class LiveSource:
         self.tally = Tally(interface)
         self.notes: list[str] = []
         self.filter_text = DEFAULT_FILTER_TEXT if bpf is None else bpf
+        if narrow is not None:
+            self.filter_text += f", narrowed to {narrow}"
         self.buffer = buffer
         """The receive buffer's size in bytes; once open, what the kernel gave."""
         self._bpf = bpf
+        self._narrow = narrow
         self._cooked = cooked or (write is not None and write.linktype == Linktype.LINUX_SLL2)
         self._spool = write
         self._room = room
@@ -150,9 +155,10 @@ class LiveSource:
         try:
             self.buffer = packet_socket.make_ready(sock, program, wanted)
         except OSError as error:
-            if self._bpf is None or error.errno not in (errno.EINVAL, errno.ENOMEM):
+            own = self._bpf or self._narrow
+            if own is None or error.errno not in (errno.EINVAL, errno.ENOMEM):
                 raise
-            text = f"capture filter {self._bpf!r}: it is too long for the kernel"
+            text = f"capture filter {own!r}: it is too long for the kernel"
             raise SourceError(text) from error
         if self.buffer < wanted:
             self.notes.append(
@@ -164,6 +170,14 @@ class LiveSource:
             packet_socket.be_promiscuous(sock, self._index)
 
     def _program(self) -> kernel_filter.Program:
+        headless = self._given == Linktype.LINUX_SLL2
+        linktype = Linktype.RAW if headless else self._given
+        program = self._wide_program(linktype)
+        if self._narrow is None:
+            return program
+        return kernel_filter.narrowed(self._narrow, program, linktype)
+
+    def _wide_program(self, linktype: int) -> kernel_filter.Program:
         if self._bpf is None:
             return kernel_filter.DEFAULT
         if "vlan" in self._bpf.split():
@@ -171,8 +185,6 @@ class LiveSource:
                 "the kernel takes VLAN tags off before a filter sees them: `vlan` finds only inner"
                 " ones; leave it out to get tagged and untagged packets alike"
             )
-        headless = self._given == Linktype.LINUX_SLL2
-        linktype = Linktype.RAW if headless else self._given
         return kernel_filter.compile_expression(self._bpf, linktype)
 
     # Running

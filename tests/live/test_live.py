@@ -23,6 +23,7 @@ pytestmark = [
     pytest.mark.skipif(not usable(), reason="needs network namespaces"),
 ]
 
+ELSEWHERE = "messages of matching calls between other hosts aren't captured"
 CALL = ["INVITE", "180 Ringing", "200 OK", "ACK", "BYE", "200 OK"]
 
 
@@ -207,3 +208,42 @@ def test_without_permission_the_ways_to_get_it_are_told(hosts: Pair) -> None:
     assert f"install -m 0750 -g GROUP {Path(sys.executable).resolve()} " in program.stderr
     assert "setcap" in program.stderr
     assert "Traceback" not in program.stderr
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words", "messages"),
+    [
+        (
+            "ip 10.99.0.1 and not status 999",
+            f"narrowed to: host 10.99.0.1 ({ELSEWHERE})",
+            6,
+        ),
+        (
+            "ip 10.99.0.9",
+            f"narrowed to: host 10.99.0.9 ({ELSEWHERE})",
+            0,
+        ),
+        (
+            "dstnum 5660066",
+            "not narrowed: the filter fixes no address or port that each match has",
+            6,
+        ),
+    ],
+)
+def test_the_kernel_takes_what_the_filter_asks_for(
+    hosts: Pair, wanted: str, words: str, messages: int
+) -> None:
+    answering = hosts.answer()
+    program = hosts.sipstream("b", "--live", "vb", "--narrow", "--follow", wanted)
+    try:
+        wait_for(program.stderr, f"{words}\nStarting packet capture\n".encode())
+        hosts.call("5660066")
+        time.sleep(0.5)
+        output, errors = stop(program)
+    finally:
+        for one in (answering, program):
+            one.kill()
+            one.wait()
+    assert len(output.splitlines()) == messages
+    # What isn't captured costs nothing: the kernel kept it out.
+    assert errors.decode().startswith(f"vb: {messages} packets, {messages} messages, 0 dropped")

@@ -13,7 +13,7 @@ import pytest
 from filter_packets import ODD, RTP, STARTS, UNWANTED, WANTED, v4, v6
 from hypothesis import given
 from hypothesis import strategies as st
-from support import ethernet, sip, udp
+from support import ethernet, ipv4, sip, udp
 
 from sipstream.errors import SourceError
 from sipstream.limits import MAX_PACKET
@@ -243,3 +243,71 @@ def test_without_libpcap_one_sentence_says_what_to_install(monkeypatch: pytest.M
         bpf.compile_expression("port 5060", Linktype.ETHERNET)
     assert "apt install libpcap0.8" in str(raised.value)
     assert "\n" not in str(raised.value)
+
+
+def frame(packet: tuple[int, bytes], tags: tuple[int, ...] = ()) -> bytes:
+    ethertype, data = packet
+    return ethernet(data, ethertype, tags)
+
+
+TO_HIM, TO_OTHERS = v4(udp(sip())), v4(udp(sip()), source=bytes((10, 0, 0, 9)))
+"""From 10.0.0.1 and from 10.0.0.9, to 10.0.0.2."""
+LATER = (0x0800, ipv4(b"x" * 64, fragment=100))
+
+
+@needs_libpcap
+@pytest.mark.parametrize(
+    ("text", "given", "kept"),
+    [
+        ("host 10.0.0.1", frame(TO_HIM), True),
+        ("host 10.0.0.1", frame(TO_OTHERS), False),
+        ("host 10.0.0.9", frame(TO_HIM), False),
+        # What the default filter keeps out stays out.
+        ("host 10.0.0.1", frame(v4(udp(RTP, *ODD))), False),
+        # Tags that are left in the frame hide addresses: such packets aren't narrowed.
+        ("host 10.0.0.9", frame(TO_HIM, (0x8100,)), True),
+        ("port 5060", frame(TO_HIM), True),
+        ("port 5070", frame(TO_HIM), False),
+        # A fragment has its addresses, and no ports.
+        ("port 5070", frame(LATER), True),
+        ("host 10.0.0.1", frame(LATER), True),
+        ("host 10.0.0.9", frame(LATER), False),
+        ("host 2001:db8::1", frame(v6(udp(sip()))), True),
+        ("host 2001:db8::9", frame(v6(udp(sip()))), False),
+        ("port 5070", frame(v6(udp(sip()))), False),
+        ("port 5070", frame(v6(bytes([17, 0, 0, 1]) + bytes(4) + udp(sip()), 44)), True),
+    ],
+)
+def test_the_default_filter_narrowed(text: str, given: bytes, kept: bool) -> None:
+    program = bpf.narrowed(text, bpf.DEFAULT, Linktype.ETHERNET)
+    assert verdict(program, given) == (MAX_PACKET if kept else 0)
+    assert verdict(program, given, packet_type=OUTGOING, hardware=LOOPBACK) == 0
+
+
+@needs_libpcap
+@pytest.mark.parametrize(
+    ("text", "port", "kept"), [("host 10.0.0.1", 5070, True), ("host 10.0.0.9", 5070, False)]
+)
+def test_an_own_filter_narrowed(text: str, port: int, kept: bool) -> None:
+    own = bpf.compile_expression("port 5070", Linktype.ETHERNET)
+    program = bpf.narrowed(text, own, Linktype.ETHERNET)
+    assert verdict(program, frame(v4(udp(sip(), port)))) == (MAX_PACKET if kept else 0)
+    assert verdict(program, frame(v4(udp(sip(), 5080)))) == 0
+
+
+@needs_libpcap
+@pytest.mark.parametrize("payload", [b"HEP3" + bytes(40), bytes(60)])
+def test_packets_that_carry_others_are_for_an_own_filter_to_judge(payload: bytes) -> None:
+    """Agents and tunnels have addresses of their own."""
+    own = bpf.compile_expression("udp", Linktype.ETHERNET)
+    program = bpf.narrowed("host 10.0.0.9", own, Linktype.ETHERNET)
+    port = 9060 if payload.startswith(b"HEP") else 4789
+    assert verdict(program, frame(v4(udp(payload, 40000, port)))) == MAX_PACKET
+    assert verdict(program, frame(v4(udp(payload[4:], 40000, 5060)))) == 0
+
+
+@needs_libpcap
+def test_cooked_frames_are_narrowed_from_the_network_header_on() -> None:
+    program = bpf.narrowed("host 10.0.0.1", bpf.DEFAULT, Linktype.RAW)
+    assert verdict(program, TO_HIM[1], network=0, protocol=0x0800) == MAX_PACKET
+    assert verdict(program, TO_OTHERS[1], network=0, protocol=0x0800) == 0
