@@ -1,0 +1,69 @@
+# Completion of sipstream's options, made by `python -m sipstream.manual`.
+
+_sipstream_words()
+{
+    mapfile -t COMPREPLY < <(compgen -W "$1" -- "$2")
+}
+
+_sipstream_names()
+{
+    mapfile -t COMPREPLY < <(compgen "$1" -- "$2")
+    compopt -o filenames 2>/dev/null
+}
+
+_sipstream_interfaces()
+{
+    local path
+    for path in /sys/class/net/*; do
+        printf '%s\n' "${path##*/}"
+    done
+}
+
+_sipstream()
+{
+    local cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+    # --live=eth0 comes as three words.
+    if [[ $cur == = ]]; then
+        cur=
+    elif [[ $prev == = ]]; then
+        prev=${COMP_WORDS[COMP_CWORD - 2]}
+    fi
+    COMPREPLY=()
+    case $prev in
+        -c)
+            _sipstream_words "capture clear conversation exit filter follow help keylog load show tail unfollow untail" "$cur"
+            return
+            ;;
+        --live)
+            _sipstream_words "any $(_sipstream_interfaces)" "$cur"
+            return
+            ;;
+        --tail|--write|--keylog)
+            _sipstream_names -f "$cur"
+            return
+            ;;
+        --bpf|--memory|--keep|--keep-calls|--spool-size)
+            :
+            return
+            ;;
+        --spool-dir)
+            _sipstream_names -d "$cur"
+            return
+            ;;
+        --user)
+            _sipstream_words "$(compgen -u)" "$cur"
+            return
+            ;;
+        --filter|--follow)
+            _sipstream_words "callid diversion dstip dstnum has header ip method pai ppi srcip srcnum status telnum" "$cur"
+            return
+            ;;
+    esac
+    if [[ $cur == -* ]]; then
+        _sipstream_words "-h --help -c --live --tail --from-now --bpf --narrow --write --memory --keep --keep-calls --spool-dir --spool-size --user --keylog --filter --follow --messages -q --quiet --json --no-color --version" "$cur"
+    else
+        _sipstream_names -f "$cur"
+    fi
+}
+
+complete -F _sipstream sipstream
