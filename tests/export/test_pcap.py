@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import struct
 from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
+import tls_made
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from support import A, B, Chain, MemoryStore, ethernet, ipv4, ipv6, sip, tcp, udp
 
 from sipstream import pipeline
 from sipstream.conversations import Conversations
+from sipstream.decode.keylog import Secrets
 from sipstream.errors import CommandError
 from sipstream.export.pcap import Export
 from sipstream.packets import Linktype
@@ -279,3 +284,63 @@ def test_an_address_of_either_kind_is_written_as_ipv6() -> None:
     [packet] = Maker(endpoints, Linktype.RAW).packets(*ends, "UDP", sip())
     assert packet[0] >> 4 == 6
     assert packet[24:40] == bytes(10) + b"\xff\xff" + B
+
+
+def mangled(packets: list[Packet], changes: list[tuple[int, int, int]]) -> list[Packet]:
+    """Packets in which bytes were changed; each change is a packet, a place and a byte."""
+    found = [bytearray(packet) for _, packet in packets]
+    for which, place, byte in changes:
+        packet = found[which % len(found)]
+        packet[place % len(packet)] = byte
+    return [(time, bytes(packet)) for (time, _), packet in zip(packets, found, strict=True)]
+
+
+LONG = sip(call_id="long", body="b" * 300)
+MANY: list[bytes] = [
+    frame(sip(call_id="udp")),
+    *(
+        ethernet(ipv4(udp(sip(call_id="cut", body="c" * 300))[start:stop], fragment=field))
+        for start, stop, field in ((0, 200, 0x2000), (200, 400, 0x2019), (400, None, 50))
+    ),
+    *(segment(LONG[start : start + 150], 1 + start) for start in range(0, len(LONG), 150)),
+    segment(b"GET / HTTP/1.1\r\nUpgrade: websocket\r\n\r\n", 9000),
+    ethernet(ipv6(udp(sip(call_id="six"))), 0x86DD),
+    ethernet(ipv4(ipv4(udp(sip(call_id="tunnel"))), 4)),
+]
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 99), st.integers(0, 90), st.integers(0, 255))), st.booleans()
+)
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+def test_whatever_is_in_packets_all_messages_are_written(
+    tmp_path: Path, changes: list[tuple[int, int, int]], nano: bool
+) -> None:
+    async def through() -> None:
+        given_packets = mangled([(1000 * one, data) for one, data in enumerate(MANY)], changes)
+        data, made = await export([capture(tmp_path / "in", given_packets, nano=nano)], pcapng=None)
+        assert made.lost == 0
+        kept = [packet for _, packet in packets_of(data)] if data[:1] != b"\n" else []
+        others = [packet for packet in kept if packet not in dict(given_packets).values()]
+        assert len(others) <= made.made
+        assert made.made or not others
+        (tmp_path / "out").write_bytes(data)
+        _, again = await export([tmp_path / "out"], pcapng=None)
+        assert again.messages >= made.messages - made.made
+
+    asyncio.run(through())
+
+
+async def test_of_tls_the_whole_connection_is_written(tmp_path: Path) -> None:
+    connection = tls_made.made(messages=[(True, sip(call_id="in-tls"))])
+    given_packets = [(one, data) for one, data in enumerate(tls_made.packets(connection.parts))]
+    given_packets.append((99, ipv4(udp(sip(call_id="other")))))
+    path = capture(tmp_path / "in", given_packets, Linktype.RAW, nano=True)
+    secrets = Secrets()
+    secrets.add(connection.keylog())
+    conversations, source = Conversations(), FileSource(path)
+    await pipeline.run(pipeline.Intake(source, conversations, secrets), lambda added: None)
+    made = Export(conversations, stores_of([source]))
+    numbers = [one.id for one in conversations if one.call_id == "in-tls"]
+    data = b"".join(made.pieces(numbers, lambda: False))
+    assert packets_of(data) == given_packets[:-1]
