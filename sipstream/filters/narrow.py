@@ -58,7 +58,7 @@ def _of_term(term: Term) -> str | None:
     make = {"port": _port, "endpoint": _endpoint}.get(term.name)
     if term.name in _ADDRESSES:
         make = _address
-    if make is None:
+    if make is None or term.operator:
         return None
     parts = [make(value) for value in term.values]
     return None if None in parts else _joined(" or ", (part for part in parts if part))

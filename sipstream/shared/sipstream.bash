@@ -31,7 +31,7 @@ _sipstream()
     COMPREPLY=()
     case $prev in
         -c)
-            _sipstream_words "capture clear conversation exit filter follow help keylog load show tail unfollow untail" "$cur"
+            _sipstream_words "alias capture clear conversation delete exit filter follow help keylog load save set show source tail unalias unfollow unset untail unwatch watch" "$cur"
             return
             ;;
         --live)
@@ -55,7 +55,7 @@ _sipstream()
             return
             ;;
         --filter|--follow)
-            _sipstream_words "callid diversion dstip dstnum has header ip method pai ppi srcip srcnum status telnum" "$cur"
+            _sipstream_words "body callid codec diversion domain dstip dstnum duration endpoint final has header interface ip last media messages method number pai port ppi reason retransmissions setup since srcip srcnum state status stir tap telnum transport ua until uri user" "$cur"
             return
             ;;
     esac
