@@ -214,7 +214,7 @@ def test_without_permission_the_ways_to_get_it_are_told(hosts: Pair) -> None:
     ("wanted", "words", "messages"),
     [
         (
-            "ip 10.99.0.1 and not status 999",
+            "ip 10.99.0.1 and not status 699",
             f"narrowed to: host 10.99.0.1 ({ELSEWHERE})",
             6,
         ),
