@@ -96,7 +96,7 @@ EVERYWHERE = (
     *("set", "unset", "alias", "unalias", "save", "delete", "source"),
 )
 """Commands of the general context that work in the others too, where these have none of the kind."""
-_MEANT = {"l": "load"}
+_MEANT = {"l": "load", "t": "tail", "r": "reset"}
 """Words short for several commands that are used for one of them."""
 
 

@@ -25,7 +25,8 @@ async def follow(
 
     Without terms those of the active filter. The prompt stays usable; with messages as the last
     word whole messages are printed. When a conversation starts to match late, its earlier messages
-    come first. unfollow, or Ctrl-C on an empty line, ends it.
+    come first. unfollow, or Ctrl-C on an empty line, ends it. With the number of a follow alone:
+    enters that one, to look at what it found, to pause it or change its filter.
 
     Examples:
 

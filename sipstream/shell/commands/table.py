@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from heapq import merge
 from itertools import compress
 from typing import TYPE_CHECKING, Annotated
@@ -27,11 +27,48 @@ _TOGETHER = 1024
 """Conversations sorted together, in a millisecond or two."""
 
 
+def _with_columns(function: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    """Name the columns in a command's help."""
+    rows = (f"{name:<11}{column.about}" for name, column in COLUMNS.items())
+    function.__doc__ = (function.__doc__ or "").replace("COLUMNS", "\n    ".join(rows))
+    return function
+
+
 @command("list [{what}]")
+@_with_columns
 async def list_conversations(
     console: Console, what: Annotated[Wanted, Clauses] = EVERYTHING
 ) -> None:
-    """Shows conversations as a table that fits the terminal"""
+    """Shows conversations as a table that fits the terminal
+
+    Of those that the active filter shows these that match <filter>. The index is what show
+    conversation takes. Behind the filter, in any order: sorted by a column, the highest first with
+    desc; columns and names apart by commas; last 20, the twenty that began last (last 5m is a term
+    of the filter); new, what began or got messages since the last list. A value of the filter that
+    is called like one of these words stands in quotes. Columns without room are left out, endpoints
+    first; into a file or a pipe nothing is left out or cut. Under --json objects have all values.
+
+    COLUMNS
+
+    Examples:
+
+    $ sipstream captures/timeout.txt
+    sipstream: list method INVITE sorted by duration desc columns index,numbers,duration,status
+     #  numbers                            lasted  last
+     7  5660259->+3547762276                1m03s  200
+    34  4156757->7743608                  57.056s  200
+    14  4154543->4158750                  53.848s  200
+    25  5660066->6644298                  48.860s  200
+    10  4151502->5660066                  31.499s  -
+    31  4157670->6928298                   7.071s  487
+     1  5660066->6644298                   0.811s  486
+    sipstream: list last 10m last 2 columns index,time,method,state
+     #  time             method            state
+    43  16:43:57.809908  OPTIONS           done
+    44  16:44:00.510009  OPTIONS           done
+    sipstream: list new columns index,state
+    0 began or got messages since the last list
+    """
     await show_table(console, what)
 
 
