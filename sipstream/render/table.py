@@ -134,7 +134,7 @@ def _users(index: Index, number: int) -> str:
 
 def _ends(index: Index, number: int) -> str:
     ends = index.ways.ends(index.m_way[index.c_first[number]])
-    return " ".join(map(index.endpoints.uri_text, ends))
+    return " ".join(map(index.endpoints.address, ends))
 
 
 def _last_status(index: Index, number: int) -> int:
@@ -162,7 +162,7 @@ _TABLE = (
         range(16, 33), _numbers, _users,
     ),
     Column(
-        "endpoints", "endpoints", "where its first message came from and went to", 8,
+        "endpoints", "endpoints", "from where to where its first message went, sorted by address", 8,
         range(39, 51), _endpoints, _ends,
     ),
     Column(

@@ -84,7 +84,7 @@ async def show_table(console: Console, wanted: Wanted, among: Matches | None = N
     if listed.numbers:
         rows = _there(listed, await _in_order(listed, wanted) if out.shows else ())
         values = (objects.listed(*row) for row in rows)
-        texts = _texts(console, rows, _times(listed), wanted, max(listed.places))
+        texts = _texts(console, rows, _times(listed), wanted, listed.places[-1])
         await out.rows(texts, values, count=len(listed.numbers))
     elif not out.shows:
         await out.rows((), (), count=0)
