@@ -157,9 +157,7 @@ async def test_new_is_what_came_since_one_looked(empty: Typed) -> None:
 async def test_after_clear_all_is_new(empty: Typed) -> None:
     empty.put(*(sip(call_id=str(n)) for n in range(5)))
     empty.put(sip(call_id="x"))
-    await empty("list")
-    await empty("clear")
-    assert await empty("list") == ["no conversations"]
+    assert len(await empty("list")) == 7
     await empty("clear")
     empty.put(sip(call_id="y"))
     assert (await empty("list new"))[-1] == "1 began or got messages since the last list"

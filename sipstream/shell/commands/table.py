@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from heapq import merge
 from itertools import compress
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from sipstream.matches import Matches
 from sipstream.pace import Pace
@@ -17,9 +17,6 @@ from sipstream.session import Listed
 from sipstream.shell.clauses import EVERYTHING, Clauses, Wanted
 from sipstream.shell.console import Console
 from sipstream.shell.registry import command
-
-if TYPE_CHECKING:
-    from sipstream.index import Index
 
 _PIECE = 4096
 """Conversations looked at together, in well under a millisecond."""
@@ -127,34 +124,22 @@ async def _in_order(listed: Listed, wanted: Wanted) -> Iterable[tuple[int, int]]
     if wanted.by.key is None:
         step = -1 if wanted.descending else 1
         return zip(listed.places[::step], listed.numbers[::step], strict=True)
-    keyed = _keys(listed, wanted.by.key)
+    key, index, numbers = wanted.by.key, listed.conversations.index, listed.numbers
     pace = Pace()
     runs: list[array[int]] = []
     for begin in range(0, len(listed.numbers), _TOGETHER):
         keys = []
         for at in range(begin, min(begin + _TOGETHER, len(listed.numbers))):
-            keys.append(keyed(at))
+            keys.append(key(index, numbers[at]))
             if pace.due():
                 await pace.rest()
         # By what was found: messages that come change it.
         run = sorted(range(len(keys)), key=keys.__getitem__, reverse=wanted.descending)
         runs.append(array("I", [begin + at for at in run]))
-    merged = merge(*runs, key=keyed, reverse=wanted.descending)
+    # No key is kept, there are many. What was given up meanwhile has one of nothing, or of another
+    # conversation, and isn't shown.
+    merged = merge(*runs, key=lambda at: key(index, numbers[at]), reverse=wanted.descending)
     return ((listed.places[at], listed.numbers[at]) for at in merged)
-
-
-def _keys(
-    listed: Listed, key: Callable[[Index, int], int | str]
-) -> Callable[[int], tuple[int | str, ...]]:
-    """Return what gives the key of a place in the list; no key is kept, there are many."""
-    index, numbers, batch = listed.conversations.index, listed.numbers, listed.batch
-
-    def keyed(at: int) -> tuple[int | str, ...]:
-        number = numbers[at]
-        # What was given up meanwhile has nothing to be asked for any more.
-        return (1, key(index, number)) if index.is_there(number, batch) else (0,)
-
-    return keyed
 
 
 def _there(listed: Listed, placed: Iterable[tuple[int, int]]) -> Iterator[Row]:
