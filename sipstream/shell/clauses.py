@@ -29,7 +29,7 @@ _SORTED, _COLUMNS, _LAST, _NEW = "sorted", "columns", "last", "new"
 _CLAUSES = {
     _SORTED: "by which column, and asc or desc",
     _COLUMNS: "which ones, apart by commas",
-    _LAST: "so many of those that began last",
+    _LAST: "20: so many of those that began last; 5m: a message came within",
     _NEW: "what began or got messages since the last list",
 }
 _ORDERS = {"asc": "the lowest first", "desc": "the highest first"}
@@ -59,7 +59,7 @@ EVERYTHING = Wanted()
 class Clauses(Expression):
     """A filter, then sorted by COLUMN [asc|desc], columns NAME,..., last N, new."""
 
-    syntax = "[<filter>] [sorted by <column> [asc|desc]] [columns <name>,...] [last <number>] [new]"
+    syntax = "[<filter>] [<clause>...]"
 
     @classmethod
     def parse(cls, session: Session, text: str) -> Wanted:
@@ -93,11 +93,13 @@ class Clauses(Expression):
     def offers(cls, session: Session, typed: str, near: Conversation | None) -> Iterable[Offer]:
         """Return what the grammar of filters allows next, and the clauses."""
         before, _ = _cut(typed)
+        may_end = not before.strip() or bool(_clause_open(before)) or _is_filter(before)
         if not _clause_open(before):
-            yield from super().offers(session, typed, near)
-            if before.strip() and not _is_filter(before):
-                return
-        yield from _next_words([word for _, word in _words(before)])
+            for offer in super().offers(session, typed, near):
+                if offer.text != _LAST or not may_end:
+                    yield offer
+        if may_end:
+            yield from _next_words([word for _, word in _words(before)])
 
 
 def _words(text: str) -> list[tuple[int, str]]:

@@ -263,6 +263,9 @@ def test_what_may_follow() -> None:
     assert {"dstnum", "sorted", "columns", "last", "new"} <= set(texts("list "))
     assert set(texts("list dstnum 5 and ")).isdisjoint({"sorted", "columns", "new"})
     assert "sorted" in texts("list dstnum 5 s")
+    [last] = [one for one in offers(session, "list la", GENERAL)[1] if one.text == "last"]
+    assert "20" in last.about
+    assert "5m" in last.about
     assert list(texts("list sorted ")) == ["by"]
     assert list(texts("list sorted by ")) == list(COLUMNS)
     assert {"asc", "desc", "columns", "new"} <= set(texts("list sorted by time "))

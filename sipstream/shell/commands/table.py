@@ -38,12 +38,17 @@ async def list_conversations(
 ) -> None:
     """Shows conversations as a table that fits the terminal
 
-    Of those that the active filter shows these that match <filter>. The index is what show
-    conversation takes. Behind the filter, in any order: sorted by a column, the highest first with
-    desc; columns and names apart by commas; last 20, the twenty that began last (last 5m is a term
-    of the filter); new, what began or got messages since the last list. A value of the filter that
-    is called like one of these words stands in quotes. Columns without room are left out, endpoints
-    first; into a file or a pipe nothing is left out or cut. Under --json objects have all values.
+    Of those that the active filter shows these that match <filter>, in order of time; the index is
+    what show conversation takes. Behind the filter, in any order:
+
+    sorted by <column> [asc|desc]  the highest first with desc
+    columns <column>,<column>...   these, in this order
+    last <number>                  so many that began last; last 5m, with a unit, is a term of filters
+    new                            those that began or got messages since the last list
+
+    Where a value of the filter is called like one of these words it stands in quotes. Columns for
+    which there is no room are left out, endpoints first; into a file or a pipe nothing is left out or
+    cut. Under --json each object has all values. Columns:
 
     COLUMNS
 
