@@ -209,32 +209,30 @@ class Layout:
 
     def heading(self, paint: Paint = PLAIN) -> str:
         """Return the line above all others."""
-        return self._joined([(column.heading, paint.dim) for column in self._columns])
+        headings = [column.heading for column in self._columns]
+        return self._joined([(paint.dim(text), cells(text)) for text in headings])
 
     def line(self, row: Row, paint: Paint = PLAIN) -> str:
         """Return the line of a conversation."""
         endless = self._width is None
-        texts: list[tuple[str, Callable[[str], str]]] = []
+        texts: list[tuple[str, int]] = []
         for column, width in zip(self._columns, self._cells, strict=True):
             text = column.value(row, _ENDLESS if endless else width)
             if not endless:
                 text = cut(text, width)
-            texts.append((text, _painter(column, row, paint)))
+            texts.append((column.painted(row, text, paint), cells(text)))
         return self._joined(texts)
 
-    def _joined(self, texts: Iterable[tuple[str, Callable[[str], str]]]) -> str:
+    def _joined(self, texts: list[tuple[str, int]]) -> str:
+        """Join painted texts, each with the cells that it takes; no blanks stand at the end."""
         line: list[str] = []
         owed = 0
-        for (text, paint), column, width in zip(texts, self._columns, self._cells, strict=True):
-            room = max(width - cells(text), 0)
-            before = owed + (room if column.right else 0)
-            line.append(" " * before + paint(text))
-            owed = _GAP + (0 if column.right else room)
+        for (text, size), column, width in zip(texts, self._columns, self._cells, strict=True):
+            room = max(width - size, 0)
+            before, behind = (room, 0) if column.right else (0, room)
+            line.append(" " * (owed + before) + text)
+            owed = _GAP + behind
         return "".join(line)
-
-
-def _painter(column: Column, row: Row, paint: Paint) -> Callable[[str], str]:
-    return lambda text: column.painted(row, text, paint)
 
 
 def _fitted(column: Column, highest: int, dated: bool) -> Column:
