@@ -44,21 +44,33 @@ class Follow:
         """Whole messages instead of one line each."""
         self.shown = 0
         """Messages shown so far."""
+        self.paused = False
+        """What comes is passed over."""
+        self.passed_over = 0
+        """Messages that came while it was paused."""
         self._deliver = deliver
         self.matches = Matches(judge)
         """Which conversations match."""
         self._upto = array("i")
         """For each conversation the message up to which it is shown, -1 while none is."""
 
+    async def change(self, text: str, matches: Matches, conversations: Conversations) -> None:
+        """Take another filter, and which conversations match it already: only what comes is shown."""
+        await self._note(matches, conversations)
+        self.text, self.matches = text, matches
+
     async def begin(self, conversations: Conversations) -> None:
         """Note what matches already, as `matches` knows, so that only what comes is shown."""
+        await self._note(self.matches, conversations)
+
+    async def _note(self, matches: Matches, conversations: Conversations) -> None:
         pace = Pace()
         self._make_room(conversations)
         upto, last = self._upto, conversations.index.c_last
         for begin in range(0, len(upto), _PLACES):
             numbers = range(begin, min(begin + _PLACES, len(upto)))
-            for number in compress(numbers, self.matches.kept(numbers)):
-                if upto[number] < 0:
+            for number in compress(numbers, matches.kept(numbers)):
+                if upto[number] < 0 or number not in self.matches:
                     upto[number] = last[number]
             if pace.due():
                 await pace.rest()
@@ -79,8 +91,11 @@ class Follow:
             # By arrival, behind what was there before: a clock may have been set back.
             arrival = {number: place for place, number in enumerate(added)}
             due.sort(key=lambda message: (arrival.get(message.id, -1), message.time))
-            self._deliver(self, due)
-            self.shown += len(due)
+            if self.paused:
+                self.passed_over += len(due)
+            else:
+                self._deliver(self, due)
+                self.shown += len(due)
         for number, message in upto.items():
             self._upto[number] = message
 

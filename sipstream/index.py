@@ -19,7 +19,7 @@ from sipstream.decode.endpoints import Endpoints
 from sipstream.packets import Batch, Store
 from sipstream.shapes import Shapes, kind_key
 from sipstream.sip.found import Found, User
-from sipstream.sip.startline import kind_in
+from sipstream.sip.startline import is_request, kind_in
 from sipstream.sip.uri import coded_number
 from sipstream.ways import Ways
 
@@ -216,6 +216,20 @@ class Index:
         if len(self._orders) > _ORDERS:
             self._orders.popitem(last=False)
         return order
+
+    def last_status(self, conversation: int) -> int | None:
+        """Return the status code of the latest response by time, None where none came."""
+        times, codes = self.m_time, self.m_code
+        found, latest = None, 0
+        for message in self.arrived(conversation):
+            kind = kind_in(codes[message])
+            if not is_request(kind) and (found is None or times[message] >= latest):
+                found, latest = kind, times[message]
+        return found
+
+    def duration(self, conversation: int) -> int:
+        """Return the time from a conversation's first message to its last, ns."""
+        return self.c_latest[conversation] - self.m_time[self.c_first[conversation]]
 
     def forget(self, conversation: int) -> None:
         """Give the places of a conversation's messages up; its own one is free once the caller says."""

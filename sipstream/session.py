@@ -83,6 +83,8 @@ class Session:
         """Awaited between batches of a file, so that a follow's output keeps up."""
         self.deliver: Deliver = lambda follow, messages: None
         """Called with the messages that a follow found."""
+        self.seen_batch = -1
+        """The last batch that a table has shown: what came with a later one is new."""
         self._clock = clock
         self._matches = Matches(self.filters.judge)
         self._judging: list[Matches] = []
@@ -238,6 +240,7 @@ class Session:
         self._ageing.forget_all()
         self._matches = Matches(self.filters.judge)
         self._recent.clear()
+        self.seen_batch = -1
         for follow in self.follows:
             follow.forget_all()
 

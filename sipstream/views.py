@@ -330,6 +330,16 @@ class Conversation:
         return states.NAMES[self._index.c_state[self.id]]
 
     @property
+    def last_status(self) -> int | None:
+        """The status code of the last response, None while none came."""
+        return self._index.last_status(self.id)
+
+    @property
+    def duration(self) -> int:
+        """The time from the first message to the last, ns."""
+        return self._index.duration(self.id)
+
+    @property
     def src_user(self) -> str:
         """The user part of From, "" where it has none."""
         return self._index.user(self._index.c_src_user[self.id])

@@ -33,7 +33,7 @@ def parties(view: Conversation | Message) -> str:
 
     `?` stands for a header that is missing or empty.
     """
-    return f"{_party(view.src_num)}->{_party(view.dst_num)}"
+    return f"{party(view.src_num)}->{party(view.dst_num)}"
 
 
 def by_time(place: int, conversation: Conversation, paint: Paint = PLAIN) -> str:
@@ -87,7 +87,8 @@ def followed(
     return f"{follow}{times.clock(message.time)} {ends} {what} {parties(message)} {whose}{remarks}"
 
 
-def _party(value: str) -> str:
+def party(value: str) -> str:
+    """Return a number, or what stands in its place, fit for a line; `?` for nothing."""
     return cut(escape(value), PARTY_CELLS) or "?"
 
 

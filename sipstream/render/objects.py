@@ -41,6 +41,18 @@ def conversation(place: int, view: Conversation) -> dict[str, object]:
     return found
 
 
+def listed(place: int, view: Conversation) -> dict[str, object]:
+    """Return a conversation as an object, with all that the columns of a table tell.
+
+    `last_status` is None while no response came, `duration` in seconds.
+    """
+    return {
+        **conversation(place, view),
+        "last_status": view.last_status,
+        "duration": view.duration / 1_000_000_000,
+    }
+
+
 def message(view: Message, call_id: str) -> dict[str, object]:
     """Return a message as an object.
 

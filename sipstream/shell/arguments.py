@@ -238,6 +238,13 @@ class KernelFilter(Argument):
     rest = True
 
 
+class CommandLine(Argument):
+    """A command of the general context, up to the end of the line."""
+
+    syntax = "<command>"
+    rest = True
+
+
 class Topic(Argument):
     """What help is asked for: a command, or some of its words."""
 
@@ -277,7 +284,9 @@ class Followed(Expression):
 
     @classmethod
     def offers(cls, session: Session, typed: str, near: Conversation | None) -> Iterable[Offer]:
-        """Return what the grammar allows next, and `messages`."""
+        """Return what the grammar allows next, `messages`, and follows whose context one may enter."""
+        if typed == unfinished(typed):
+            yield from FollowNumber.offers(session, typed, near)
         yield from super().offers(session, typed, near)
         yield Offer(cls.WHOLE, "whole messages, not one line each")
 

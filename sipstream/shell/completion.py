@@ -34,6 +34,7 @@ from sipstream.shell.registry import (
     GENERAL,
     Expected,
     Parameter,
+    behind_run,
     expected,
     read,
 )
@@ -72,6 +73,7 @@ def offers(
     `chosen` is the context's conversation.
     """
     line, whole = meant(session, line), line
+    line, context = behind_run(line, context)
     behind = pipes.split(line).pipe
     if behind is not None:
         return behind, [
@@ -141,6 +143,7 @@ def listing(
 ) -> list[str]:
     """Return the lines that `?` shows: what may come next, a line each."""
     line = meant(session, line)
+    line, context = behind_run(line, context)
     found = _wanted(line, context)
     if not found:
         try:
@@ -171,7 +174,7 @@ def _padded(text: str, column: int) -> str:
 def takes_word(line: str, context: str) -> bool:
     """Tell whether a question mark is hardly part of the word being typed: a fixed one, a file."""
     try:
-        wanted = expected(line, context)
+        wanted = expected(*behind_run(line, context))
     except CommandError:
         return True
     return all(isinstance(part, str) or part.kind in _NAMED for part in wanted.parts)

@@ -21,7 +21,7 @@ from sipstream.filters.numbers import Plan, use_plan
 from sipstream.render import lists, message, objects, pointer, status
 from sipstream.render.colours import theme_of
 from sipstream.shell import pipes, registry
-from sipstream.shell.registry import CONVERSATION, FILTER, GENERAL
+from sipstream.shell.registry import CONVERSATION, FILTER, FOLLOW, GENERAL
 
 if TYPE_CHECKING:
     from sipstream.figures import Progress
@@ -47,6 +47,10 @@ class Console:
         self.chosen: Conversation | None = None
         """The conversation of the context `conversation`."""
         self.chosen_name = ""
+        self.chosen_follow: Follow | None = None
+        """The follow of the context `follow`."""
+        self._above: tuple[str, ...] = ()
+        """The contexts that `up` leads back to, the general one left out; none stands here twice."""
         self.in_shell = False
         """Commands are asked for on a terminal."""
         self.patience: float | None = None
@@ -76,12 +80,27 @@ class Console:
     @property
     def prompt(self) -> str:
         """What stands before the cursor; the asterisk says that a filter is set."""
-        place = {FILTER: "[filter]", CONVERSATION: f"[conversation {self.chosen_name}]"}
+        number = self.chosen_follow.number if self.chosen_follow is not None else ""
+        place = {
+            FILTER: "[filter]",
+            CONVERSATION: f"[conversation {self.chosen_name}]",
+            FOLLOW: f"[follow {number}]",
+        }
         mark = "*" if self.session.filters.marked else ""
         return f"sipstream{place.get(self.context, '')}{mark}: "
 
-    async def execute(self, line: str) -> bool:
-        """Run one line, return whether it did what it says; empty lines and comments do nothing."""
+    @property
+    def table_width(self) -> int | None:
+        """How wide tables may be; None where no terminal shows them: then nothing is cut."""
+        if not self.out.writer.isatty():
+            return None
+        return self.width() if self.width is not None else _WIDTH
+
+    async def execute(self, line: str, context: str = "") -> bool:
+        """Run one line, return whether it did what it says; empty lines and comments do nothing.
+
+        It is read as one of `context`, of the one that the console is in where none is given.
+        """
         line = line.strip()
         if not line or line.startswith("#"):
             return True
@@ -90,7 +109,7 @@ class Console:
             line = self.session.settings.expanded(line)
             command, behind = pipes.split(line)
             pipe = None if behind is None else pipes.named(behind.rstrip())(out)
-            call = self._read(command)
+            call = self._read(command, context or self.context)
             values: dict[str, object] = {
                 name: parameter.kind.parse(self.session, text)
                 for name, (parameter, text) in call.values.items()
@@ -98,9 +117,9 @@ class Console:
             known = inspect.signature(call.command.function).parameters
             values = {flag: True for flag in call.flags if flag in known} | values
             self.out = pipe or out
-            result = call.command.function(self, **values)
-            if inspect.isawaitable(result):
-                await result
+            done = call.command.function(self, **values)
+            if inspect.isawaitable(done):
+                done = await done
             if pipe is not None:
                 await pipe.finish()
         except SipstreamError as error:
@@ -118,7 +137,8 @@ class Console:
         finally:
             self.out = out
             self.end_progress()
-        return True
+        # `run` says how another line went.
+        return done is not False
 
     def _pointed(self, error: SipstreamError) -> list[str]:
         """Return the lines that show where a filter is wrong, none for any other error."""
@@ -127,10 +147,10 @@ class Console:
         width = self.width() if self.width is not None else _WIDTH
         return pointer.lines(error.text, error.column, width)
 
-    def _read(self, line: str) -> registry.Call:
+    def _read(self, line: str, context: str) -> registry.Call:
         """Understand a line; what only looks works in every context."""
         try:
-            return registry.read(line, self.context)
+            return registry.read(line, context)
         except CommandError:
             if line.split()[0] in registry.EVERYWHERE:
                 with suppress(CommandError):
@@ -160,11 +180,26 @@ class Console:
             watch.end()
         return watch is not None
 
+    def enter(self, context: str) -> None:
+        """Go into a context; one that is open already is gone back to."""
+        if context in self._above:
+            self._above = self._above[: self._above.index(context)]
+        elif self.context not in (GENERAL, context):
+            self._above = (*self._above, self.context)
+        self.context = context
+
     def leave(self) -> None:
-        """Go back to the general context, or end from there."""
+        """Go back to the context above, or end from the general one."""
         self.finished = self.context == GENERAL
-        self.context = GENERAL
-        self.chosen = None
+        *above, self.context = self._above or (GENERAL,)
+        self._above = tuple(above)
+        if CONVERSATION not in (self.context, *self._above):
+            self.chosen = None
+
+    def leave_all(self) -> None:
+        """Go back to the general context."""
+        while self.context != GENERAL:
+            self.leave()
 
     def in_conversation(self) -> Conversation:
         """Return the conversation of the context.
@@ -179,6 +214,16 @@ class Console:
                 "the conversation was given up to make room (--memory); 'exit' leaves its context"
             )
         return self.chosen
+
+    def in_follow(self) -> Follow:
+        """Return the follow of the context.
+
+        Raises:
+            CommandError: it ended meanwhile.
+        """
+        if self.chosen_follow not in self.session.follows or self.chosen_follow is None:
+            raise CommandError("the follow has ended; 'exit' leaves its context")
+        return self.chosen_follow
 
     def note(self, text: str) -> None:
         """Say something that a source has to say; it isn't the answer to a command."""

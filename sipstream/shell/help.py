@@ -10,7 +10,7 @@ import re
 
 from sipstream.shell import filter_help
 from sipstream.shell.pipes import PIPES
-from sipstream.shell.registry import COMMANDS, CONVERSATION, FILTER, GENERAL, Command, split
+from sipstream.shell.registry import COMMANDS, CONTEXTS, FILTER, GENERAL, Command, split
 
 FAMILIES: dict[tuple[str, str], tuple[str, str]] = {
     # context, word: what the list of commands says, what its own help begins with
@@ -39,7 +39,7 @@ def of(topic: str, context: str) -> str | None:
     words = [word.text for word in split(topic)]
     if not words:
         return _commands(context)
-    others = (one for one in (GENERAL, FILTER, CONVERSATION) if one != context)
+    others = (one for one in CONTEXTS if one != context)
     contexts = (context, *others)
     found = (_topic(words, one) for one in contexts)
     text = next((text for text in found if text is not None), None)

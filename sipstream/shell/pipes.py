@@ -18,7 +18,7 @@ from sipstream.shell.output import Output
 
 _MARK = re.compile(r'"(?:[^"\\]|\\.)*"?|\s(\|)(?!\|)', re.DOTALL)
 """What is in quotes, or a `|` that begins a word; `||` is a slip for `or`."""
-_COMMAND = "show"
+_COMMANDS = ("show", "list")
 _LOOK = 256
 """Lines made between two looks at the time."""
 
@@ -90,13 +90,13 @@ class Piped(NamedTuple):
 
 
 def shows(line: str) -> bool:
-    """Tell whether a line is of `show`, which may be short."""
+    """Tell whether a line is of `show` or `list`, which may be short."""
     first = line.split(maxsplit=1)[:1]
-    return bool(first) and len(first[0]) > 1 and _COMMAND.startswith(first[0])
+    return bool(first) and len(first[0]) > 1 and any(one.startswith(first[0]) for one in _COMMANDS)
 
 
 def split(line: str) -> Piped:
-    """Cut a line of `show` at its first `|` that begins a word, outside of quotes.
+    """Cut a line of `show` or `list` at its first `|` that begins a word, outside of quotes.
 
     Elsewhere a `|` belongs to the command: kernel filters have it.
     """

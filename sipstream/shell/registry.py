@@ -20,7 +20,8 @@ from sipstream.escape import brief
 from sipstream.shell.arguments import Argument
 from sipstream.shell.words import unquoted
 
-GENERAL, FILTER, CONVERSATION = "general", "filter", "conversation"
+GENERAL, FILTER, CONVERSATION, FOLLOW = "general", "filter", "conversation", "follow"
+CONTEXTS = (GENERAL, FILTER, CONVERSATION, FOLLOW)
 
 _WORD = re.compile(r'"(?:[^"\\]|\\.)*"?|[^\s"][^\s]*')
 _LEAVING = ("quit", "q", "bye", "end", "logout", "done")
@@ -88,11 +89,15 @@ class Call:
 
 
 COMMANDS: list[Command] = []
+RUN = "run"
+"""The command that runs one of the general context."""
 EVERYWHERE = (
-    *("show", "follow", "unfollow", "watch", "unwatch"),
+    *("show", "list", "follow", "unfollow", "watch", "unwatch"),
     *("set", "unset", "alias", "unalias", "save", "delete", "source"),
 )
 """Commands of the general context that work in the others too, where these have none of the kind."""
+_MEANT = {"l": "load", "t": "tail", "r": "reset"}
+"""Words short for several commands that are used for one of them."""
 
 
 def command(
@@ -179,6 +184,12 @@ class _Way:
         return self.variant[place] if place < len(self.variant) and self.rest < 0 else None
 
 
+def behind_run(line: str, context: str) -> tuple[str, str]:
+    """Return what stands behind `run` and the context that it is read in, else both as they are."""
+    first, blank, rest = line.lstrip().partition(" ")
+    return (rest.lstrip(), GENERAL) if blank and first == RUN else (line, context)
+
+
 def _ways(context: str) -> list[_Way]:
     return [
         _Way(one, variant, {}, set())
@@ -207,7 +218,8 @@ def _step(line: str, words: list[Word], place: int, word: Word, ways: list[_Way]
     fixed = [way for way in ways if isinstance(way.part(place), str)]
     literals = {str(way.part(place)) for way in fixed}
     short = {str(way.part(place)) for way in fixed if not isinstance(way.part(place), Whole)}
-    wanted = {word.text} & literals or {one for one in short if one.startswith(word.text)}
+    meant = _MEANT.get(word.text, word.text) if not place else word.text
+    wanted = {meant} & literals or {one for one in short if one.startswith(word.text)}
     shortest = min(wanted, key=len, default="")
     if any(not one.startswith(shortest) for one in wanted):
         raise CommandError(f"{brief(word.text)} is short for {_listed(sorted(wanted))}")

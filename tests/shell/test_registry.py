@@ -45,6 +45,10 @@ from sipstream.shell.registry import (
         ("load filter x", GENERAL, "load filter! {name}", {"name": "x"}, "filter"),
         ('load "filter" ', GENERAL, "load {file}", {"file": "filter"}, None),
         ("set country_code 354", GENERAL, "set country_code", {"value": "354"}, None),
+        ("t a.pcap", GENERAL, "tail", {"file": "a.pcap"}, None),
+        ("r", FILTER, "reset", {}, None),
+        ("li last 5", GENERAL, "list", {"what": "last 5"}, None),
+        ("run li last 5", CONVERSATION, "run", {"line": "li last 5"}, None),
         ("cap start", GENERAL, "capture start", {}, None),
         ("cap start eth0", GENERAL, "capture start", {"interface": "eth0"}, None),
         (

@@ -2,26 +2,32 @@
 
 from sipstream.shell.commands import (
     capture,
+    contexts,
     conversation,
     filtering,
     follow,
+    following,
     general,
     names,
     scripts,
     settings,
     show,
+    table,
     watching,
 )
 
 __all__ = [
     "capture",
+    "contexts",
     "conversation",
     "filtering",
     "follow",
+    "following",
     "general",
     "names",
     "scripts",
     "settings",
     "show",
+    "table",
     "watching",
 ]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
+from sipstream.errors import CommandError
 from sipstream.escape import escape
 from sipstream.follow import Follow
 from sipstream.shell.arguments import Followed, FollowNumber
 from sipstream.shell.console import Console
-from sipstream.shell.registry import command
+from sipstream.shell.registry import FOLLOW, command
 
 
 def described(one: Follow) -> str:
@@ -24,7 +25,8 @@ async def follow(
 
     Without terms those of the active filter. The prompt stays usable; with messages as the last
     word whole messages are printed. When a conversation starts to match late, its earlier messages
-    come first. unfollow, or Ctrl-C on an empty line, ends it.
+    come first. unfollow, or Ctrl-C on an empty line, ends it. With the number of a follow alone:
+    enters that one, to look at what it found, to pause it or change its filter.
 
     Examples:
 
@@ -37,8 +39,24 @@ async def follow(
     Follow 3: dstnum 5660066 (whole messages)
     """
     text, whole = what
+    if text.isascii() and text.isdigit() and not whole:
+        enter(console, FollowNumber.parse(console.session, text))
+        return
     one = await console.session.follow(text or None, whole=whole)
     console.out.line(f"Follow {one.number}: {described(one)}")
+
+
+def enter(console: Console, number: int) -> None:
+    """Go into the context of a follow.
+
+    Raises:
+        CommandError: there is none of this number.
+    """
+    found = [one for one in console.session.follows if one.number == number]
+    if not found:
+        raise CommandError(f"no follow {number}: 'show follows' lists them")
+    console.enter(FOLLOW)
+    console.chosen_follow = found[0]
 
 
 @command("unfollow [{number}]")

@@ -11,7 +11,7 @@ from sipstream.figures import Loaded
 from sipstream.shell import help as help_texts
 from sipstream.shell.arguments import ConversationRef, FilePath, Topic, Watched
 from sipstream.shell.console import Console
-from sipstream.shell.registry import CONVERSATION, FILTER, GENERAL, command
+from sipstream.shell.registry import CONVERSATION, FILTER, FOLLOW, GENERAL, command
 
 
 def say_loaded(console: Console, loaded: Loaded) -> None:
@@ -119,7 +119,7 @@ def enter_filter(console: Console) -> None:
     sipstream[filter]*: exit
     sipstream*:
     """
-    console.context = FILTER
+    console.enter(FILTER)
 
 
 @command("conversation {ref}")
@@ -143,7 +143,7 @@ def enter_conversation(console: Console, ref: Annotated[ConversationRef, Convers
 
 def choose(console: Console, ref: ConversationRef) -> None:
     """Make a conversation the context's."""
-    console.context = CONVERSATION
+    console.enter(CONVERSATION)
     console.chosen = ref.conversation
     console.chosen_name = ref.name
 
@@ -151,6 +151,7 @@ def choose(console: Console, ref: ConversationRef) -> None:
 @command("help [{topic}]", GENERAL)
 @command("help [{topic}]", FILTER)
 @command("help [{topic}]", CONVERSATION)
+@command("help [{topic}]", FOLLOW)
 def show_help(console: Console, topic: Annotated[str, Topic] = "") -> None:
     """List available commands with 'help' or detailed help with 'help <topic>'.
 
