@@ -4,27 +4,39 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from help_examples import agrees
 from support import ROOT
 
-from sipstream.filters import TERMS
-from sipstream.options import parser
+import sipstream.shell.commands  # noqa: F401 - registers the commands
+from sipstream.filters import TERMS, Filter
+from sipstream.options import parse, parser
+from sipstream.shell.arguments import Expression
+from sipstream.shell.registry import COMMANDS, read
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
 SESSIONS = [block.splitlines() for block in BLOCKS if block.startswith("$ sipstream ")]
+CONTEXTS = {one.context for one in COMMANDS}
 PROMPT = re.compile(r"^sipstream(?:\[[^\]]*\])?\*?: (.*)$")
 
 
 def printed(arguments: list[str], typed: list[str], tmp_path: Path) -> list[str]:
+    (tmp_path / "captures").symlink_to(ROOT / "captures")
     result = subprocess.run(
         [sys.executable, "-m", "sipstream", *arguments],
-        cwd=ROOT,
-        env={**os.environ, "XDG_STATE_HOME": str(tmp_path)},
+        cwd=tmp_path,
+        env={
+            **os.environ,
+            "XDG_STATE_HOME": str(tmp_path / "state"),
+            "XDG_CONFIG_HOME": str(tmp_path / "config"),
+            "SIPSTREAM_USER": "root",
+        },
         input="".join(f"{line}\n" for line in typed),
         capture_output=True,
         text=True,
@@ -42,11 +54,59 @@ def test_there_are_the_three_problems() -> None:
 def test_a_session_is_real(session: list[str], tmp_path: Path) -> None:
     typed = [match[1] for line in session if (match := PROMPT.match(line))]
     shown = [line for line in session[1:] if not PROMPT.match(line)]
-    found = printed(session[0].split()[2:], typed, tmp_path)
-    if shown[-1] == "...":
-        shown.pop()
-        found = found[: len(shown)]
-    assert found == shown
+    found = printed(shlex.split(session[0])[2:], typed, tmp_path)
+    assert agrees(found, [line.strip() for line in shown])
+
+
+OTHERS = [
+    (block, line)
+    for block in BLOCKS
+    if not block.startswith("$ sipstream ")
+    for line in block.splitlines()
+]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [line for _, line in OTHERS if re.match(r"(sudo )?sipstream (?!FILE)[^:]", line)],
+)
+def test_a_command_line_is_understood(line: str) -> None:
+    words = shlex.split(re.sub(r"#.*| \\|.*", "", line.removeprefix("sudo ")))
+    assert parse([word.replace("ring*", "ring1") for word in words[1:]])
+
+
+@pytest.mark.parametrize(
+    ("context", "typed"),
+    [
+        (match[1] or "general", match[2])
+        for _, line in OTHERS
+        if (match := re.match(r"sipstream(?:\[(\w+).*\])?\*?: (.+)", line)) and "9xx" not in line
+    ],
+)
+def test_a_command_is_understood(context: str, typed: str) -> None:
+    call = read(typed.partition(" | ")[0], context if context in CONTEXTS else "general")
+    for parameter, text in call.values.values():
+        if issubclass(parameter.kind, Expression):
+            Filter.parse(text)
+
+
+def test_the_filters_are_understood() -> None:
+    [block] = [one for one in BLOCKS if one.startswith("dstnum 5660066 and not")]
+    for line in block.splitlines():
+        Filter.parse(line)
+
+
+def test_the_error_is_real(tmp_path: Path) -> None:
+    [block] = [one for one in BLOCKS if "*** Error! '9xx'" in one]
+    typed, *shown = block.splitlines()
+    done = subprocess.run(
+        [sys.executable, "-m", "sipstream", "-c", typed.removeprefix("sipstream: ")],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.stderr.splitlines() == shown
 
 
 def test_every_term_is_named_with_its_help() -> None:

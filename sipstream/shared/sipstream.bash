@@ -31,7 +31,7 @@ _sipstream()
     COMPREPLY=()
     case $prev in
         -c)
-            _sipstream_words "alias capture clear conversation delete exit filter follow help keylog load save set show source tail unalias unfollow unset untail unwatch watch" "$cur"
+            _sipstream_words "alias capture clear conversation delete exit filter follow help keylog list load run save set show source tail top unalias unfollow unset untail unwatch up watch" "$cur"
             return
             ;;
         --live)

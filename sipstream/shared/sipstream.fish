@@ -1,7 +1,7 @@
 # Completion of sipstream's options, made by `python -m sipstream.manual`.
 
 complete -c sipstream -s h -l help -d 'show this help message and exit'
-complete -c sipstream -s c -x -a 'alias capture clear conversation delete exit filter follow help keylog load save set show source tail unalias unfollow unset untail unwatch watch' -d 'run a command'
+complete -c sipstream -s c -x -a 'alias capture clear conversation delete exit filter follow help keylog list load run save set show source tail top unalias unfollow unset untail unwatch up watch' -d 'run a command'
 complete -c sipstream -l live -x -a "any (string replace -r '.*/' '' /sys/class/net/*)" -d 'capture on an interface, or any'
 complete -c sipstream -l tail -r -F -d 'watch a growing file'
 complete -c sipstream -l from-now -d 'with --tail: leave out what is there already'
