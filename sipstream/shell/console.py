@@ -16,6 +16,7 @@ from sipstream.errors import CommandError, SipstreamError
 from sipstream.faults import where
 from sipstream.render import lists, message, objects, status
 from sipstream.shell import pipes, registry
+from sipstream.shell.pipes.answer import answering
 from sipstream.shell.registry import CONVERSATION, FILTER, GENERAL
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from sipstream.follow import Follow
     from sipstream.session import Session
     from sipstream.shell.output import Output
+    from sipstream.shell.pager import Pager
     from sipstream.views import Conversation, Message
 
 _PROGRESS_AFTER = 0.5
@@ -47,6 +49,10 @@ class Console:
         """`exit` was typed in the general context."""
         self.width: Callable[[], int] | None = None
         """How wide the terminal is; None where there is none that shows progress."""
+        self.pager: Pager | None = None
+        """Asks after each screenful; None where nobody is there to be asked."""
+        self.paging = True
+        """Long answers are paged where they can be."""
         self.show_followed: Callable[[list[str]], None] = out.stream
         """Shows lines of follows; where there is a prompt, above it."""
         self.show_words: Callable[[list[str]], None] = out.lines
@@ -71,8 +77,7 @@ class Console:
             return True
         out = self.out
         try:
-            command, behind = pipes.split(line)
-            pipe = None if behind is None else pipes.named(behind.rstrip())(out)
+            command, chain = pipes.read(line)
             call = self._read(command)
             values: dict[str, object] = {
                 name: parameter.kind.parse(self.session, text)
@@ -80,12 +85,11 @@ class Console:
             }
             known = inspect.signature(call.command.function).parameters
             values = {flag: True for flag in call.flags if flag in known} | values
-            self.out = pipe or out
-            result = call.command.function(self, **values)
-            if inspect.isawaitable(result):
-                await result
-            if pipe is not None:
-                await pipe.finish()
+            pager = self.pager if self.paging and chain.paged else None
+            async with answering(out, chain, pager) as self.out:
+                result = call.command.function(self, **values)
+                if inspect.isawaitable(result):
+                    await result
         except SipstreamError as error:
             # The sentence itself is ours; what it quotes was escaped, or is shielded by the output.
             out.error(str(error))
