@@ -154,7 +154,8 @@ def choose(console: Console, ref: ConversationRef) -> None:
 async def show_help(console: Console, topic: Annotated[str, Topic] = "") -> None:
     """List available commands with 'help' or detailed help with 'help <topic>'.
 
-    A topic is a command, some of its words, or a term of filters. Examples:
+    A topic is a command, some of its words, a term of filters, or a pipe: help | lists those.
+    Examples:
 
     sipstream: help clear
     clear

@@ -30,7 +30,7 @@ async def show_conversations(console: Console, sorted: bool = False) -> None:  #
 
     Those that match the active filter. Without sorted: by Call-ID, each with its Call-ID. The
     index before a line is what show conversation takes. Lines of several days stand under their
-    dates. With | count behind it: how many conversations there are.
+    dates. | count behind it says how many there are; help | lists what else may stand there.
 
     Examples:
 

@@ -56,7 +56,7 @@ class Piped(Face):
             CommandError: objects are wanted.
         """
         if self._objects:
-            raise CommandError("this command gives words only: there are no objects for a pipe")
+            raise CommandError("this command answers in words: it has no objects for | display")
         await self.rows(texts)
 
     async def rows(

@@ -42,14 +42,22 @@ class Match(_Pattern):
     about = "only the lines in which a regular expression is found"
     details = """\
 The pattern is one of RE2: . * + ? | () [] ^ $ \\d \\w and the like; capital or small letters make no
-difference unless it begins with (?-i). It may be in double quotes, and has to be where it holds a
-bar with a blank before it. Under --json, and before display, it looks at the line of JSON.
+difference unless it begins with (?-i). It may be in double quotes, and has to be where a bar in it
+has a blank before it. Colours don't count. Under --json, and before display, it looks at the line
+of JSON.
 
 Examples:
 
-sipstream: show conversations | match 5660066
-sipstream: show conversation 10 | match "^.0|ringing"
-sipstream: show conversations sorted | match REGISTER | count"""
+$ sipstream captures/timeout.txt
+sipstream: show conversation 1 | match busy
+[4] 16:41:04.929029  486 Busy Here  (5660066->6644298)
+[5] 16:41:04.929034  486 Busy Here  (5660066->6644298)
+sipstream: show conversation 1 | match "^.0|ACK"
+[0] 16:41:04.118402  INVITE         (5660066->6644298)
+[6] 16:41:04.929750  ACK            (5660066->6644298)
+[7] 16:41:04.929753  ACK            (5660066->6644298)
+sipstream: show conversations sorted | match REGISTER | count
+16"""
 
     def feed(self, rows: Iterable[Row]) -> Iterable[Row]:
         """Return those that have it."""
@@ -66,9 +74,18 @@ Patterns are as for match.
 
 Examples:
 
-sipstream: show conversations sorted | except "OPTIONS|REGISTER"
-sipstream: show conversation 10 | except trying
-sipstream: show conversations | match INVITE | except 5660066"""
+$ sipstream captures/timeout.txt
+sipstream: show conversations sorted | except "OPTIONS|REGISTER" | last 2
+[34] 16:43:18.608186: INVITE 4156757->7743608
+[39] 16:43:38.621715: MESSAGE 5523815->00493055502677
+sipstream: show states | except registered
+calling    1
+ended      4
+cancelled  1
+failed     1
+done       22
+sipstream: show conversations sorted dstnum 5660066 | except busy
+[10] 16:41:37.979995: INVITE 4151502->5660066"""
 
     def feed(self, rows: Iterable[Row]) -> Iterable[Row]:
         """Return those that don't have it."""
@@ -85,9 +102,18 @@ Patterns are as for match.
 
 Examples:
 
-sipstream: show conversations sorted | find 16:41:37
-sipstream: show conversation 10 messages | find "#3 "
-sipstream: show conversation 10 message 0 | find ^v="""
+$ sipstream captures/timeout.txt
+sipstream: show conversation 1 | find ack
+[6] 16:41:04.929750  ACK            (5660066->6644298)
+[7] 16:41:04.929753  ACK            (5660066->6644298)
+sipstream: show conversations sorted | find 16:43:57
+[42] 16:43:57.213696: OPTIONS <sip:asterisk@10.10.10.2>;tag=as7474d933->4156757
+[43] 16:43:57.809908: OPTIONS <sip:asterisk@10.10.10.2>;tag=as7cd3395b->5523815
+[44] 16:44:00.510009: OPTIONS <sip:asterisk@10.10.10.2>;tag=as0d9756eb->4610312
+sipstream: show conversation 1 message 0 | find ^m=
+m=audio 46646 RTP/AVP 8 0 9 101
+a=rtpmap:101 telephone-event/8000
+a=sendrecv"""
 
     def __init__(self, argument: str) -> None:
         super().__init__(argument)
@@ -114,9 +140,15 @@ Under --json objects.
 
 Examples:
 
+$ sipstream captures/timeout.txt
 sipstream: show conversations sorted | last 2
-sipstream: show conversation 10 | last 1
-sipstream: show conversations sorted | match INVITE | last 5"""
+[43] 16:43:57.809908: OPTIONS <sip:asterisk@10.10.10.2>;tag=as7cd3395b->5523815
+[44] 16:44:00.510009: OPTIONS <sip:asterisk@10.10.10.2>;tag=as0d9756eb->4610312
+sipstream: show conversation 1 | last 1
+[7] 16:41:04.929753  ACK            (5660066->6644298)
+sipstream: show conversations sorted | match INVITE | last 2
+[31] 16:43:00.339805: INVITE 4157670->6928298
+[34] 16:43:18.608186: INVITE 4156757->7743608"""
 
     def __init__(self, argument: str) -> None:
         super().__init__(argument)
@@ -163,9 +195,13 @@ counted.
 
 Examples:
 
+$ sipstream captures/timeout.txt
 sipstream: show conversations | count
+45
 sipstream: show conversations dstnum 5660066 | count
-sipstream: show conversation 10 | match INVITE | count"""
+1
+sipstream: show conversation 1 | match INVITE | count
+2"""
     line_end = "\n"
 
     def __init__(self, argument: str) -> None:
@@ -200,6 +236,12 @@ all the rest, q or Ctrl-C ends it.
 
 Examples:
 
-sipstream: show conversations sorted | no-more
-sipstream: show conversation 10 messages | no-more
-sipstream: show conversations | match INVITE | no-more"""
+$ sipstream captures/timeout.txt
+sipstream: show conversations sorted | match MESSAGE | no-more
+[22] 16:42:29.774636: MESSAGE 4158596->8646616
+[39] 16:43:38.621715: MESSAGE 5523815->00493055502677
+sipstream: show conversation 1 | match ack | no-more
+[6] 16:41:04.929750  ACK            (5660066->6644298)
+[7] 16:41:04.929753  ACK            (5660066->6644298)
+sipstream: show conversations sorted dstnum 5660066 | no-more
+[10] 16:41:37.979995: INVITE 4151502->5660066"""

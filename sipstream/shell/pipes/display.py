@@ -35,9 +35,19 @@ Pipes before it choose among the objects, by their lines of JSON; those behind i
 
 Examples:
 
-sipstream: show conversations dstnum 5660066 | display json
-sipstream: show conversation 10 | display csv | last 2
-sipstream: show conversations sorted | display csv | save calls.csv"""
+$ sipstream captures/timeout.txt
+sipstream: show states | display json
+{"state": "calling", "conversations": 1}
+{"state": "ended", "conversations": 4}
+{"state": "cancelled", "conversations": 1}
+{"state": "failed", "conversations": 1}
+{"state": "registered", "conversations": 16}
+{"state": "done", "conversations": 22}
+sipstream: show states | display csv | last 2
+registered,16
+done,22
+sipstream: show conversations | display json | match 5660066 | count
+3"""
     objects = True
 
     def __init__(self, argument: str) -> None:

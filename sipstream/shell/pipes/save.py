@@ -33,9 +33,13 @@ is there already is left as it is: choose another name. save comes last.
 
 Examples:
 
+$ sipstream captures/timeout.txt
 sipstream: show conversations sorted | save calls.txt
-sipstream: show conversation 10 messages | save "call 10.txt"
-sipstream: show conversations | display csv | save ~/calls.csv"""
+45 lines saved in calls.txt
+sipstream: show conversation 1 messages | match ^Via: | save "ways of a call.txt"
+8 lines saved in ways of a call.txt
+sipstream: show conversations | display csv | save calls.csv
+46 lines saved in calls.csv"""
 
     def __init__(self, argument: str) -> None:
         super().__init__(argument)
