@@ -53,7 +53,8 @@ def comments(message: Message) -> list[str]:
 
 def whole(message: Message, paint: Paint = PLAIN) -> str:
     """Return headline and text of a message: several lines, without a line end behind the last."""
-    first = paint.dim("\n".join([headline(message), *comments(message)]))
+    # Each line has colours of its own: it may be shown without the others.
+    first = "\n".join(map(paint.dim, [headline(message), *comments(message)]))
     if not message.raw:
         return f"{first}\n{paint.dim(LOST)}"
     start, newline, rest = escape_lines(readable(message.raw)).rstrip("\n").partition("\n")

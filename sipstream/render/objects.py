@@ -90,6 +90,23 @@ def message(view: Message, call_id: str) -> dict[str, object]:
     return found
 
 
-def dumps(value: Mapping[str, object]) -> str:
-    """Return an object as one line of printable ASCII."""
+def dumps(value: object) -> str:
+    """Return an object, or one of its values, as one line of printable ASCII."""
     return json.dumps(value, ensure_ascii=True)
+
+
+_SOMETIMES = {
+    # a key that every object of its kind has: those that only some have
+    "src_num": ("left_out",),
+    "cseq": ("outer", "comment", "copy_of", "cut", "bodies"),
+    "with_messages": ("about",),
+}
+
+
+def columns(first: Mapping[str, object]) -> list[str]:
+    """Return the names of the columns of a table of objects of which this is one.
+
+    They are the same for every table of the kind, in the order of the keys.
+    """
+    sometimes = next((keys for key, keys in _SOMETIMES.items() if key in first), ())
+    return [*(key for key in first if key not in sometimes), *sometimes]

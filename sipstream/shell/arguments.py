@@ -254,11 +254,12 @@ class Topic(Argument):
     @classmethod
     def offers(cls, session: Session, typed: str, near: Conversation | None) -> Iterable[Offer]:
         """Return the commands' words, and the terms of filters."""
-        from sipstream.shell import registry
+        from sipstream.shell import pipes, registry
 
         topics = {" ".join(one.words): one.summary for one in registry.COMMANDS}
         yield from (Offer(topic, about) for topic, about in sorted(topics.items()))
         yield from (Offer(term.name, term.help) for term in TERMS.values())
+        yield from (Offer(f"| {name}", one.about) for name, one in pipes.PIPES.items())
 
 
 class Followed(Expression):

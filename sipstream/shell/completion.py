@@ -28,6 +28,7 @@ from sipstream.shell.arguments import (
     Watched,
 )
 from sipstream.shell.offered import Offer
+from sipstream.shell.pipes import offered as behind_bars
 from sipstream.shell.registry import (
     COMMANDS,
     EVERYWHERE,
@@ -74,11 +75,8 @@ def offers(
     """
     line, whole = meant(session, line), line
     line, context = behind_run(line, context)
-    behind = pipes.split(line).pipe
-    if behind is not None:
-        return behind, [
-            Offer(name, pipe.about) for name, pipe in pipes.PIPES.items() if name.startswith(behind)
-        ]
+    if pipes.last_piece(line) is not None:
+        return behind_bars.offers(session, line)
     found: dict[str, Offer] = {}
     rest = ""
     for wanted, where in _wanted(line, context):
@@ -97,8 +95,7 @@ def offers(
         if name.startswith(whole) and len(found) < _MENU:
             found.setdefault(name, Offer(name, escape(alias.text)))
     if not rest and pipes.shows(line) and _is_whole(session, line, context):
-        for name, pipe in pipes.PIPES.items():
-            found[f"| {name}"] = Offer(f"| {name}", pipe.about)
+        found |= {one.text: one for one in behind_bars.bars(line)}
     return rest, list(found.values())
 
 
@@ -144,8 +141,9 @@ def listing(
     """Return the lines that `?` shows: what may come next, a line each."""
     line = meant(session, line)
     line, context = behind_run(line, context)
-    found = _wanted(line, context)
-    if not found:
+    piped = pipes.last_piece(line) is not None
+    found = [] if piped else _wanted(line, context)
+    if not found and not piped:
         try:
             expected(line, context)
         except CommandError as error:
@@ -156,13 +154,15 @@ def listing(
         for part in wanted.parts
         if isinstance(part, Parameter)
     ]
+    rows += behind_bars.places(line) if piped else []
     rows += [one for one in offers(session, line, context, chosen)[1] if one.text]
     shown = rows[:_LISTED]
     column = min(max((cells(row.text) for row in shown), default=0) + 2, 40)
     lines = [cut(f"  {_padded(row.text, column)}{row.about}".rstrip(), width) for row in shown]
     if len(rows) > len(shown):
         lines.append(f"  ... and {len(rows) - len(shown)} more: Tab completes what is begun")
-    if any(wanted.complete and not wanted.typed for wanted, _ in found):
+    ended = piped and behind_bars.is_complete(line)
+    if ended or any(wanted.complete and not wanted.typed for wanted, _ in found):
         lines.append("  <Enter>")
     return lines
 
@@ -173,6 +173,8 @@ def _padded(text: str, column: int) -> str:
 
 def takes_word(line: str, context: str) -> bool:
     """Tell whether a question mark is hardly part of the word being typed: a fixed one, a file."""
+    if pipes.last_piece(line) is not None:
+        return behind_bars.takes_word(line)
     try:
         wanted = expected(*behind_run(line, context))
     except CommandError:

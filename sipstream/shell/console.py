@@ -21,6 +21,7 @@ from sipstream.filters.numbers import Plan, use_plan
 from sipstream.render import lists, message, objects, pointer, status
 from sipstream.render.colours import theme_of
 from sipstream.shell import pipes, registry
+from sipstream.shell.pipes.answer import answering
 from sipstream.shell.registry import CONVERSATION, FILTER, FOLLOW, GENERAL
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from sipstream.follow import Follow
     from sipstream.session import Session
     from sipstream.shell.output import Output
+    from sipstream.shell.pager import Pager
     from sipstream.shell.watch import Watch
     from sipstream.views import Conversation, Message
 
@@ -59,12 +61,14 @@ class Console:
         """`exit` was typed in the general context."""
         self.width: Callable[[], int] | None = None
         """How wide the terminal is; None where there is none that shows progress."""
+        self.pager: Pager | None = None
+        """Asks after each screenful; None where nobody is there to be asked."""
+        self.paging = True
+        """Long answers are paged where they can be."""
         self.show_followed: Callable[[list[str]], None] = out.stream
         """Shows lines of follows; where there is a prompt, above it."""
         self.show_words: Callable[[list[str]], None] = out.lines
         """Shows what sources have to say, likewise."""
-        self.paging = True
-        """Long answers stop at each page."""
         self.watch: Watch | None = None
         """What is drawn above the prompt, again and again."""
         self.place = ""
@@ -106,9 +110,7 @@ class Console:
             return True
         out = self.out
         try:
-            line = self.session.settings.expanded(line)
-            command, behind = pipes.split(line)
-            pipe = None if behind is None else pipes.named(behind.rstrip())(out)
+            command, chain = pipes.read(self.session.settings.expanded(line))
             call = self._read(command, context or self.context)
             values: dict[str, object] = {
                 name: parameter.kind.parse(self.session, text)
@@ -116,12 +118,11 @@ class Console:
             }
             known = inspect.signature(call.command.function).parameters
             values = {flag: True for flag in call.flags if flag in known} | values
-            self.out = pipe or out
-            done = call.command.function(self, **values)
-            if inspect.isawaitable(done):
-                done = await done
-            if pipe is not None:
-                await pipe.finish()
+            pager = self.pager if self.paging and chain.paged else None
+            async with answering(out, chain, pager) as self.out:
+                done = call.command.function(self, **values)
+                if inspect.isawaitable(done):
+                    done = await done
         except SipstreamError as error:
             # The sentence itself is ours; what it quotes was escaped, or is shielded by the output.
             out.error(f"{self.place}{error}", self._pointed(error))

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 
-from sipstream.shell import filter_help
-from sipstream.shell.pipes import PIPES
+from sipstream.shell import filter_help, pipes
 from sipstream.shell.registry import COMMANDS, CONTEXTS, FILTER, GENERAL, Command, split
 
 FAMILIES: dict[tuple[str, str], tuple[str, str]] = {
@@ -63,15 +62,19 @@ def _topic(words: list[str], context: str) -> str | None:
         return filter_help.add() if len(words) == 1 else filter_help.term(words[1])
     family = _family(words, context)
     if not family:
-        return (
-            (_pipe(words[-1]) or filter_help.term(words[0]))
-            if len(words) <= 1 + words.count("|")
-            else None
-        )
+        return _pipe_or_term(words)
     exact = [one for one in family if len(one.words) == len(words)]
     if len(family) > 1 and not exact:
         return _parameters(words, family, context)
     return "\n\n".join(_command(one) for one in (exact or family))
+
+
+def _pipe_or_term(words: list[str]) -> str | None:
+    if len(words) > 1 + words.count("|"):
+        return None
+    # `last` is both: the term by itself, the pipe behind a bar.
+    term = None if words[0] == "|" else filter_help.term(words[0])
+    return term or pipes.help_on(words[-1])
 
 
 def _commands(context: str) -> str:
@@ -112,10 +115,3 @@ def _parameters(words: list[str], family: list[Command], context: str) -> str:
 def _command(one: Command) -> str:
     details = f"\n\n{one.details}" if one.details else ""
     return f"{one.syntax}\n\n{one.summary}{details}"
-
-
-def _pipe(name: str) -> str | None:
-    """Return the help on what may stand behind `|`, on all of it for the bar itself."""
-    found = [one for one in PIPES.values() if name in (one.name, "|")]
-    lines = [f"show ... | {one.name:<10}{one.about}" for one in found]
-    return "\n".join(lines) or None

@@ -21,7 +21,7 @@ from sipstream.shell.writer import Writer, open_writers
 if TYPE_CHECKING:
     from prompt_toolkit.output.vt100 import Vt100_Output
 
-__all__ = ["Output", "Writer", "open_writers", "vt100"]
+__all__ = ["Face", "Output", "Stopped", "Writer", "open_writers", "vt100"]
 
 _PIECE_CHARACTERS = 65_536
 _PIECE_SECONDS = 0.005
@@ -99,18 +99,34 @@ class Output:
         Ends early when whoever reads has gone. What is still pending when it is cancelled (some
         130 KiB at most) `interrupt` takes back.
         """
+        await self.write(map(dumps, objects) if self.json else texts)
+
+    async def text(self, texts: Iterable[str]) -> None:
+        """Write an answer in words of any length, one that has no objects."""
+        if self.json:
+            self.lines(texts)
+        else:
+            await self.rows(texts)
+
+    async def write(self, texts: Iterable[str], line_end: str = "\n") -> None:
+        """Write lines of data as they are, made while they are written.
+
+        `line_end` stands behind each where they don't go to a terminal.
+        """
         piece: list[str] = []
         size, begun = 0, self._clock()
-        for text in map(dumps, objects) if self.json else texts:
+        if line_end != "\n" and self.writer.isatty():
+            line_end = "\n"
+        for text in texts:
             piece.append(text)
             size += len(text)
             if size >= _PIECE_CHARACTERS or self._clock() - begun >= _PIECE_SECONDS:
-                await self._hand_over(piece)
+                await self._hand_over(piece, line_end)
                 if self.writer.broken:
                     return
                 piece, size, begun = [], 0, self._clock()
         if piece:
-            await self._hand_over(piece)
+            await self._hand_over(piece, line_end)
 
     def stream(self, lines: Iterable[str]) -> None:
         """Write lines that can't wait, those of a follow; what finds no room is counted and told."""
@@ -138,8 +154,9 @@ class Output:
         self.writer.close(timeout)
         self.errors.close(timeout)
 
-    async def _hand_over(self, piece: list[str]) -> None:
-        self.writer.put(self._safe("\n".join(piece)) + "\n")
+    async def _hand_over(self, piece: list[str], line_end: str) -> None:
+        text = self._safe("\n".join(piece)) + "\n"
+        self.writer.put(text if line_end == "\n" else text.replace("\n", line_end))
         await self.writer.drain()
         await asyncio.sleep(0)
 
@@ -150,6 +167,19 @@ class Output:
         # The codes stand at the odd places.
         pieces[::2] = map(shield, pieces[::2])
         return "".join(pieces)
+
+
+class Stopped(Exception):  # noqa: N818 - it is no error
+    """Whoever looks at an answer has seen enough of it."""
+
+
+class Face(Output):
+    """Another face of an output: what isn't a command's answer goes the same way."""
+
+    def __init__(self, out: Output) -> None:
+        # The writers have their settings already.
+        self.writer, self.errors, self.words = out.writer, out.errors, out.words
+        self.json, self.paint, self._clock = out.json, out.paint, out._clock
 
 
 def vt100(writer: Writer) -> Vt100_Output:

@@ -33,6 +33,7 @@ from sipstream.shell.commands.general import say_loaded
 from sipstream.shell.completion import ShellCompleter, listing, meant, takes_word
 from sipstream.shell.console import Console
 from sipstream.shell.output import Writer, vt100
+from sipstream.shell.pager import Pager
 
 if TYPE_CHECKING:
     from prompt_toolkit.output import Output as ToolkitOutput
@@ -97,6 +98,8 @@ class Prompt:
         self._prompt.default_buffer.on_text_changed += self._typed
         console.show_followed = console.show_words = self.print_above
         console.in_shell = True
+        self._pager = Pager(keys, self._output.get_size, self._interrupt_command, self._write_above)
+        console.pager = self._pager if writer.isatty() else None
         console.width = lambda: self._output.get_size().columns
         loop = asyncio.get_running_loop()
         writer.on_recovery = lambda lost: _call(loop, self._recovered, lost)
@@ -154,7 +157,7 @@ class Prompt:
 
     def print_above(self, lines: list[str]) -> None:
         """Print lines above the prompt, gathered for a moment so that a flood redraws it seldom."""
-        if not self._prompt.app.is_running:
+        if not self._prompt.app.is_running and not self._pager.waiting:
             self._out.stream(lines)
             return
         size = sum(map(len, lines))
@@ -164,12 +167,14 @@ class Prompt:
         else:
             self._above += lines
             self._size_above += size
-        if self._flushing is None and not self._paused:
+        if self._flushing is None and not self._paused and not self._pager.waiting:
             loop = asyncio.get_running_loop()
             self._flushing = loop.call_later(FOLLOW_BATCH_SECONDS, self._flush)
 
     def _flush(self) -> None:
         self._flushing = None
+        if self._pager.waiting:
+            return
         if self._above and self._prompt.app.is_running:
             self._prompt.app.create_background_task(self._print_in_terminal())
         else:
@@ -192,6 +197,9 @@ class Prompt:
             self._running = tasks.create_task(self._console.execute(line), name=line)
         if self._running.cancelled():
             self._out.interrupt()
+            if self._pager.interrupted:
+                # Among what is forgotten may be what erases the line that asked.
+                self._out.redraw("")
             self._out.line("interrupted")
         self._running = None
 

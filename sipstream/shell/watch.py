@@ -7,15 +7,14 @@ however the terminal changes its size.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from sipstream.escape import escape
 from sipstream.limits import WATCH_LINES
 from sipstream.pace import Pace
 from sipstream.render.colours import SGR, cut_painted
-from sipstream.render.objects import dumps
-from sipstream.shell.output import Output
+from sipstream.shell.output import Face, Output
 
 if TYPE_CHECKING:
     from prompt_toolkit.formatted_text import StyleAndTextTuples
@@ -30,12 +29,11 @@ _LEVELS = (0, 95, 135, 175, 215, 255)
 """Parts of the colours of the 6x6x6 cube of 256-colour terminals."""
 
 
-class Kept(Output):
+class Kept(Face):
     """An output that keeps the first lines of what is written."""
 
     def __init__(self, out: Output) -> None:
-        super().__init__(out.writer, out.errors, paint=out.paint)
-        self.json = out.json
+        super().__init__(out)
         self.kept: list[str] = []
         self.complaint = ""
         """The error that the command ended with."""
@@ -54,15 +52,10 @@ class Kept(Output):
         self.complaint = "\n".join([text, *below])
         self.line(f"*** Error! {self.complaint}")
 
-    async def rows(
-        self,
-        texts: Iterable[str],
-        objects: Iterable[Mapping[str, object]] = (),
-        count: int | None = None,
-    ) -> None:
-        """Keep rows; no more are made than are kept."""
+    async def write(self, texts: Iterable[str], line_end: str = "\n") -> None:
+        """Keep lines; no more are made than are kept."""
         pace = Pace()
-        for text in map(dumps, objects) if self.json else texts:
+        for text in texts:
             self.line(text)
             if len(self.kept) > WATCH_LINES:
                 return

@@ -48,7 +48,7 @@ async def stop(console: Console, interface: Annotated[str | None, Captured] = No
 
 
 @command("capture status")
-def status(console: Console) -> None:
+async def status(console: Console) -> None:
     """Shows the figures of each running capture
 
     Examples:
@@ -57,10 +57,20 @@ def status(console: Console) -> None:
     eth0: 1280 packets, 1280 messages, 0 dropped by the kernel, 12 s, filter: SIP on any port
     """
     running = console.session.sources.capture_status()
-    for one in running:
-        console.out.line(
-            f"{escape(one.interface)}: {one.packets} packets, {one.messages} messages, "
-            f"{one.drops} dropped by the kernel, {one.seconds:.0f} s, filter: {escape(one.filter)}"
-        )
-    if not running:
-        console.out.line("no capture is running")
+    texts = (
+        f"{escape(one.interface)}: {one.packets} packets, {one.messages} messages, "
+        f"{one.drops} dropped by the kernel, {one.seconds:.0f} s, filter: {escape(one.filter)}"
+        for one in running
+    )
+    rows = (
+        {
+            "interface": one.interface,
+            "packets": one.packets,
+            "messages": one.messages,
+            "drops": one.drops,
+            "seconds": round(one.seconds, 3),
+            "filter": one.filter,
+        }
+        for one in running
+    )
+    await console.out.rows(texts if running else ["no capture is running"], rows)

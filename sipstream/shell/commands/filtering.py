@@ -67,7 +67,7 @@ async def reset(console: Console) -> None:
 
 
 @command("show", FILTER)
-def show(console: Console) -> None:
+async def show(console: Console) -> None:
     """Show the filter: its condition and its terms
 
     Examples:
@@ -77,7 +77,7 @@ def show(console: Console) -> None:
     srcnum 4151509
     dstnum 8969669
     """
-    show_filter(console)
+    await show_filter(console)
 
 
 @command("exit", FILTER)

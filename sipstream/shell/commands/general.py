@@ -152,10 +152,11 @@ def choose(console: Console, ref: ConversationRef) -> None:
 @command("help [{topic}]", FILTER)
 @command("help [{topic}]", CONVERSATION)
 @command("help [{topic}]", FOLLOW)
-def show_help(console: Console, topic: Annotated[str, Topic] = "") -> None:
+async def show_help(console: Console, topic: Annotated[str, Topic] = "") -> None:
     """List available commands with 'help' or detailed help with 'help <topic>'.
 
-    A topic is a command, some of its words, or a term of filters. Examples:
+    A topic is a command, some of its words, a term of filters, or a pipe: help | lists those.
+    Examples:
 
     sipstream: help clear
     clear
@@ -165,7 +166,7 @@ def show_help(console: Console, topic: Annotated[str, Topic] = "") -> None:
     text = help_texts.of(topic, console.context)
     if text is None:
         raise CommandError(f"no help on {brief(topic)}: 'help' lists the commands")
-    console.out.line(text)
+    await console.out.text(text.split("\n"))
 
 
 @command("exit", GENERAL)

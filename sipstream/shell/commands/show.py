@@ -30,7 +30,7 @@ async def show_conversations(console: Console, sorted: bool = False) -> None:  #
 
     Those that match the active filter. Without sorted: by Call-ID, each with its Call-ID. The
     index before a line is what show conversation takes. Lines of several days stand under their
-    dates. With | count behind it: how many conversations there are.
+    dates. | count behind it says how many there are; help | lists what else may stand there.
 
     Examples:
 
@@ -194,7 +194,7 @@ def _while_whole(one: Conversation, rows: Iterator[_Row]) -> Iterator[_Row]:
 
 
 @command("show filter")
-def show_filter(console: Console) -> None:
+async def show_filter(console: Console) -> None:
     """Shows the active conversation filter
 
     Examples:
@@ -203,7 +203,9 @@ def show_filter(console: Console) -> None:
     condition or
     dstnum 5660066
     """
-    console.out.lines(escape(line) for line in console.session.filters.lines())
+    filters = console.session.filters
+    found = {"condition": filters.condition, "terms": list(map(str, filters.items))}
+    await console.out.rows(map(escape, filters.lines()), [found])
 
 
 @command("show sources")
@@ -273,7 +275,7 @@ def _tally(tally: Tally) -> dict[str, object]:
 
 
 @command("show states")
-def show_states(console: Console) -> None:
+async def show_states(console: Console) -> None:
     """Shows how many conversations have come how far
 
     All of them, whatever the filter.
@@ -285,12 +287,15 @@ def show_states(console: Console) -> None:
     answered   17
     failed     4
     """
-    for state, count in console.session.conversations.counts_by_state().items():
-        console.out.line(f"{state:<11}{count}")
+    counts = console.session.conversations.counts_by_state().items()
+    await console.out.rows(
+        (f"{state:<11}{count}" for state, count in counts),
+        ({"state": state, "conversations": count} for state, count in counts),
+    )
 
 
 @command("show follows")
-def show_follows(console: Console) -> None:
+async def show_follows(console: Console) -> None:
     """Shows what is followed
 
     Examples:
@@ -298,7 +303,11 @@ def show_follows(console: Console) -> None:
     sipstream: show follows
     1: dstnum 5660066 (6 messages shown)
     """
-    for one in console.session.follows:
-        console.out.line(f"{one.number}: {described(one)} ({one.shown} messages shown)")
-    if not console.session.follows:
-        console.out.line("nothing is followed")
+    # While lines wait for the terminal, follows may begin and end.
+    follows = list(console.session.follows)
+    texts = (f"{one.number}: {described(one)} ({one.shown} messages shown)" for one in follows)
+    rows = (
+        {"follow": one.number, "filter": one.text, "whole": one.whole, "shown": one.shown}
+        for one in follows
+    )
+    await console.out.rows(texts if follows else ["nothing is followed"], rows)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 from sipstream.errors import CommandError
 from sipstream.escape import brief
 from sipstream.settings import SETTINGS
-from sipstream.shell import registry
+from sipstream.shell import pipes, registry
 from sipstream.shell.arguments import Argument
 from sipstream.shell.console import Console
 from sipstream.shell.offered import Offer
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 _LOOKS = ("show", "list", "help")
 """Commands that change nothing."""
-_WRITES = re.compile(r"\s\|\s*sa?v?e?\s")
 _BEHIND = re.compile(r"\s+(every\s+(?P<seconds>\d+)\s*s?|times\s+(?P<times>\d{1,9}))$")
 
 
@@ -62,7 +61,7 @@ class Looking(Argument):
             raise CommandError(
                 f"only {', '.join(_LOOKS[:-1])} and {_LOOKS[-1]} are watched, not {brief(first)}"
             )
-        if _WRITES.search(text):
+        if pipes.read(text)[1].saved is not None:
             raise CommandError("what is watched saves nothing: leave out the last | save")
         if "seconds" in found:
             try:
