@@ -100,7 +100,7 @@ def test_the_conversation_context(start: Start) -> None:
     terminal.command("next")
     terminal.until(r"^sipstream\[conversation 11\]:")
     terminal.command("previous")
-    terminal.command("show messages")
+    terminal.command("show messages | no-more")
     terminal.until(r"^===== Message #1 \(copy of #0\) =====")
     terminal.command("exit")
     terminal.until("^sipstream:$")
@@ -146,7 +146,7 @@ def test_a_large_load_is_stopped_and_keeps_what_came_in(start: Start, tmp_path: 
     terminal.until(r"\d+% \| \d+ messages \| \d+ messages/s \| .* left")
     terminal.type("\x03")
     terminal.until(r"conversations \(\d+ SIP messages\) extracted \(stopped")
-    terminal.command("show conversations sorted")
+    terminal.command("show conversations sorted | no-more")
     terminal.until(r"^\[\d+\] .*: INVITE \d+->\d+$")
 
 

@@ -446,6 +446,6 @@ async def test_help_on_pipes(shell: Shell) -> None:
         assert sum(line.startswith("sipstream: ") for line in one) == 3
     assert (await shell("help last"))[0].startswith("last "), "the term of filters"
     assert await shell("help | match conversation | last 1") == [
-        "follow        Prints each message of matching conversations as it arrives"
+        "list          Shows conversations as a table that fits the terminal"
     ]
     assert "no help on | nonsense" in await shell.fails("help | nonsense")

@@ -98,7 +98,7 @@ def test_a_terminal_that_stops_reading_gets_it_again(tmp_path: Path) -> None:
     try:
         terminal.command("watch show conversations sorted every 1s")
         # More than a terminal takes that nobody reads, while the answer is drawn again and again.
-        terminal.type("show conversation 0 messages\r" * 20)
+        terminal.type("show conversation 0 messages | no-more\r" * 20)
         time.sleep(1.5)
         terminal.at_prompt()
         assert len(drawn(terminal, 24)) == 7
