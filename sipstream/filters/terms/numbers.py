@@ -214,7 +214,9 @@ class _UriTexts(Term):
         """Return what tells messages apart without the texts."""
         if self.operator == REGEX:
             return None
-        return Words(needle(longest_piece(value)) for value in self.values)
+        # Before @ a password or parameters may stand that don't count.
+        parts = (longest_piece(value.replace("@", "*")) for value in self.values)
+        return Words(map(needle, parts))
 
 
 @registry
