@@ -189,7 +189,8 @@ def compiled(pattern: str) -> _Regex:
     except re2.error as error:
         reason = error.args[0] if error.args else ""
         words = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
+        hint = "; for a wildcard leave `~` out" if pattern[:1] in ("*", "?") else ""
         raise FilterError(
-            f"'{shown(pattern)}' is no regular expression (RE2): {shown(words)}"
+            f"'{shown(pattern)}' is no regular expression (RE2): {shown(words)}{hint}"
         ) from None
     return made
