@@ -32,7 +32,8 @@ _TEXTS = frozenset({"text", "value-reason"})
 HEADS = frozenset(shape.value for shape in Shape)
 _TOKEN = re.compile(r'\s*(?:([()])|"((?:[^"\\]|\\.)*)"|([^\s()"]+)|(")|$)', re.DOTALL)
 _ESCAPED = re.compile(r'\\(["\\])')
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udc7f\udd00-\udfff]")
+"""Control characters, and halves of a character that stand for no byte."""
 _BREAK = re.compile(r"[\t\r\n]")
 _PLAIN = re.compile(r'[^\s()"]+(?<!,)')
 _VALUES = frozenset({"NAME", "WORD", "OPERATOR"})
@@ -96,10 +97,8 @@ def _scan(text: str) -> list[Token]:
     control = _CONTROL.search(text)
     if control:
         code, column = ord(control[0]), control.start() + 1
-        raise FilterTextError(
-            f"the control character \\x{code:02x} at column {column} can't stand in a filter",
-            column,
-        )
+        name = f"half character U+{code:04X}" if code > 0xFF else f"control character \\x{code:02x}"
+        raise FilterTextError(f"the {name} at column {column} can't stand in a filter", column)
     tokens: list[Token] = []
     place = 0
     while (match := _TOKEN.match(text, place)) and match.lastindex:

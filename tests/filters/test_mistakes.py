@@ -38,6 +38,7 @@ def test_mistake(text: str, answer: str) -> None:
         ("  ", 3, "a filter needs a term, such as `dstnum 5660066`"),
         ("callid a\0b", 9, "the control character \\x00 at column 9 can't stand in a filter"),
         ("callid a\x1bb", 9, "the control character \\x1b at column 9 can't stand in a filter"),
+        ("user a\ud800", 7, "the half character U+D800 at column 7 can't stand in a filter"),
         ('callid "a\nb"', 8, "a value in quotes stands on one line, without tabs"),
         (
             "callid " + "a" * FILTER_TEXT,
