@@ -240,9 +240,16 @@ FILTER_REGEX = 1000
 FILTER_SINGLES = 32
 """`?` in one value of a filter: each may have to be tried at each place of a text."""
 
-REGEX_MEMORY = 1 << 18
-"""Bytes that RE2 may take for a regular expression: what doesn't fit is refused, what does is found in
-any text in time that its size bounds."""
+FILTER_SINGLES_TEXT = 200
+"""Characters of a value with `?`: what lies between two `*` is looked for as a regular expression."""
+
+REGEX_SIZE = 1300
+"""Instructions of RE2 that a regular expression may come to: a class of all letters has 600. So many
+take a quarter of a second for a header of 64 KiB that is made for it, and for any other a millisecond."""
+
+REGEX_MEMORY = 8 << 20
+"""Bytes that RE2 may take for a regular expression of this size: with less it goes another way, ten times
+as slow; few ever take a hundredth."""
 
 MAX_CONFIG = 65_536
 """Bytes of the file of settings: hundreds of filters and aliases; it is read before anything else."""

@@ -165,6 +165,11 @@ class Message:
         """Return the values of all header fields of a name, in their order, folds undone."""
         return [_text(value) for value in headers.every(self._lines, 0, len(self._lines), name)]
 
+    def headers_of(self, names: tuple[str, ...]) -> list[str]:
+        """Return the values of all header fields of several names, in their order."""
+        lines = self._lines
+        return [_text(value) for value in headers.every_of(lines, 0, len(lines), names)]
+
     @property
     def body(self) -> bytes:
         """What stands behind the headers."""

@@ -260,14 +260,19 @@ class FilterSet:
                 for node in nodes
                 if not isinstance(node, Term)
             ]
-        name = tokens[0].term.name if tokens[0].term else ""
+        term = tokens[0].term
+        name = term.name if term else ""
+        try:
+            named = term.check_subject(tokens[1].text) if term and len(tokens) > 1 else ""
+        except FilterError:
+            return []
         found: list[Suggestion] = []
         for node in nodes:
             if not isinstance(node, Term) or node.name != name:
                 continue
             if node.subject and len(tokens) == 1:
                 found.append(Suggestion(node.subject_kind, subject_text(node), text_of(node)))
-            elif not node.subject or node.subject == node.check_subject(tokens[1].text):
+            elif node.subject in ("", named):
                 typed = {token.text for token in tokens}
                 found += [
                     Suggestion(node.value_kind, quote(value), text_of(node))

@@ -115,6 +115,12 @@ def endpoint_text(value: str) -> str:
     Raises:
         FilterError: it is none.
     """
+    if _network(value) is not None and "/" not in value:
+        alone = value.strip("[]")
+        whole = f"[{alone}]:5060" if ":" in alone else f"{alone}:5060"
+        raise FilterError(
+            f"'{shown(value)}' has no port: write `{shown(whole)}`, or `ip {shown(alone)}`"
+        )
     host, port = _host_and_port(value)
     if not port or not 0 < int(port) < _PORTS:
         raise FilterError(f"'{shown(value)}' is no endpoint such as 10.0.0.1:5060")

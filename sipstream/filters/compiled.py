@@ -5,8 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sipstream.filters.grammar import AnyOf, Node, Not, Quantified
-from sipstream.filters.scan import Scan
+from sipstream.filters.grammar import AnyOf, Node, Not, Quantified, nodes_of
+from sipstream.filters.scan import Anew, Scan
 from sipstream.filters.term import Due, Numbers, Predicate, Term, Test
 from sipstream.filters.whole import Firsts
 from sipstream.views import Message
@@ -26,7 +26,8 @@ def compiled(node: Node) -> tuple[bool, Predicate]:
         looks, inner = compiled(node.part)
         return looks, lambda *asked: inner(*asked).translate(_OPPOSITE)
     if isinstance(node, Quantified):
-        return True, _quantified(node.kind, message_test(node.part))
+        moves = any(isinstance(one, Term) and one.moves for one in nodes_of(node.part))
+        return True, _quantified(node.kind, message_test(node.part), Anew if moves else Scan)
     # What the index answers is asked first: often that decides.
     parts = sorted((compiled(part) for part in node.parts), key=lambda part: part[0])
     predicates = [predicate for _, predicate in parts]
@@ -64,13 +65,13 @@ def _in_turn(predicates: list[Predicate], still_open: int) -> Predicate:
     return judge
 
 
-def _quantified(kind: str, test: Test) -> Predicate:
+def _quantified(kind: str, test: Test, scan: type[Scan] | type[Anew]) -> Predicate:
     """Return a predicate that asks single messages: `each` of them, `any`, or the `first`."""
     if kind == "any":
-        return Scan(test)
+        return scan(test)
     if kind == "first":
         return Firsts(lambda index, message: test(Message(index, message)))
-    fails = Scan(lambda message: not test(message))
+    fails = scan(lambda message: not test(message))
     return lambda *asked: fails(*asked).translate(_OPPOSITE)
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, TypeAlias, cast
+from typing import TYPE_CHECKING, TypeAlias
 
 from sipstream.errors import FilterError
-from sipstream.filters.mistakes import unexpected
+from sipstream.filters.mistakes import check_quantifiers, unexpected
 from sipstream.filters.term import NAMED_SHAPES, ONE_VALUE, Term
 from sipstream.filters.terms import TERMS
 from sipstream.filters.tokens import FilterTextError, Token, located, quote, scan
@@ -135,7 +135,7 @@ def _parser() -> lark.Lark:
         def quantified(self, children: list[Node | lark.Token]) -> Node:
             part = children[2]
             assert not isinstance(part, lark.Token), "the grammar has a node there"
-            return _quantified(cast(lark.Token, children[0]), part)
+            return Quantified(str(children[0]).lower(), part)
 
         def listing(self, children: list[lark.Token]) -> Node:
             return _term(TERMS[children[0].lower()], children[1:])
@@ -159,9 +159,10 @@ def _term(term: type[Term], tokens: list[lark.Token], subject: str = "") -> Term
     if tokens and tokens[0].type == "OPERATOR":
         operator = str(tokens[0])
         if operator not in term.operators:
+            several = ", ".join(term.operators)
+            alone = "" if term.needs_operator else f", or nothing as in `{term.example}`"
             raise _wrong_at(
-                f"{term.name} takes no `{operator}`: {', '.join(term.operators)} may stand here",
-                tokens[0],
+                f"{term.name} takes no `{operator}`: {several} may stand here{alone}", tokens[0]
             )
         if operator in ONE_VALUE and len(tokens) > 2:
             raise _wrong_at(f"one value stands behind `{operator}`", tokens[2])
@@ -178,20 +179,6 @@ def _term(term: type[Term], tokens: list[lark.Token], subject: str = "") -> Term
     except FilterError as error:
         raise _wrong_at(str(error), words[min(1, len(words) - 1)]) from None
     return term(values, subject, operator)
-
-
-def _quantified(token: lark.Token, part: Node) -> Node:
-    """Return a part that is asked of single messages."""
-    kind = token.lower()
-    for node in nodes_of(part):
-        if isinstance(node, Quantified):
-            raise _wrong_at(f"`{node.kind}(` can't stand inside `{kind}(`", token)
-        if isinstance(node, Term) and node.whole:
-            raise _wrong_at(
-                f"{node.name} is about a conversation as a whole: it can't stand in `{kind}(`",
-                token,
-            )
-    return Quantified(kind, part)
 
 
 def nodes_of(node: Node) -> Iterator[Node]:
@@ -246,6 +233,7 @@ def _parse(text: str, tokens: list[Token]) -> Node:
         raise unexpected(tokens, fed, len(text), _accepts(parser)) from None
     except FilterTextError as error:
         raise located(error.message, error.column - 1, tokens) from None
+    check_quantifiers(tokens)
     assert node is not None, "the parser gives a tree at $END or raises"
     if len(text_of(node)) > FILTER_TEXT:
         raise FilterTextError(f"the filter has more than {FILTER_TEXT} characters", FILTER_TEXT)

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from sipstream.filters.term import REGEX
+import re
+
+from sipstream.filters.term import REGEX, Shape, Term
 from sipstream.filters.terms import TERMS
-from sipstream.filters.tokens import HEADS, FilterTextError, Token, located, nearest
+from sipstream.filters.terms.headers import KNOWN_HEADERS
+from sipstream.filters.tokens import (
+    HEADS,
+    QUANTIFIERS,
+    SLIPS,
+    FilterTextError,
+    Token,
+    located,
+    nearest,
+)
 from sipstream.filters.values import shown
 
 _JOINING = frozenset({"AND", "OR", "NOT", "OPEN"})
@@ -18,6 +29,24 @@ _NEXT = {
     "LIST": "a term (`help filters` lists them)",
 }
 """What the kinds of tokens are called that may stand somewhere."""
+_MEANT = {
+    "all": "each(", "every": "each(", "some": "any(",
+    "caller": "srcnum", "from": "srcnum", "callee": "dstnum", "called": "dstnum", "to": "dstnum",
+    "host": "ip", "addr": "ip", "address": "ip", "net": "ip", "useragent": "ua", "user-agent": "ua",
+    "call-id": "callid", "code": "status", "response": "status", "request": "method",
+    "time": "since", "before": "until", "after": "since", "proto": "transport",
+}  # fmt: skip
+"""Terms that are meant by words which people know from other places."""
+_BARE = (
+    ("status", re.compile(r"[1-6](?:[0-9][0-9]|xx)", re.IGNORECASE)),
+    ("uri", re.compile(r"(?:sips?|tel):.+", re.IGNORECASE)),
+    (
+        "ip",
+        re.compile(r"[0-9]+(?:\.[0-9]+){3}(?:/[0-9]+)?|\[?[0-9a-f]*:[0-9a-f:.]+\]?", re.IGNORECASE),
+    ),
+    ("number", re.compile(r"\+?[0-9*#-]+")),
+)
+"""Terms of which these would be values."""
 
 
 def unexpected(tokens: list[Token], place: int, end: int, kinds: set[str]) -> FilterTextError:
@@ -29,15 +58,16 @@ def unexpected(tokens: list[Token], place: int, end: int, kinds: set[str]) -> Fi
     here = tokens[place] if place < len(tokens) else None
     start = here.start if here else end
     if before is not None and "$END" not in kinds and _wants_value(before):
-        return located(_lacking(before, here), start, tokens)
-    if here and here.kind == "WORD" and before and before.term and before.kind == "NAME":
+        message = _lacking(before, here, tokens[place - 2] if place > 1 else None)
+        return located(message, start, tokens)
+    if here and here.kind == "WORD" and here.text.lower() in SLIPS:
+        message = f"unknown term '{here.text}', did you mean {SLIPS[here.text.lower()]}?"
+    elif here and here.kind == "WORD" and before and before.term and before.kind == "NAME":
         name = before.term.name
         both = f"{name} {shown(before.text)} {name} {shown(here.text)}"
         message = f"`{name}` stands before each name: `{both}`"
     elif here and here.kind == "WORD":
-        meant = nearest(here.text.lower())
-        known = f"did you mean {meant}?" if meant else f"here may stand {_listed(kinds)}"
-        message = f"unknown term '{shown(here.text)}', {known}"
+        message = _unknown(here.text, kinds)
     elif before is None:
         where = f" before `{here.text}`" if here else ""
         message = f"a filter needs a term{where}, such as `{TERMS['dstnum'].example}`"
@@ -55,12 +85,49 @@ def _wants_value(token: Token) -> bool:
     return token.term is not None and (token.kind in HEADS or token.kind == "OPERATOR")
 
 
-def _lacking(before: Token, here: Token | None) -> str:
-    """Say what a term lacks, and how to mean the word that stands in its place."""
+def _unknown(text: str, kinds: set[str]) -> str:
+    """Say what a word that stands in the place of a term may be meant for."""
+    word = text.lower()
+    head, colon, rest = word.partition(":")
+    if word in TERMS:
+        return f"the term `{word}` stands without quotes"
+    if word in QUANTIFIERS:
+        return f"`{word}` needs a parenthesis, as in `{word}(method INVITE)`"
+    if word[1:] in TERMS and word[0] == "!":
+        return f"write `not {word[1:]}` for '{text}'"
+    if colon and head in TERMS:
+        return f"write `{head} {shown(rest) or '...'}` for '{shown(text)}', without a colon"
+    for name in _bare(text):
+        return f"'{shown(text)}' stands without a term: write `{name} {shown(text)}`"
+    meant = _MEANT.get(word)
+    if meant is None and word in map(str.lower, KNOWN_HEADERS):
+        meant = f"header {text}"
+    meant = meant or nearest(word)
+    known = f"did you mean {meant}?" if meant else f"here may stand {_listed(kinds)}"
+    return f"unknown term '{shown(text)}', {known}"
+
+
+def _bare(text: str) -> list[str]:
+    """Return the names of the terms that a text alone would be a value of."""
+    if text.upper() in TERMS["method"].choices:
+        return ["method"]
+    return [name for name, pattern in _BARE if pattern.fullmatch(text)]
+
+
+def _lacking(before: Token, here: Token | None, earlier: Token | None) -> str:
+    """Say what a term lacks, and how to mean the word that stands in its place.
+
+    `earlier` is the token before the term.
+    """
     term = before.term
     assert term is not None, "asked before"
-    needs = f"a value behind `{before.text}`" if before.kind == "OPERATOR" else term.needs
-    message = f"missing argument: {term.name} needs {needs}, as in `{term.example}`"
+    behind = before.kind == "OPERATOR"
+    needs = f"a value behind `{before.text}`" if behind else term.needs
+    example = _example(term, before.text) if behind else term.example
+    message = f"missing argument: {term.name} needs {needs}, as in `{example}`"
+    header = earlier and earlier.kind == "NAME" and earlier.term
+    if header and term.name in header.choices:
+        message += f"; for the header write `{header.name} {term.name}`"
     if here is None:
         return message
     if here.kind == "OPEN" and before.text == REGEX:
@@ -68,6 +135,43 @@ def _lacking(before: Token, here: Token | None) -> str:
     if here.kind not in ("OPEN", "CLOSE"):
         message += f"; to mean the word, put '{shown(here.text)}' in quotes"
     return message
+
+
+def _example(term: type[Term], operator: str) -> str:
+    """Return a term's example with an operator."""
+    words = 2 if term.shape is Shape.NAMED_LIST else 1
+    *head, value = term.example.split(" ", words)
+    plain = value.removeprefix(operator).lstrip("<>=~ *")
+    return " ".join([*head, operator, plain])
+
+
+def check_quantifiers(tokens: list[Token]) -> None:
+    """Refuse what can't be asked of single messages, where it is asked of them.
+
+    Raises:
+        FilterTextError: a term about the whole, or another quantifier, stands in `each(` and its like.
+    """
+    depth = 0
+    around: tuple[int, str] | None = None
+    for token in tokens:
+        if token.kind == "QUANTIFIER":
+            if around:
+                message = f"`{token.text}(` can't stand inside `{around[1]}(`"
+                raise located(message, token.start, tokens)
+            around = depth, token.text
+        elif token.kind == "OPEN":
+            depth += 1
+        elif token.kind == "CLOSE":
+            depth -= 1
+            if around and depth <= around[0]:
+                around = None
+        elif around and token.kind in HEADS and token.term and token.term.whole:
+            raise located(
+                f"{token.term.name} is about a conversation as a whole: "
+                f"it can't stand in `{around[1]}(`",
+                token.start,
+                tokens,
+            )
 
 
 def _listed(kinds: set[str]) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from sipstream.errors import FilterError
-from sipstream.filters.texts import Wildcard, has_wildcard
+from sipstream.filters.texts import Wildcard, has_wildcard, longest_piece
 from sipstream.filters.values import shown
 from sipstream.sip.uri import number_code, user_of
 
@@ -149,7 +149,7 @@ class NumberSet:
         ]
         normal = [normal_number(text) for text in texts if ends[text] is None]
         self._exact = frozenset(form(one) for one in normal if not has_wildcard(one))
-        patterns = [number for number in normal if has_wildcard(number)]
+        patterns = self._patterns = [number for number in normal if has_wildcard(number)]
         self._names = [Wildcard(one) for one in patterns if not _PATTERN.fullmatch(one)]
         self._numbers = [Wildcard(one) for one in patterns if _PATTERN.fullmatch(one)]
 
@@ -172,9 +172,9 @@ class NumberSet:
     def digits(self) -> list[str] | None:
         """What of digits a text has at least that holds one of the numbers, None where none is sure."""
         plan = self._plan
-        if self._names or self._numbers or self._ranges:
+        if self._ranges or (self._patterns and plan.country_code):
             return None
-        found = []
+        found = [longest_piece(pattern) for pattern in self._patterns]
         for number in self._exact:
             bare = number.removeprefix(plan.country_code) if plan.country_code else number
             found.append(bare if len(bare) >= _SHORT else number)

@@ -83,6 +83,11 @@ class Scan:
                     self._lost[number] = lost, lost + index.c_count[number]
         return bytes([following[number] == self._FOUND for number in numbers])
 
+    def forget(self, numbers: Numbers) -> None:
+        """Test the messages of these conversations again when next asked."""
+        for number in numbers:
+            self._next[number] = 0
+
     def _make_room(self, index: Index) -> None:
         if self._origin is None or self._origin() is not index:
             self._origin = weakref.ref(index)
@@ -135,3 +140,19 @@ class Scan:
     def _may_pass(self, raw: bytes) -> bool:
         """Tell whether it is worth testing what lies in these bytes."""
         return self._sieve is None or self._sieve.may_pass(raw)
+
+
+class Anew:
+    """Whether any message of a conversation passes a test whose answer changes as time goes on.
+
+    What it has found out is remembered only until it is told.
+    """
+
+    def __init__(self, test: Callable[[Message], bool]) -> None:
+        self._scan = Scan(test)
+
+    def __call__(self, index: Index, numbers: Numbers, due: Due) -> bytes:
+        """Test all messages there are."""
+        flags = self._scan(index, numbers, due)
+        self._scan.forget(numbers)
+        return flags

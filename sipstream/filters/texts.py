@@ -14,7 +14,13 @@ from typing import Protocol
 from sipstream.errors import FilterError
 from sipstream.filters.term import EQUALS, REGEX
 from sipstream.filters.values import shown
-from sipstream.limits import FILTER_REGEX, FILTER_SINGLES, REGEX_MEMORY
+from sipstream.limits import (
+    FILTER_REGEX,
+    FILTER_SINGLES,
+    FILTER_SINGLES_TEXT,
+    REGEX_MEMORY,
+    REGEX_SIZE,
+)
 
 
 class _Found(Protocol):
@@ -23,6 +29,8 @@ class _Found(Protocol):
 
 class _Regex(Protocol):
     """A regular expression of RE2, on bytes."""
+
+    programsize: int
 
     def search(self, text: bytes) -> _Found | None: ...
 
@@ -102,11 +110,15 @@ def has_wildcard(text: str) -> bool:
     """Tell whether a text has a `*` or `?`.
 
     Raises:
-        FilterError: it has too many `?`.
+        FilterError: it has too many `?`, or is too long for one.
     """
     singles = text.count("?")
     if singles > FILTER_SINGLES:
         raise FilterError(f"a value has at most {FILTER_SINGLES} `?`, this one has {singles}")
+    if singles and len(text) > FILTER_SINGLES_TEXT:
+        raise FilterError(
+            f"a value with `?` has at most {FILTER_SINGLES_TEXT} characters, this one {len(text)}"
+        )
     return singles > 0 or "*" in text
 
 
@@ -189,7 +201,10 @@ def compiled(pattern: str) -> _Regex:
     except re2.error as error:
         reason = error.args[0] if error.args else ""
         words = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
+        hint = "; for a wildcard leave `~` out" if pattern[:1] in ("*", "?") else ""
         raise FilterError(
-            f"'{shown(pattern)}' is no regular expression (RE2): {shown(words)}"
+            f"'{shown(pattern)}' is no regular expression (RE2): {shown(words)}{hint}"
         ) from None
+    if made.programsize > REGEX_SIZE:
+        raise FilterError(f"'{shown(pattern)}' repeats too much: it would take long on long texts")
     return made

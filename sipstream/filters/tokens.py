@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from sipstream.errors import FilterError
-from sipstream.filters.term import NAMED_SHAPES, OPERATORS, Shape, Term
+from sipstream.filters.term import EQUALS, NAMED_SHAPES, OPERATORS, Shape, Term
 from sipstream.filters.terms import TERMS
 from sipstream.filters.values import shown
 from sipstream.limits import FILTER_DEPTH, FILTER_TEXT
@@ -23,10 +23,17 @@ _FOREIGN = {
     "&&": "and", "&": "and", "||": "or", "|": "or", "!": "not",
     "==": "=", "=~": "~", "!=": "not ... = ...", "!~": "not ... ~ ...", "=>": ">=", "=<": "<=",
 }  # fmt: skip
+SLIPS = {
+    "adn": "and", "amd": "and", "nad": "and", "nor": "or", "xor": "or", "nto": "not", "ont": "not",
+}  # fmt: skip
+"""What is meant by words that join, misspelt."""
+_TEXTS = frozenset({"text", "value-reason"})
+"""Kinds of values in which `name=value` is common."""
 HEADS = frozenset(shape.value for shape in Shape)
 _TOKEN = re.compile(r'\s*(?:([()])|"((?:[^"\\]|\\.)*)"|([^\s()"]+)|(")|$)', re.DOTALL)
 _ESCAPED = re.compile(r'\\(["\\])')
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udc7f\udd00-\udfff]")
+"""Control characters, and halves of a character that stand for no byte."""
 _BREAK = re.compile(r"[\t\r\n]")
 _PLAIN = re.compile(r'[^\s()"]+(?<!,)')
 _VALUES = frozenset({"NAME", "WORD", "OPERATOR"})
@@ -90,10 +97,8 @@ def _scan(text: str) -> list[Token]:
     control = _CONTROL.search(text)
     if control:
         code, column = ord(control[0]), control.start() + 1
-        raise FilterTextError(
-            f"the control character \\x{code:02x} at column {column} can't stand in a filter",
-            column,
-        )
+        name = f"half character U+{code:04X}" if code > 0xFF else f"control character \\x{code:02x}"
+        raise FilterTextError(f"the {name} at column {column} can't stand in a filter", column)
     tokens: list[Token] = []
     place = 0
     while (match := _TOKEN.match(text, place)) and match.lastindex:
@@ -139,6 +144,13 @@ def _pieces(word: str, start: int, tokens: list[Token]) -> list[tuple[str, int]]
         splits = term is not None and bool(term.operators) and term.shape not in NAMED_SHAPES
     if not splits:
         return [(word, start)]
+    if name and match[2] == EQUALS and before and before.term and before.term.value_kind in _TEXTS:
+        raise located(
+            f"'{shown(word)}' may be a text or a term: put the text in quotes, or write "
+            f"`and {name} = {shown(match[3])}`",
+            start,
+            tokens,
+        )
     return [(match[group], start + match.start(group)) for group in (1, 2, 3) if match[group]]
 
 
@@ -173,16 +185,21 @@ def _word(value: str, start: int, tokens: list[Token]) -> Token:
     """Return the token of a word without quotes, seen from those before it."""
     before = tokens[-1] if tokens else None
     word = value.lower()
+    if before and before.kind == "WORD" and before.term is None:
+        # No term is before it, which the grammar is to say.
+        return Token("WORD", value, start, None)
     if word in _FOREIGN:
-        raise located(f"write `{_FOREIGN[word]}` for '{word}'", start, tokens)
+        raise located(_foreign(word, before), start, tokens)
     if value.endswith(","):
         raise located(
             f"'{shown(value)}': values stand apart by blanks, without commas", start, tokens
         )
+    if word in OPERATORS and not (before and before.kind in ("NAMED", "NAMED_LIST")):
+        if before is None or not _takes_operator(before):
+            raise located(_misplaced(word, before), start, tokens)
+        return Token("OPERATOR", value, start, before.term)
     if before and before.kind == "OPERATOR":
         return Token("WORD", value, start, before.term)
-    if before and _takes_operator(before) and word in OPERATORS:
-        return Token("OPERATOR", value, start, before.term)
     kind = _KEYWORDS.get(word, "WORD")
     if before and before.term and before.kind in ("NAMED", "NAMED_LIST") and kind == "WORD":
         meant = before.term.doubt(value)
@@ -203,7 +220,7 @@ def _word(value: str, start: int, tokens: list[Token]) -> Token:
         and owner.value_kind in _NUMBERS_AND_ADDRESSES
     ):
         # A misspelt term would silently be taken for the name of a user or host.
-        meant = nearest(word, 0.8)
+        meant = SLIPS.get(word) or nearest(word, 0.8)
         if meant:
             raise located(
                 f"'{value}' is no term, did you mean {meant}, or \"{value}\" as a name?",
@@ -211,6 +228,27 @@ def _word(value: str, start: int, tokens: list[Token]) -> Token:
                 tokens,
             )
     return Token(kind, value, start, owner)
+
+
+def _foreign(word: str, before: Token | None) -> str:
+    """Say what to write for a word of another language, behind a term with that term."""
+    if before is None or before.term is None or not _takes_operator(before):
+        return f"write `{_FOREIGN[word]}` for '{word}'"
+    head = before.text if before.kind != "NAME" else f"{before.term.name} {shown(before.text)}"
+    value = f"{EQUALS} ..." if EQUALS in before.term.operators else "..."
+    written = {"==": f"{head} {value}", "!=": f"not {head} {value}", "!~": f"not {head} ~ ..."}
+    if word in written:
+        return f"write `{written[word]}` for '{head} {word}'"
+    return f"write `{_FOREIGN[word]}` for '{word}'"
+
+
+def _misplaced(operator: str, before: Token | None) -> str:
+    """Say what is wrong with an operator where none may stand."""
+    if before and before.kind == "OPERATOR":
+        return f"`{operator}` behind `{before.text}`: one operator stands before a value"
+    if before and before.term and before.kind in HEADS:
+        return f"{before.term.name} takes no `{operator}`: write `{before.term.example}`"
+    return f"`{operator}` stands between a term and its value, as in `duration > 30s`"
 
 
 def _check_depth(tokens: list[Token]) -> None:
@@ -267,6 +305,7 @@ def quote(value: str, *, subject: bool = False, doubtful: bool = False) -> str:
         _PLAIN.fullmatch(value)
         and word not in _KEYWORDS
         and word not in _FOREIGN
+        and word not in SLIPS
         and word not in QUANTIFIERS
         and not _OPERATOR.fullmatch(value)
         and not doubtful

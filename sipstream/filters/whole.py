@@ -123,10 +123,13 @@ def count(index: Index, number: int) -> int:
 
 
 def final_status(index: Index, number: int) -> int | None:
-    """Return the last final response to an INVITE, where there is none to anything; None without one."""
+    """Return the last final response to an INVITE, where there is none to anything; None without one.
+
+    The last by time: messages of a second capture point may come in behind later ones.
+    """
     to_invite = to_any = None
     codes = index.m_code
-    for message in index.arrived(number):
+    for message in index.in_time_order(number):
         code = codes[message]
         kind = kind_in(code)
         if kind >= 200 and not is_request(kind):

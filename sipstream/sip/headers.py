@@ -45,8 +45,18 @@ def _needle(name: str) -> bytes:
 @lru_cache(maxsize=512)
 def _pattern(name: str) -> re.Pattern[bytes]:
     """Return the pattern of a header's whole field; its group 1 is the value with its folds."""
-    lower = name.lower()
-    names = {lower, COMPACT.get(lower, lower), _LONG.get(lower, lower)}
+    return _pattern_of((name,))
+
+
+@lru_cache(maxsize=512)
+def _pattern_of(several: tuple[str, ...]) -> re.Pattern[bytes]:
+    """Return the same of several headers."""
+    lower = [name.lower() for name in several]
+    names = {
+        *lower,
+        *(COMPACT.get(one, one) for one in lower),
+        *(_LONG.get(one, one) for one in lower),
+    }
     alternatives = b"|".join(re.escape(one.encode("utf-8", "surrogateescape")) for one in names)
     return re.compile(
         rb"\n(?:" + alternatives + rb")[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)", re.IGNORECASE
@@ -115,12 +125,20 @@ def every(data: bytes, start: int, end: int, name: str) -> list[bytes]:
     return [_clean(match[1]) for match in _pattern(name).finditer(data, start, stop)]
 
 
+def every_of(data: bytes, start: int, end: int, names: tuple[str, ...]) -> list[bytes]:
+    """Return the values of all fields of several names, found in one pass."""
+    stop = head_end(data, start, end)
+    return [_clean(match[1]) for match in _pattern_of(names).finditer(data, start, stop)]
+
+
 def _clean(value: bytes) -> bytes:
     return _FOLD.sub(b" ", value).strip()
 
 
 def split_values(value: str) -> list[str]:
     """Return the parts of a comma-separated value; commas in quotes or <> don't separate."""
+    if "," not in value:
+        return [value.strip()] if value.strip() else []
     parts: list[str] = []
     begin = 0
     quoted = angled = False

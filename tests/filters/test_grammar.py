@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sipstream.filters import FilterError, FilterSet
 from sipstream.filters.grammar import AllOf, AnyOf, Not, parse, text_of
 from sipstream.filters.suggest import suggest
 from sipstream.filters.terms import TERMS
@@ -159,7 +160,13 @@ def test_no_text_runs_anything(text: str) -> None:
     assert parse(text_of(node)) == node
 
 
-WORDS = [*TERMS, "and", "or", "not", "(", ")", '"', "\\", "*", "1", "2xx", "10.0.0.0/8", "pai", "é"]
+WORDS = [
+    *TERMS,
+    *("and", "or", "not", "(", ")", "each(", "any(", "first", '"', "\\", "*", "?", "1", "2xx", "é"),
+    *("10.0.0.0/8", "10.0.0.1:5060", "5660000-5669999", "pai", "INVITE", "15:40", "30s", "A"),
+    *("=", "~", ">=", "<", "==", "!=", "&&", "!", ",", "x=y", "duration>30s", "reason=x", "nad"),
+    *("\ud800", "\udcff", "\u0130", "\u2028", "(a|b)", "^a", '"(a"', "User-Agent", "Diverison"),
+]
 
 
 @given(st.one_of(st.text(max_size=60), st.lists(st.sampled_from(WORDS)).map(" ".join)))
@@ -172,7 +179,27 @@ def test_any_text_gives_a_filter_or_a_clear_error(text: str) -> None:
         assert not re.search(r"[\x00-\x08\x0b-\x1f]", str(error))
     else:
         assert parse(text_of(node)) == node
-    suggest(text)
+    for one in suggest(text):
+        assert one.help
+
+
+@given(st.lists(st.lists(st.sampled_from(WORDS), max_size=6).map(" ".join), max_size=4), st.data())
+def test_any_change_of_a_set_is_made_whole_or_refused(
+    texts: list[str], data: st.DataObject
+) -> None:
+    filters = FilterSet()
+    for text in texts:
+        before = filters.lines()
+        change = data.draw(st.sampled_from([filters.add, filters.add, filters.remove]))
+        try:
+            change(text)
+        except FilterError:
+            assert filters.lines() == before
+        else:
+            assert filters.lines() != before
+            assert not filters.active or parse(filters.expression())
+        filters.suggest_removal(text)
+        filters.suggest_removal(f"header {text}")
 
 
 # What may come next

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import random
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,13 +15,15 @@ from support import batch, ethernet, ipv4, sip, udp
 import sipstream.shell.commands  # noqa: F401 - registers the commands
 from sipstream.decode.decoder import Decoder
 from sipstream.filters.numbers import NumberSet
-from sipstream.filters.texts import TextSet
+from sipstream.filters.texts import TextSet, regex_test
 from sipstream.filters.values import has_privacy_parameter
 from sipstream.packets import Tally
 from sipstream.session import Session
 from sipstream.shell.console import Console
 from sipstream.shell.output import Output, Writer
+from sipstream.sip.passport import attestation
 from sipstream.sip.scan import Scanner
+from sipstream.sip.sdp import media
 
 LONG = 65_536
 ALLOWED = 0.05
@@ -38,6 +42,18 @@ PATTERNS = [
     *("*1" * count + "*2" for count in (10, 4000)),
     "*" + "*".join("ab" * n for n in range(100)) + "*c",
     "*é*é*電*b",
+    *("?" * count + "b" for count in (1, 32)),
+    *("*" + "?a" * count + "*b*" for count in (1, 16)),
+    *("*" + "a?" * count + "*" + "?b" * count + "*c*" for count in (1, 8, 16)),
+    *("*a?" * count + "*b" for count in (1, 32)),
+    "*é?é*",
+    "*\udcff?*z",
+]
+REGEXES = [
+    *("(a+)+$", "(a*)*b", "(a|a)*b", "(a|b|ab)*c", "(x+x+)+y", "([a-z]+)+[A-Z]", "(?i)é+$"),
+    *(".*.*.*=.*", "(.*)(.*)(.*)(.*)b$", "(?s).*x.*y.*z", "[^b]*b", "\\pL+\\d", "(a.*b.*){60}[cd]"),
+    *("(?:a?b?){200}c", "(a?[ab]?){200}[cd]", "a[ab]{300}[cd]", "(x?y?z?a?b?){80}q", ".{150}z"),
+    *("(a|b)*a(a|b){12}[cd]", "(a|b|ab|ba|aab){90}[cd]", "(.{1,10}){1,9}b", "a.{110}[^ab]"),
 ]
 TEXTS = ["a" * LONG, "ab" * (LONG // 2), "aab" * (LONG // 3), "1" * LONG, "a" * (LONG - 1) + "é"]
 
@@ -62,6 +78,45 @@ def test_no_pattern_takes_long(pattern: str) -> None:
         for holds in (texts.holds, numbers.holds)
     )
     assert slowest < ALLOWED
+
+
+@pytest.mark.parametrize("pattern", REGEXES)
+def test_no_regular_expression_takes_long(pattern: str) -> None:
+    """Row X1: what other engines go back for, and what comes to as many states as may be."""
+    found = regex_test([pattern])
+    texts = [*TEXTS, "".join(random.Random(1).choices("ab", k=LONG)), "é" * (LONG // 2)]
+    assert max(cost(lambda one=one: found(one)) for one in texts) < ANSWER  # type: ignore[misc]
+
+
+SDP = "v=0\r\nm=audio 1 RTP/AVP 0\r\n"
+PART = f"--b\r\nContent-Type: application/sdp\r\n\r\n{SDP}"
+BODIES = {
+    "streams": ("application/sdp", "m=audio 1 RTP/AVP 0\r\n" * 3200),
+    "formats": ("application/sdp", "m=audio 1 RTP/AVP " + "0 " * 32_000),
+    "addresses": ("application/sdp", SDP + "c=IN IP4 1.1.1.1\r\n" * 3600),
+    "maps": ("application/sdp", "m=audio 1 RTP/AVP 96\r\n" + "a=rtpmap:96 x/1\r\n" * 3500),
+    "blanks": ("application/sdp", "m=audio" + " " * 64_000),
+    "breaks": ("application/sdp", "\r" * 64_000),
+    "parts": ("multipart/mixed;boundary=b", PART * 900),
+    "delimiters": ("multipart/mixed;boundary=b", "--b\r\n" * 13_000),
+}
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_no_body_takes_long(name: str) -> None:
+    """Row X1: session descriptions for codec and media."""
+    kind, body = BODIES[name]
+    raw = sip(extra=f"Content-Type: {kind}\r\n", body=body)
+    assert cost(lambda: media(raw)) < ALLOWED
+
+
+@pytest.mark.parametrize("claims", ["[" * 12_000, '{"a":' * 2400, "1" * 12_000, '{"attest":"', ""])
+def test_no_identity_takes_long(claims: str) -> None:
+    """Row X1: what an Identity header carries, for stir."""
+    token = base64.urlsafe_b64encode(claims.encode()).decode()
+    for value in (f"e.{token}.x", "e." + "A" * LONG, "." * LONG, ";" * LONG):
+        assert attestation(value) == ""
+        assert cost(lambda value=value: attestation(value)) < ALLOWED  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("piece", ['"', '\\"', "<", ";privacy", ";privacy=", '"\\', ";", "; "])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,9 @@ _OF_INVITES = {
 }
 """Headers that SIPvestigator's `has` looks for in INVITEs, by their short names."""
 _SHORT_NAMES = {long.lower(): short for short, long in _OF_INVITES.items()}
+_AGENTS = ("User-Agent", "Server")
+_AGENTS_REMEMBERED = 512
+"""Their values, of 64 KiB at most each, of which a term remembers what it found."""
 KNOWN_HEADERS = (
     "Accept", "Alert-Info", "Allow", "Allow-Events", "Authorization", "Call-Info", "Contact",
     "Content-Disposition", "Content-Type", "CSeq", "Date", "Event", "Expires", "From",
@@ -214,11 +218,9 @@ class UserAgent(Term):
         return checked_text(value, operator)
 
     def test(self) -> Test:
-        """Look into both headers."""
-        holds = text_test(self.operator, self.values)
-        return lambda message: any(
-            holds(value) for name in ("User-Agent", "Server") for value in message.headers(name)
-        )
+        """Look into both headers, once at what few products say."""
+        holds = lru_cache(maxsize=_AGENTS_REMEMBERED)(text_test(self.operator, self.values))
+        return lambda message: any(map(holds, message.headers_of(_AGENTS)))
 
     def predicate(self) -> Predicate:
         """Test all messages that may hold the texts."""

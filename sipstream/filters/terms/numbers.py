@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import TYPE_CHECKING, ClassVar
 
 from sipstream.errors import FilterError
@@ -38,6 +39,8 @@ PARTIES = (
     "History-Info",
     "Contact",
 )
+_REMEMBERED = 512
+"""Values of headers, of 64 KiB at most each, of which a term remembers what it found."""
 """Headers that name who takes part, beside the request URI."""
 
 
@@ -45,9 +48,19 @@ def parties(message: Message) -> Iterator[str]:
     """Yield all values of a message that hold the URI of someone."""
     if message.status is None:
         yield " ".join(message.start_line.split(" ")[1:2])
-    for header in PARTIES:
-        for value in message.headers(header):
-            yield from split_values(value)
+    for value in message.headers_of(PARTIES):
+        yield from split_values(value)
+
+
+def remembered(holds: Callable[[str], bool]) -> Callable[[str], bool]:
+    """Return the same function, which is asked once of what is the same in all messages of a call."""
+    return lru_cache(maxsize=_REMEMBERED)(holds)
+
+
+def _any_part(part: Callable[[str], str], holds: Callable[[str], bool]) -> Test:
+    """Return a test of a part of all URIs of a message; "" is none."""
+    known = remembered(lambda value: (text := part(value)) != "" and holds(text))
+    return lambda message: any(map(known, parties(message)))
 
 
 # Numbers of the first message
@@ -188,7 +201,8 @@ class Number(_Numbers):
     def test(self) -> Test:
         """Compare the user parts of all URIs."""
         holds = self.holds()
-        return lambda message: any(holds(user_of(value)) for value in parties(message))
+        known = remembered(lambda value: holds(user_of(value)))
+        return lambda message: any(map(known, parties(message)))
 
     def predicate(self) -> Predicate:
         """Test all messages that hold the digits."""
@@ -214,7 +228,9 @@ class _UriTexts(Term):
         """Return what tells messages apart without the texts."""
         if self.operator == REGEX:
             return None
-        return Words(needle(longest_piece(value)) for value in self.values)
+        # Before @ a password or parameters may stand that don't count.
+        parts = (longest_piece(value.replace("@", "*")) for value in self.values)
+        return Words(map(needle, parts))
 
 
 @registry
@@ -231,9 +247,7 @@ class User(_UriTexts):
     def test(self) -> Test:
         """Compare the user parts of all URIs."""
         holds = regex_test(self.values) if self.operator else TextSet(self.values).holds
-        return lambda message: any(
-            user and holds(user) for user in (uri_in(value).user for value in parties(message))
-        )
+        return _any_part(lambda value: uri_in(value).user, holds)
 
     def predicate(self) -> Predicate:
         """Test all messages that hold the texts; percent signs hide some letters."""
@@ -256,9 +270,7 @@ class Domain(_UriTexts):
     def test(self) -> Test:
         """Compare the hosts of all URIs; their case doesn't count (RFC 3261 section 19.1.4)."""
         holds = text_test(self.operator or EQUALS, self.values)
-        return lambda message: any(
-            host and holds(host) for host in (uri_in(value).host for value in parties(message))
-        )
+        return _any_part(lambda value: uri_in(value).host, holds)
 
     def predicate(self) -> Predicate:
         """Test all messages that hold the texts."""
@@ -279,9 +291,7 @@ class Uri(_UriTexts):
     def test(self) -> Test:
         """Compare all URIs."""
         holds = text_test(self.operator or EQUALS, self.values)
-        return lambda message: any(
-            uri and holds(uri) for uri in (uri_in(value).text for value in parties(message))
-        )
+        return _any_part(lambda value: uri_in(value).text, holds)
 
     def predicate(self) -> Predicate:
         """Test all messages that hold the texts."""
