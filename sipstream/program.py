@@ -144,7 +144,7 @@ async def _work(options: Options, console: Console) -> int:
         if options.follow is not None:
             await session.follow(options.follow or None, whole=options.messages)
         if options.is_sieve:
-            return await _sieve(options, console)
+            return await _extract(options, console)
         good = await _start_sources(options, console)
         if options.follow is not None:
             await session.sources.wait_sources()
@@ -165,16 +165,16 @@ async def _work(options: Options, console: Console) -> int:
         return DENIED if isinstance(error, CaptureDeniedError) else FAILED
 
 
-async def _sieve(options: Options, console: Console) -> int:
+async def _extract(options: Options, console: Console) -> int:
     """Read all files, write the packets of what matches."""
-    from sipstream import sieve
+    from sipstream import extracting
 
     opened = console.session.sources.opened
-    with sieve.target(options, opened) as target:
+    with extracting.target(options, opened) as target:
         try:
-            options.files = sieve.in_time_order(options.files, opened)
+            options.files = extracting.in_time_order(options.files, opened)
             good = await _start_sources(options, console)
-            status = await sieve.write(options, console, target)
+            status = await extracting.write(options, console, target)
         except asyncio.CancelledError:
             console.out.error(f"interrupted: {target.left}")
             raise

@@ -11,6 +11,7 @@ from pathlib import Path
 import sipstream.shell.commands  # noqa: F401 - registers the commands
 from sipstream import options, program
 from sipstream.session import Session
+from sipstream.settings import Settings
 from sipstream.shell.console import Console
 from sipstream.shell.output import Output, Writer
 
@@ -67,6 +68,8 @@ class Run:
         given = options.parse(example.arguments)
         async with Session() as session:
             console = Console(session, Output(self._writer, self._writer))
+            session.settings = Settings.read(self._path.with_name("config.toml"))
+            console.settle()
             if given.filter is not None:
                 text = given.filter
                 await session.change_filter(lambda filters: filters.add(text))

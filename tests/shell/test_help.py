@@ -2,12 +2,49 @@
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
 
 import pytest
+from help_examples import Example, Run, agrees, examples
+from support import ROOT
 
+import sipstream.shell.commands  # noqa: F401 - registers the commands
 from sipstream.filters import TERMS
 from sipstream.shell import help as help_texts
+from sipstream.shell.registry import COMMANDS, Command
+
+ALL = [
+    pytest.param(example, id=f"{one.context}-{one.syntax}-{place}")
+    for one in COMMANDS
+    for place, example in enumerate(examples(one.details))
+]
+
+
+@pytest.mark.parametrize("one", COMMANDS, ids=lambda one: f"{one.context}-{one.pattern}")
+def test_each_command_has_three_examples(one: Command) -> None:
+    assert one.summary
+    steps = [step for example in examples(one.details) for step in example.steps]
+    uses = [step for step in steps if step.typed.split()[:1] == [one.words[0]]]
+    # What takes nothing is shown in a session of three commands.
+    assert len(uses if "{" in one.pattern else steps) >= 3
+    assert uses
+
+
+@pytest.mark.parametrize("example", ALL)
+async def test_examples_are_true(
+    example: Example, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    captures = any(step.typed.startswith("capture start") for step in example.steps)
+    if (captures or "--live" in example.arguments) and os.geteuid():
+        pytest.skip("to capture takes root")
+    (tmp_path / "captures").symlink_to(ROOT / "captures")
+    monkeypatch.chdir(tmp_path)
+    found = await Run(tmp_path / "out").answers(example)
+    for step, (prompt, shown) in zip(example.steps, found, strict=True):
+        assert step.prompt == prompt
+        assert agrees(shown, step.shown), (step.typed, shown)
 
 
 def test_the_language_fits_one_screen() -> None:

@@ -24,10 +24,15 @@ def start(
 
     Examples:
 
-    sipstream: capture start eth0
+    $ sipstream
+    sipstream: capture start lo
     Starting packet capture
-    sipstream: capture start eth0 filter udp port 5070
-    Starting packet capture
+    sipstream: capture start lo
+    *** Error! a capture on lo is running already
+    sipstream: capture stop
+    0 conversations (0 SIP messages) extracted
+    sipstream: capture start nosuch0 filter udp port 5070
+    ...
     """
     console.session.sources.capture_start(interface, bpf)
     console.out.line("Starting packet capture")
@@ -41,8 +46,13 @@ async def stop(console: Console, interface: Annotated[str | None, Captured] = No
 
     Examples:
 
+    $ sipstream --live lo
+    sipstream: capture stop lo
+    0 conversations (0 SIP messages) extracted
     sipstream: capture stop
-    6 conversations (20 SIP messages) extracted
+    *** Error! no capture is running
+    sipstream: capture stop lo
+    *** Error! no capture is running on lo
     """
     say_loaded(console, await console.session.sources.capture_stop(interface))
 
@@ -53,8 +63,13 @@ async def status(console: Console) -> None:
 
     Examples:
 
+    $ sipstream --live lo
     sipstream: capture status
-    eth0: 1280 packets, 1280 messages, 0 dropped by the kernel, 12 s, filter: SIP on any port
+    lo: 0 packets, 0 messages, 0 dropped by the kernel, 0 s, filter: SIP on any port
+    sipstream: capture stop
+    0 conversations (0 SIP messages) extracted
+    sipstream: capture status
+    no capture is running
     """
     running = console.session.sources.capture_status()
     texts = (

@@ -22,14 +22,20 @@ async def show_here(
 
     Examples:
 
-    sipstream[conversation 0]: show
+    $ sipstream captures/callerid-problem.txt --filter 'dstnum 5660066'
+    sipstream*: conversation 0
+    sipstream[conversation 0]*: show
     === Conversation Call-ID: 4bd2133a5be9a247447c5d3e44dd58cd@10.20.0.22:5060 ===
     [0] 15:54:44.871687  INVITE         (1502->5660066)
-    [1] 15:54:44.871969  100 Trying     (1502->5660066)
-    sipstream[conversation 0]: show message 1
-    15:54:44.871969 IP 10.11.12.13.5060 > 10.20.0.22.5060: SIP, length: 494
-    SIP/2.0 100 Trying
-    sipstream[conversation 0]: show messages
+    ...
+    sipstream[conversation 0]*: show message 2
+    15:54:44.900286 IP 10.11.12.13.5060 > 10.20.0.22.5060: SIP, length: 324
+    SIP/2.0 403 Forbidden
+    ...
+    sipstream[conversation 0]*: show messages | match ^from:
+    From: ".rn" <sip:1502@10.20.0.22>;tag=as0a5e0c70
+    From: ".rn" <sip:1502@10.20.0.22>;tag=as0a5e0c70
+    ...
     """
     one = console.in_conversation()
     if index is not None:
@@ -46,10 +52,14 @@ async def go_on(console: Console) -> None:
 
     Examples:
 
-    sipstream[conversation 0]: next
+    $ sipstream captures/testdata-pt.txt --filter 'dstnum 8969669'
+    sipstream*: conversation 0
+    sipstream[conversation 0]*: next
     === Conversation Call-ID: 91c06e8e-c572-1235-c0ba-00215e2c8c90 ===
-    [0] 15:49:30.377296  INVITE  (4151509->8969669)
-    sipstream[conversation 1]:
+    [0] 15:49:30.377296  INVITE                (4151509->8969669)
+    ...
+    sipstream[conversation 1]*: next
+    *** Error! this is the last conversation
     """
     await _move(console, 1)
 
@@ -60,10 +70,14 @@ async def go_back(console: Console) -> None:
 
     Examples:
 
-    sipstream[conversation 1]: previous
+    $ sipstream captures/testdata-pt.txt --filter 'dstnum 8969669'
+    sipstream*: conversation 1
+    sipstream[conversation 1]*: previous
     === Conversation Call-ID: 4a40a41a3636462357f6f6f25b700844@10.20.0.22:5060 ===
-    [0] 15:49:30.333525  INVITE  (4151509->8969669)
-    sipstream[conversation 0]:
+    [0] 15:49:30.333525  INVITE                (4151509->8969669)
+    ...
+    sipstream[conversation 0]*: previous
+    *** Error! this is the first conversation
     """
     await _move(console, -1)
 
@@ -87,7 +101,10 @@ def leave(console: Console) -> None:
 
     Examples:
 
-    sipstream[conversation 0]: exit
-    sipstream:
+    $ sipstream captures/callerid-problem.txt --filter 'dstnum 5660066'
+    sipstream*: conversation 0
+    sipstream[conversation 0]*: exit
+    sipstream*: show conversations sorted
+    [0] 15:54:44.871687: INVITE 1502->5660066
     """
     console.leave()

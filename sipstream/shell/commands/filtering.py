@@ -17,6 +17,17 @@ async def add(console: Console, text: Annotated[str, Expression]) -> None:
 
     Select conversations where the term holds; several values of one term are alternatives. A whole
     filter with and, or, not and parentheses is one condition too.
+
+    Examples:
+
+    $ sipstream captures/testdata-pt.txt
+    sipstream: filter
+    sipstream[filter]: add srcnum 4151509
+    8 conversations
+    sipstream[filter]*: add dstnum 8969669
+    8 conversations
+    sipstream[filter]*: add ua asterisk and not (status 2xx or method OPTIONS)
+    59 conversations
     """
     console.counted(await console.session.change_filter(lambda filters: filters.add(text)))
 
@@ -29,9 +40,17 @@ async def delete(console: Console, text: Annotated[str, SetTerm]) -> None:
 
     Examples:
 
+    $ sipstream captures/testdata-pt.txt
+    sipstream: filter
+    sipstream[filter]: add srcnum 4151509 4151502
+    8 conversations
+    sipstream[filter]*: add has diversion
+    63 conversations
     sipstream[filter]*: del srcnum 4151502
-    5 conversations
+    63 conversations
     sipstream[filter]*: del srcnum
+    55 conversations
+    sipstream[filter]*: del has diversion
     0 conversations
     """
     console.counted(await console.session.change_filter(lambda filters: filters.remove(text)))
@@ -45,8 +64,18 @@ async def set_condition(console: Console, condition: Annotated[str, Condition]) 
 
     Examples:
 
+    $ sipstream captures/testdata-pt.txt
+    sipstream: filter
     sipstream[filter]: set condition and
     1083 conversations
+    sipstream[filter]*: add srcnum 4151509
+    8 conversations
+    sipstream[filter]*: add dstnum 8969669
+    2 conversations
+    sipstream[filter]*: set condition or
+    8 conversations
+    sipstream[filter]*: set condition and
+    2 conversations
     """
     change = console.session.change_filter
     console.counted(await change(lambda filters: filters.set_condition(condition)))
@@ -60,8 +89,14 @@ async def reset(console: Console) -> None:
 
     Examples:
 
+    $ sipstream captures/testdata-pt.txt
+    sipstream: filter
+    sipstream[filter]: add srcnum 4151509
+    8 conversations
     sipstream[filter]*: reset
     0 conversations
+    sipstream[filter]: show
+    condition or
     """
     console.counted(await console.session.change_filter(FilterSet.reset))
 
@@ -72,10 +107,17 @@ async def show(console: Console) -> None:
 
     Examples:
 
+    $ sipstream captures/testdata-pt.txt
+    sipstream: filter
+    sipstream[filter]: show
+    condition or
+    sipstream[filter]: add srcnum 4151509
+    8 conversations
     sipstream[filter]*: show
-    condition and
+    condition or
     srcnum 4151509
-    dstnum 8969669
+    sipstream[filter]*: show | count
+    2
     """
     await show_filter(console)
 
@@ -88,7 +130,12 @@ def leave(console: Console) -> None:
 
     Examples:
 
+    $ sipstream captures/testdata-pt.txt
+    sipstream: filter
+    sipstream[filter]: add srcnum 4151509
+    8 conversations
     sipstream[filter]*: exit
-    sipstream*:
+    sipstream*: show conversations | count
+    8
     """
     console.leave()

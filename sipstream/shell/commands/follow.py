@@ -30,13 +30,13 @@ async def follow(
 
     Examples:
 
+    $ sipstream --live lo
     sipstream: follow dstnum 5660066
     Follow 1: dstnum 5660066
-    16:41:37.979995 10.10.10.2:5060 -> 178.19.48.48:5060 INVITE 4151502->5660066 35e857d6@10.10.10.2
-    sipstream: follow status 5xx or status 4xx
-    Follow 2: status 5xx or status 4xx
-    sipstream*: follow messages
-    Follow 3: dstnum 5660066 (whole messages)
+    sipstream: follow status 5xx or status 4xx messages
+    Follow 2: status 5xx or status 4xx (whole messages)
+    sipstream: follow
+    Follow 3: everything
     """
     text, whole = what
     if text.isascii() and text.isdigit() and not whole:
@@ -67,8 +67,17 @@ def unfollow(console: Console, number: Annotated[int | None, FollowNumber] = Non
 
     Examples:
 
+    $ sipstream --live lo
+    sipstream: follow dstnum 5660066
+    Follow 1: dstnum 5660066
+    sipstream: follow status 5xx
+    Follow 2: status 5xx
     sipstream: unfollow 1
-    Follow 1 ended (6 messages shown)
+    Follow 1 ended (0 messages shown)
+    sipstream: unfollow
+    Follow 2 ended (0 messages shown)
+    sipstream: unfollow
+    *** Error! nothing is followed
     """
     for one in console.session.unfollow(number):
         console.out.line(f"Follow {one.number} ended ({one.shown} messages shown)")

@@ -178,12 +178,14 @@ async def change_filter(console: Console, text: Annotated[str, Expression]) -> N
     sipstream: follow 1
     sipstream[follow 1]: filter srcnum 4151502
     1 conversations
-    sipstream[follow 1]: show
-    Follow 1: srcnum 4151502
-    1 conversations match
-    0 messages shown
     sipstream[follow 1]: filter status 4xx and method INVITE
     2 conversations
+    sipstream[follow 1]: filter number 566????
+    11 conversations
+    sipstream[follow 1]: show
+    Follow 1: number 566????
+    11 conversations match
+    0 messages shown
     """
     one = console.in_follow()
     session = console.session

@@ -29,9 +29,16 @@ async def load(console: Console, file: Annotated[Path, FilePath]) -> None:
 
     Examples:
 
+    $ sipstream
     sipstream: load captures/timeout.txt
     Processing file captures/timeout.txt...
     45 conversations (354 SIP messages) extracted
+    sipstream: load captures/callerid-problem.pcap.gz
+    Processing file captures/callerid-problem.pcap.gz...
+    406 conversations (2090 SIP messages) extracted
+    sipstream: load not-there.pcap
+    Processing file not-there.pcap...
+    *** Error! not-there.pcap: no such file or directory
     """
     console.out.line(f"Processing file {escape(str(file))}...")
     loaded = await console.session.sources.load(file, console.show_progress, console.patience)
@@ -53,10 +60,13 @@ def tail(
 
     Examples:
 
-    sipstream: tail /var/log/sip.txt
-    Watching /var/log/sip.txt
-    sipstream: tail ring.pcap from now
-    Watching ring.pcap
+    $ sipstream
+    sipstream: tail captures/timeout.pcap
+    Watching captures/timeout.pcap
+    sipstream: tail captures/timeout.txt from now
+    Watching captures/timeout.txt
+    sipstream: tail captures
+    *** Error! captures: is a directory
     """
     console.session.sources.tail(file, from_start=start and not now)
     console.out.line(f"Watching {escape(str(file))}")
@@ -70,8 +80,13 @@ async def untail(console: Console, file: Annotated[str | None, Watched] = None) 
 
     Examples:
 
-    sipstream: untail ring.pcap
-    ring.pcap is no longer watched
+    $ sipstream --tail captures/timeout.pcap --tail captures/timeout.txt
+    sipstream: untail captures/timeout.pcap
+    captures/timeout.pcap is no longer watched
+    sipstream: untail
+    captures/timeout.txt is no longer watched
+    sipstream: untail
+    *** Error! no file is watched
     """
     for name in await console.session.sources.untail(file):
         console.out.line(f"{escape(name)} is no longer watched")
@@ -87,8 +102,13 @@ def keylog(console: Console, file: Annotated[Path, FilePath]) -> None:
 
     Examples:
 
-    sipstream: keylog keys.log
-    12 secrets of TLS read
+    $ sipstream
+    sipstream: keylog captures/README.md
+    *** Error! captures/README.md: has no line of a TLS key log
+    sipstream: keylog not-there.log
+    *** Error! not-there.log: no such file or directory
+    sipstream: keylog captures
+    *** Error! captures: is a directory
     """
     console.out.line(f"{console.session.sources.keylog(file)} secrets of TLS read")
 
@@ -101,8 +121,13 @@ def clear(console: Console) -> None:
 
     Examples:
 
-    sipstream: clear
-    sipstream: show conversations sorted
+    $ sipstream captures/timeout.txt --filter 'dstnum 5660066'
+    sipstream*: clear
+    sipstream*: show conversations | count
+    0
+    sipstream*: show filter
+    condition or
+    dstnum 5660066
     """
     console.session.clear()
 
@@ -113,11 +138,14 @@ def enter_filter(console: Console) -> None:
 
     Examples:
 
+    $ sipstream captures/testdata-pt.txt
     sipstream: filter
-    sipstream[filter]: add dstnum 5660066
-    1 conversations
+    sipstream[filter]: add dstnum 8969669
+    2 conversations
     sipstream[filter]*: exit
-    sipstream*:
+    sipstream*: show conversations sorted
+    [0] 15:49:30.333525: INVITE 4151509->8969669
+    [1] 15:49:30.377296: INVITE 4151509->8969669
     """
     console.enter(FILTER)
 
@@ -128,15 +156,21 @@ def enter_conversation(console: Console, ref: Annotated[ConversationRef, Convers
 
     Examples:
 
-    sipstream*: conversation 0
-    sipstream[conversation 0]*: show
+    $ sipstream captures/callerid-problem.txt
+    sipstream: conversation 36
+    sipstream[conversation 36]: show
     === Conversation Call-ID: 4bd2133a5be9a247447c5d3e44dd58cd@10.20.0.22:5060 ===
     [0] 15:54:44.871687  INVITE         (1502->5660066)
-    [1] 15:54:44.871969  100 Trying     (1502->5660066)
-    [2] 15:54:44.900286  403 Forbidden  (1502->5660066)
-    [3] 15:54:44.900831  ACK            (1502->5660066)
-    sipstream[conversation 0]*: show message 0
-    sipstream[conversation 0]*: next
+    ...
+    sipstream[conversation 36]: next
+    === Conversation Call-ID: 6195f600-3d45-1235-c0ba-00215e2c8c90 ===
+    [0] 15:54:44.912781  INVITE       (4155790->5111901)
+    ...
+    sipstream[conversation 37]: exit
+    sipstream: conversation 4bd2133a5be9a247447c5d3e44dd58cd@10.20.0.22:5060
+    sipstream[conversation 4bd2133a5be9a247447c5d3e44dd58cd@10.20.0.22:5060]: exit
+    sipstream: conversation 406
+    *** Error! no conversation 406: the last one is 405
     """
     choose(console, ref)
 
@@ -156,12 +190,22 @@ async def show_help(console: Console, topic: Annotated[str, Topic] = "") -> None
     """List available commands with 'help' or detailed help with 'help <topic>'.
 
     A topic is a command, some of its words, a term of filters, or a pipe: help | lists those.
+
     Examples:
 
+    $ sipstream
     sipstream: help clear
     clear
-
     Clear the SIP conversation data
+    ...
+    sipstream: help dstnum
+    dstnum <telnum> [telnum(s)]
+    Select conversations where <telnum> is the destination number.
+    ...
+    sipstream: help show conversation
+    show conversation <call-id|index> [message <index>|messages]
+    Shows conversation details
+    ...
     """
     text = help_texts.of(topic, console.context)
     if text is None:
@@ -177,7 +221,11 @@ def leave(console: Console) -> None:
 
     Examples:
 
+    $ sipstream captures/timeout.txt
+    sipstream: filter
+    sipstream[filter]: exit
+    sipstream: conversation 0
+    sipstream[conversation 0]: exit
     sipstream: exit
-    $
     """
     console.leave()

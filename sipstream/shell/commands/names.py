@@ -107,14 +107,16 @@ async def save_filter(console: Console, name: Annotated[str, FilterName]) -> Non
     $ sipstream captures/timeout.txt --filter 'dstnum 5660066'
     sipstream*: save filter customer-x
     Filter customer-x: dstnum 5660066
-    sipstream*: show filters
-    customer-x  dstnum 5660066
     sipstream*: filter
     sipstream[filter]*: add has diversion
     1 conversations
     sipstream[filter]*: save filter customer-x
     Filter customer-x: dstnum 5660066 or has diversion
-    sipstream[filter]*: delete filter customer-x
+    sipstream[filter]*: exit
+    sipstream*: save filter forwarded
+    Filter forwarded: dstnum 5660066 or has diversion
+    sipstream*: delete filter customer-x
+    sipstream*: delete filter forwarded
     """
     try:
         check_name(name)
@@ -148,8 +150,8 @@ async def load_filter(console: Console, name: Annotated[str, FilterName]) -> Non
     sipstream[filter]*: exit
     sipstream*: load filter customer-x
     1 conversations
-    sipstream*: show conversations sorted
-    [0] 16:41:37.979995: INVITE 4151502->5660066
+    sipstream*: load filter customer-y
+    *** Error! no filter customer-y: 'show filters' lists them
     sipstream*: delete filter customer-x
     """
     saved = _named(console.session.settings.filters, name, "filter")
@@ -206,6 +208,8 @@ async def delete_filter(console: Console, name: Annotated[str, FilterName]) -> N
     *** Error! no filter customer-x: 'show filters' lists them
     sipstream*: show conversations | count
     1
+    sipstream*: delete filter customer-y
+    *** Error! no filter customer-y: 'show filters' lists them
     """
     _named(console.session.settings.filters, name, "filter")
     await kept(console, console.session.settings.change_named(FILTERS, name, None))
@@ -249,11 +253,11 @@ async def unalias(console: Console, name: Annotated[str, AliasName]) -> None:
 
     $ sipstream
     sipstream: alias sc = show conversations
+    sipstream: alias ll = list
     sipstream: unalias sc
+    sipstream: unalias ll
     sipstream: unalias sc
     *** Error! no alias sc: 'alias' lists them
-    sipstream: sc
-    *** Error! unknown command sc: 'help' lists them
     """
     _named(console.session.settings.aliases, name, "alias")
     await kept(console, console.session.settings.change_named(ALIASES, name, None))

@@ -27,15 +27,14 @@ async def source(console: Console, file: Annotated[Path, FilePath]) -> None:
 
     Examples:
 
-    $ sipstream captures/timeout.txt
-    sipstream: source setup.txt
-    *** Error! setup.txt can't be read: no such file or directory
+    $ sipstream captures/testdata-pt.txt
+    sipstream: source captures/failed.commands
+    failed     155
+    235
+    sipstream: source not-there.commands
+    *** Error! not-there.commands can't be read: no such file or directory
     sipstream: source captures
     *** Error! captures can't be read: is a directory
-    sipstream: alias setup = source setup.txt
-    sipstream: setup
-    *** Error! setup.txt can't be read: no such file or directory
-    sipstream: unalias setup
     """
     name = brief(str(file))
     if console.depth == SCRIPT_DEPTH:

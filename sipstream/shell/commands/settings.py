@@ -82,6 +82,9 @@ Examples:
 $ sipstream
 sipstream: set {setting.name} {one}
 sipstream: set {setting.name} {other}
+sipstream: set {setting.name} {one}
+sipstream: show settings | match ^{setting.name}
+...
 sipstream: unset {setting.name}"""
     command(f"set {setting.name} {{value}}")(change)
 
@@ -108,6 +111,8 @@ async def unset(console: Console, setting: Annotated[Setting, SettingName]) -> N
     sipstream: set theme dark
     sipstream: unset theme
     sipstream: unset watch_seconds
+    sipstream: unset colour
+    *** Error! unknown setting colour: 'show settings' lists them
     """
     await _change(console, setting.name, None)
 
@@ -128,6 +133,7 @@ async def show_settings(console: Console) -> None:
     paging         off    changed  Long answers stop at each page
     ...
     sipstream: unset paging
+    sipstream: show settings | match changed
     sipstream: show settings | count
     9
     """

@@ -34,6 +34,7 @@ async def show_conversations(console: Console, sorted: bool = False) -> None:  #
 
     Examples:
 
+    $ sipstream captures/testdata-pt.txt --filter 'dstnum 8969669'
     sipstream*: show conversations sorted
     [0] 15:49:30.333525: INVITE 4151509->8969669
     [1] 15:49:30.377296: INVITE 4151509->8969669
@@ -58,11 +59,14 @@ async def show_selected(
 
     Examples:
 
+    $ sipstream captures/testdata-pt.txt
     sipstream: show conversations sorted dstnum 8969669
-    [0] 15:49:30.333525: INVITE 4151509->8969669
-    [1] 15:49:30.377296: INVITE 4151509->8969669
-    sipstream: show conversations dstnum 8969669 and status 4xx | count
-    1
+    [37] 15:49:30.333525: INVITE 4151509->8969669
+    [38] 15:49:30.377296: INVITE 4151509->8969669
+    sipstream: show conversations final 4xx and method INVITE | count
+    235
+    sipstream: show conversations number 8969669 not state ended | count
+    0
     """
     selected = await console.session.select(what)
     await _show_listed(console, await console.session.listed(selected), in_order=sorted)
@@ -124,12 +128,19 @@ async def show_conversation(
 
     Examples:
 
+    $ sipstream captures/callerid-problem.txt --filter 'dstnum 5660066'
     sipstream*: show conversation 0
     === Conversation Call-ID: 4bd2133a5be9a247447c5d3e44dd58cd@10.20.0.22:5060 ===
     [0] 15:54:44.871687  INVITE         (1502->5660066)
-    [1] 15:54:44.871969  100 Trying     (1502->5660066)
-    sipstream*: show conversation 0 message 0
-    sipstream*: show conversation 4bd2133a5be9a247447c5d3e44dd58cd@10.20.0.22:5060 messages
+    ...
+    sipstream*: show conversation 4bd2133a5be9a247447c5d3e44dd58cd@10.20.0.22:5060 | last 1
+    [3] 15:54:44.900831  ACK            (1502->5660066)
+    sipstream*: show conversation 0 message 2 | match "SIP/2|from"
+    SIP/2.0 403 Forbidden
+    Via: SIP/2.0/UDP 10.20.0.22:5060;branch=z9hG4bK193c86a2
+    From: ".rn" <sip:1502@10.20.0.22>;tag=as0a5e0c70
+    sipstream*: show conversation 0 messages | count
+    72
     """
     if index is not None:
         await show_message(console, ref.conversation, index)
@@ -199,9 +210,21 @@ async def show_filter(console: Console) -> None:
 
     Examples:
 
+    $ sipstream captures/testdata-pt.txt --filter 'dstnum 8969669'
     sipstream*: show filter
     condition or
-    dstnum 5660066
+    dstnum 8969669
+    sipstream*: filter
+    sipstream[filter]*: set condition and
+    2 conversations
+    sipstream[filter]*: add has diversion
+    0 conversations
+    sipstream[filter]*: show filter
+    condition and
+    dstnum 8969669
+    has diversion
+    sipstream[filter]*: show filter | match diversion
+    has diversion
     """
     filters = console.session.filters
     found = {"condition": filters.condition, "terms": list(map(str, filters.items))}
@@ -219,9 +242,15 @@ async def show_sources(console: Console) -> None:
 
     Examples:
 
+    $ sipstream captures/timeout.txt captures/timeout.pcap
     sipstream: show sources
-    captures/timeout.pcap: 354 packets, 168346 bytes, 354 messages
+    captures/timeout.txt: 354 packets, 192646 bytes, 354 messages
       354 packets with messages
+    ...
+    sipstream: show sources | match pcap
+    captures/timeout.pcap: 354 packets, 170062 bytes, 354 messages
+    sipstream: show sources | count
+    4
     """
     tallies = [source.tally for source in console.session.sources.all]
     conversations = console.session.conversations
@@ -282,10 +311,15 @@ async def show_states(console: Console) -> None:
 
     Examples:
 
+    $ sipstream captures/testdata-pt.txt
     sipstream: show states
-    calling    2
-    answered   17
-    failed     4
+    answered   9
+    ended      500
+    ...
+    sipstream: show states | match failed
+    failed     155
+    sipstream: show states | count
+    7
     """
     counts = console.session.conversations.counts_by_state().items()
     await console.out.rows(
@@ -300,8 +334,15 @@ async def show_follows(console: Console) -> None:
 
     Examples:
 
+    $ sipstream --live lo
     sipstream: show follows
-    1: dstnum 5660066 (6 messages shown)
+    nothing is followed
+    sipstream: follow dstnum 5660066
+    Follow 1: dstnum 5660066
+    sipstream: show follows
+    1: dstnum 5660066 (0 messages shown)
+    sipstream: show follows | count
+    1
     """
     # While lines wait for the terminal, follows may begin and end.
     follows = list(console.session.follows)

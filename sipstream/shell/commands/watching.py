@@ -135,6 +135,10 @@ def unwatch(console: Console) -> None:
     Examples:
 
     $ sipstream captures/timeout.txt
+    sipstream: watch show states | count times 1
+    6
+    sipstream: unwatch
+    *** Error! nothing is watched
     sipstream: unwatch
     *** Error! nothing is watched
     """
