@@ -10,8 +10,8 @@ import asyncio
 import time
 from array import array
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
-from itertools import chain, compress, islice
+from collections.abc import Awaitable, Callable, Iterator
+from itertools import compress, islice
 from types import TracebackType
 from typing import NamedTuple
 
@@ -146,11 +146,19 @@ class Session:
 
         Of hundreds of thousands that takes some milliseconds: `listed` lets others have their turn.
         """
-        order = self.conversations.order
-        if not self.filters.active:
-            return order.numbers()
-        kept = self._matches.kept
-        return array("I", chain.from_iterable(compress(part, kept(part)) for part in order.parts()))
+        numbers = array("I")
+        for piece in self.matching_pieces():
+            numbers.extend(piece)
+        return numbers
+
+    def matching_pieces(self) -> Iterator[array[int]]:
+        """Yield the same in pieces, by the order as it is now; others may have their turn between."""
+        ordered = self.conversations.order.numbers()
+        matches = self._matches if self.filters.active else None
+        for begin in range(0, len(ordered), _PIECE):
+            numbers = ordered[begin : begin + _PIECE]
+            kept = None if matches is None else compress(numbers, matches.kept(numbers))
+            yield numbers if kept is None else array("I", kept)
 
     def shown(self, place: int) -> int:
         """Return the conversation at a place of those that are shown.

@@ -24,7 +24,7 @@ from sipstream.filters.grammar import (
     text_of,
 )
 from sipstream.filters.numbers import normal_number
-from sipstream.filters.suggest import Suggestion, suggest
+from sipstream.filters.suggest import Suggestion, last_term, suggest
 from sipstream.filters.term import (
     ONE_VALUE,
     Due,
@@ -53,6 +53,7 @@ __all__ = [
     "Node",
     "Suggestion",
     "Unfinished",
+    "last_term",
     "normal_number",
     "prepare",
     "quote",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from sipstream.filters.grammar import accepted
-from sipstream.filters.term import OPERATORS, Term
+from sipstream.filters.term import OPERATORS, REGEX, Term
 from sipstream.filters.terms import TERMS
-from sipstream.filters.tokens import QUANTIFIERS, FilterTextError, scan, unfinished
+from sipstream.filters.tokens import QUANTIFIERS, FilterTextError, Token, scan, unfinished
 
 _OFFERED = (
     ("AND", "and", "both must match"),
@@ -22,7 +22,7 @@ class Suggestion(NamedTuple):
     """A word that may stand at the cursor, or a kind of words that the capture is to supply."""
 
     kind: str
-    """term, keyword, header (of `has`), or the `value_kind` or `subject_kind` of a term."""
+    """term, keyword, operator, quantifier, text, or the `value_kind` or `subject_kind` of a term."""
     text: str
     """The word; "" where it comes from the capture."""
     help: str
@@ -48,13 +48,33 @@ def suggest(text_before_cursor: str) -> list[Suggestion]:
     if term and "OPERATOR" in kinds:
         found += [Suggestion("operator", one, OPERATORS[one]) for one in term.operators]
     if term and "WORD" in kinds and not (term.needs_operator and tokens[-1].kind == "LIST"):
-        found += suggest_values(term, term.value_kind)
+        if _of_regex(tokens):
+            found.append(Suggestion("text", "", OPERATORS[REGEX]))
+        else:
+            found += suggest_values(term, term.value_kind)
     found += [Suggestion("keyword", text, hint) for kind, text, hint in _OFFERED if kind in kinds]
     if "QUANTIFIER" in kinds:
         found += [Suggestion("quantifier", f"{word}(", QUANTIFIERS[word]) for word in QUANTIFIERS]
     if "LIST" in kinds:
         found += [Suggestion("term", name, one.help) for name, one in TERMS.items()]
     return found
+
+
+def _of_regex(tokens: list[Token]) -> bool:
+    """Tell whether the operator before the value at the end wants regular expressions."""
+    before = next((token for token in reversed(tokens) if token.kind != "WORD"), None)
+    return before is not None and before.kind == "OPERATOR" and before.text == REGEX
+
+
+def last_term(text_before_cursor: str) -> str:
+    """Return the name of the term that the word at the cursor is a value of, "" where it is none's."""
+    done = text_before_cursor[: len(text_before_cursor) - len(unfinished(text_before_cursor))]
+    try:
+        tokens = scan(done)
+    except FilterTextError:
+        return ""
+    term = tokens[-1].term if tokens else None
+    return term.name if term else ""
 
 
 def suggest_values(term: type[Term], kind: str) -> list[Suggestion]:

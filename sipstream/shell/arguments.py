@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterable
+from contextlib import suppress
 from difflib import get_close_matches
-from heapq import merge
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from sipstream.errors import CommandError
 from sipstream.escape import brief, cut, escape, unescape
-from sipstream.filters import TERMS, Filter, suggest, unfinished
+from sipstream.filters import TERMS, Filter, FilterError, last_term, suggest, unfinished
 from sipstream.render import lists, times
-from sipstream.shell.offered import OFFERED, Offer, beginning, filled, places
+from sipstream.shell.fuzzy import BEGINS
+from sipstream.shell.offered import Offer, Offers, call_ids, filled, indexes
 from sipstream.shell.words import as_word, quoted, spaced, unquoted
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 
 _SHORT = 3
 """Letters by which the word `messages` is known behind a filter."""
+_INDEXES = 50
+"""Indexes of conversations offered at most."""
 _NAME_CELLS = 64
 """Cells of a Call-ID in the prompt."""
 
@@ -48,10 +51,11 @@ class Argument:
         return typed
 
     @classmethod
-    def offers(cls, session: Session, typed: str, near: Conversation | None) -> Iterable[Offer]:
+    def offers(cls, session: Session, typed: str, near: Conversation | None) -> Offers:
         """Return what may be typed here; `typed` is what stands there already.
 
-        `near` is the conversation that the line or the context names.
+        `near` is the conversation that the line or the context names. What doesn't fit may be among
+        it; a None says that others may have their turn.
         """
         return ()
 
@@ -87,19 +91,16 @@ class ConversationRef(Argument):
         raise CommandError(f"no conversation has the Call-ID {brief(text)}")
 
     @classmethod
-    def offers(cls, session: Session, typed: str, near: Conversation | None) -> Iterable[Offer]:
-        """Return indexes and Call-IDs that begin as typed, each with its line of the list."""
-        numbers = session.matching()
-        begun = unquoted(typed)
-        named = beginning(session, numbers, begun)
-        counted = places(typed, len(numbers))
-        for place, by_place in islice(merge(named, counted), OFFERED):
-            conversation = session.conversations[numbers[place]]
-            about = lists.summary(conversation)
-            if by_place:
-                yield Offer(str(place), about)
-            else:
-                yield Offer(as_word(conversation.call_id), f"[{place}] {about}")
+    def offers(cls, session: Session, typed: str, near: Conversation | None) -> Offers:
+        """Return indexes that begin as typed and Call-IDs that fit, each with its line of the list."""
+        for place in islice(indexes(typed, session.shown_count), _INDEXES):
+            conversation = session.conversations[session.shown(place)]
+            yield Offer(str(place), lists.summary(conversation), BEGINS)
+        yield from call_ids(
+            session,
+            unquoted(typed),
+            lambda place, one: (as_word(one.call_id), f"[{place}] {lists.summary(one)}"),
+        )
 
 
 class MessageIndex(Argument):
@@ -183,9 +184,9 @@ class Expression(Argument):
         return unfinished(typed)
 
     @classmethod
-    def offers(cls, session: Session, typed: str, near: Conversation | None) -> Iterable[Offer]:
+    def offers(cls, session: Session, typed: str, near: Conversation | None) -> Offers:
         """Return what the grammar allows next, with values from the data."""
-        return filled(session, suggest(typed), unfinished(typed))
+        return filled(session, suggest(typed), unfinished(typed), last_term(typed))
 
 
 class Selection(Expression):
@@ -214,7 +215,7 @@ class SetTerm(Expression):
     syntax = "<term> [value(s)]"
 
     @classmethod
-    def offers(cls, session: Session, typed: str, near: Conversation | None) -> Iterable[Offer]:
+    def offers(cls, session: Session, typed: str, near: Conversation | None) -> Offers:
         """Return the terms and values that are set."""
         return filled(session, session.filters.suggest_removal(typed))
 
@@ -284,12 +285,16 @@ class Followed(Expression):
         return text.strip(), False
 
     @classmethod
-    def offers(cls, session: Session, typed: str, near: Conversation | None) -> Iterable[Offer]:
+    def offers(cls, session: Session, typed: str, near: Conversation | None) -> Offers:
         """Return what the grammar allows next, `messages`, and follows whose context one may enter."""
         if typed == unfinished(typed):
             yield from FollowNumber.offers(session, typed, near)
         yield from super().offers(session, typed, near)
-        yield Offer(cls.WHOLE, "whole messages, not one line each")
+        done = typed[: len(typed) - len(unfinished(typed))].strip()
+        with suppress(FilterError):
+            if done:
+                Filter.parse(done)
+            yield Offer(cls.WHOLE, "whole messages, not one line each")
 
 
 class Watched(Argument):

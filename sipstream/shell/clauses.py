@@ -17,7 +17,7 @@ from sipstream.escape import brief
 from sipstream.filters import Filter, unfinished
 from sipstream.render.table import COLUMNS, Column
 from sipstream.shell.arguments import Expression
-from sipstream.shell.offered import Offer
+from sipstream.shell.offered import Offer, Offers
 
 if TYPE_CHECKING:
     from sipstream.session import Session
@@ -90,13 +90,13 @@ class Clauses(Expression):
         return word if _clause_open(before) else unfinished(typed)
 
     @classmethod
-    def offers(cls, session: Session, typed: str, near: Conversation | None) -> Iterable[Offer]:
+    def offers(cls, session: Session, typed: str, near: Conversation | None) -> Offers:
         """Return what the grammar of filters allows next, and the clauses."""
         before, _ = _cut(typed)
         may_end = not before.strip() or bool(_clause_open(before)) or _is_filter(before)
         if not _clause_open(before):
             for offer in super().offers(session, typed, near):
-                if offer.text != _LAST or not may_end:
+                if not (isinstance(offer, Offer) and offer.text == _LAST and may_end):
                     yield offer
         if may_end:
             yield from _next_words([word for _, word in _words(before)])

@@ -6,9 +6,8 @@ only hands its answers on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import suppress
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
@@ -16,18 +15,25 @@ from prompt_toolkit.document import Document
 
 from sipstream.errors import CommandError, SipstreamError
 from sipstream.escape import cells, cut, escape
+from sipstream.filters import Filter, suggest
 from sipstream.shell import pipes
 from sipstream.shell.arguments import (
+    Argument,
     Captured,
     ConversationRef,
+    Expression,
     FilePath,
+    Followed,
     FollowNumber,
     Interface,
     MessageIndex,
+    SetTerm,
     Topic,
     Watched,
 )
-from sipstream.shell.offered import Offer
+from sipstream.shell.help import FAMILIES
+from sipstream.shell.menu import Menu, fitting
+from sipstream.shell.offered import More, Offer
 from sipstream.shell.pipes import offered as behind_bars
 from sipstream.shell.registry import (
     COMMANDS,
@@ -39,20 +45,29 @@ from sipstream.shell.registry import (
     expected,
     read,
 )
-from sipstream.shell.words import unquoted
+from sipstream.shell.steps import Steps, at_once, in_turns
 
 if TYPE_CHECKING:
     from sipstream.session import Session
     from sipstream.shell.console import Console
     from sipstream.views import Conversation
 
-_MENU = 500
-"""Offers put in a menu at most."""
-_LISTED = 60
-"""Lines that `?` shows at most."""
+_LISTED = 75
+"""Lines that `?` shows at most: all terms of filters, and what may stand beside them."""
+_CAPTURED = 10
+"""Values of what was captured that `?` shows beside other words."""
 _ABOUT_CELLS = 60
 _NAMED = (FilePath, Interface, Captured, Watched, Topic, MessageIndex, FollowNumber)
 """Kinds of values in which a question mark hardly occurs."""
+_WITHOUT_MARK = frozenset(
+    f"value-{kind}"
+    for kind in (
+        "address", "endpoint", "media", "port", "span", "state", "stir", "time", "transport",
+    )
+) | {"header", "header-name", "method", "status"}  # fmt: skip
+"""Kinds of values in filters in which none can stand."""
+_VALUES = {"value-number": "<telnum>", "value-address": "<ip>", "value-span": "<duration>"}
+"""What `?` calls kinds of values of filters, where not by the kind's own name."""
 _WORDS = {
     "message": "one message whole",
     "messages": "all messages whole",
@@ -73,11 +88,20 @@ def offers(
 
     `chosen` is the context's conversation.
     """
+    menu = at_once(search(session, line, context, chosen))
+    return menu.typed, menu.offers
+
+
+def search(
+    session: Session, line: str, context: str, chosen: Conversation | None = None
+) -> Steps[Menu]:
+    """Return what may stand in place of the word at the end of `line`, in steps."""
     line, whole = meant(session, line), line
     line, context = behind_run(line, context)
     if pipes.last_piece(line) is not None:
-        return behind_bars.offers(session, line)
-    found: dict[str, Offer] = {}
+        typed, piped = behind_bars.offers(session, line)
+        return (yield from fitting(typed, [piped]))
+    sources: list[Iterable[Offer | More | None]] = []
     rest = ""
     for wanted, where in _wanted(line, context):
         near = _named(session, wanted) or chosen
@@ -85,18 +109,15 @@ def offers(
         for part in wanted.parts:
             if isinstance(part, Parameter):
                 rest = part.kind.unfinished(wanted.typed)
-                given: Iterable[Offer] = part.kind.offers(session, wanted.typed, near)
+                sources.append(part.kind.offers(session, wanted.typed, near))
             else:
-                given = [Offer(part, _about(part, line, wanted.typed, where))]
-            for offer in islice(given, 10 * _MENU):
-                if unquoted(offer.text).startswith(unquoted(rest)) and len(found) < _MENU:
-                    found.setdefault(offer.text, offer)
-    for name, alias in session.settings.aliases.items():
-        if name.startswith(whole) and len(found) < _MENU:
-            found.setdefault(name, Offer(name, escape(alias.text)))
+                sources.append([Offer(part, _about(part, line, wanted.typed, where))])
+    if rest == whole:
+        aliases = session.settings.aliases.items()
+        sources.append([Offer(name, escape(alias.text)) for name, alias in aliases])
     if not rest and pipes.shows(line) and _is_whole(session, line, context):
-        found |= {one.text: one for one in behind_bars.bars(line)}
-    return rest, list(found.values())
+        sources.append(behind_bars.bars(line))
+    return (yield from fitting(rest, sources))
 
 
 def meant(session: Session, line: str) -> str:
@@ -109,7 +130,9 @@ def _is_whole(session: Session, line: str, context: str) -> bool:
     for one in (context, GENERAL):
         with suppress(SipstreamError):
             for parameter, text in read(line, one).values.values():
-                parameter.kind.parse(session, text)
+                value = parameter.kind.parse(session, text)
+                if parameter.kind is Followed and isinstance(value, tuple) and value[0]:
+                    Filter.parse(value[0])
             return line[-1:].isspace()
     return False
 
@@ -139,6 +162,13 @@ def listing(
     session: Session, line: str, context: str, width: int, chosen: Conversation | None = None
 ) -> list[str]:
     """Return the lines that `?` shows: what may come next, a line each."""
+    return at_once(list_next(session, line, context, width, chosen))
+
+
+def list_next(
+    session: Session, line: str, context: str, width: int, chosen: Conversation | None = None
+) -> Steps[list[str]]:
+    """Return the lines that `?` shows, in steps."""
     line = meant(session, line)
     line, context = behind_run(line, context)
     piped = pipes.last_piece(line) is not None
@@ -148,42 +178,86 @@ def listing(
             expected(line, context)
         except CommandError as error:
             return [cut(f"  {error}", width)]
-    rows = [
-        Offer(part.kind.syntax, (part.kind.__doc__ or "").partition("\n")[0])
-        for wanted, _ in found
-        for part in wanted.parts
-        if isinstance(part, Parameter)
+    menu = yield from search(session, line, context, chosen)
+    asked = behind_bars.places(line) if piped else _asked(found)
+    captured = [one for one in menu.offers if one.rank is not None]
+    fixed = [one for one in menu.offers if one.rank is None and one.text]
+    rows = asked + (captured[:_CAPTURED] if fixed else captured) + fixed
+    column = min(max((cells(row.text) for row in rows[:_LISTED]), default=0) + 2, 40, width // 2)
+    lines = [
+        cut(f"  {_padded(row.text, column)}{row.about}".rstrip(), width) for row in rows[:_LISTED]
     ]
-    rows += behind_bars.places(line) if piped else []
-    rows += [one for one in offers(session, line, context, chosen)[1] if one.text]
-    shown = rows[:_LISTED]
-    column = min(max((cells(row.text) for row in shown), default=0) + 2, 40)
-    lines = [cut(f"  {_padded(row.text, column)}{row.about}".rstrip(), width) for row in shown]
-    if len(rows) > len(shown):
-        lines.append(f"  ... and {len(rows) - len(shown)} more: Tab completes what is begun")
-    ended = piped and behind_bars.is_complete(line)
-    if ended or any(wanted.complete and not wanted.typed for wanted, _ in found):
+    more = len(asked) + len(menu.offers) + menu.more - len(lines)
+    if more > 0:
+        lines.append(cut(f"  ... and {more} more: Tab completes what is begun", width))
+    if behind_bars.is_complete(line) if piped else _is_whole(session, line, context):
         lines.append("  <Enter>")
     return lines
+
+
+def _asked(found: list[tuple[Expected, str]]) -> list[Offer]:
+    """Return what is to be said of the values that may be typed: syntax and a sentence each."""
+    rows: dict[str, Offer] = {}
+    for wanted, _ in found:
+        for part in wanted.parts:
+            if not isinstance(part, Parameter):
+                continue
+            kind = part.kind
+            if not issubclass(kind, Expression) or not wanted.typed.strip():
+                about = (kind.__doc__ or "").partition("\n")[0]
+                rows.setdefault(kind.syntax, Offer(kind.syntax, about))
+            elif kind is not SetTerm:
+                for value, text, about in suggest(wanted.typed):
+                    if not text:
+                        syntax = _VALUES.get(value, f"<{value.removeprefix('value-')}>")
+                        rows.setdefault(syntax, Offer(syntax, about))
+    return list(rows.values())
 
 
 def _padded(text: str, column: int) -> str:
     return text + " " * max(column - cells(text), 2)
 
 
+def asks(line: str, context: str) -> bool:
+    """Tell whether a question mark behind a line asks what may follow; else it is a letter of a value."""
+    behind = pipes.split(line).pipe
+    if behind is not None:
+        return not behind
+    found = _wanted(line, context)
+    return all(not _word(wanted) for wanted, _ in found) or takes_word(line, context)
+
+
+def _word(wanted: Expected) -> str:
+    """Return the word that is being typed, of what takes the rest of the line its last one."""
+    for part in wanted.parts:
+        if isinstance(part, Parameter) and part.kind.rest:
+            if issubclass(part.kind, Expression):
+                return part.kind.unfinished(wanted.typed)
+            return wanted.typed.rpartition(" ")[2]
+    return wanted.typed
+
+
 def takes_word(line: str, context: str) -> bool:
     """Tell whether a question mark is hardly part of the word being typed: a fixed one, a file."""
     if pipes.last_piece(line) is not None:
         return behind_bars.takes_word(line)
-    try:
-        wanted = expected(*behind_run(line, context))
-    except CommandError:
-        return True
-    return all(isinstance(part, str) or part.kind in _NAMED for part in wanted.parts)
+    found = _wanted(*behind_run(line, context))
+    return all(
+        isinstance(part, str) or not _takes_mark(part.kind, wanted.typed)
+        for wanted, _ in found
+        for part in wanted.parts
+    )
+
+
+def _takes_mark(kind: type[Argument], typed: str) -> bool:
+    """Tell whether `?` may go on a value that is being typed, as a wildcard or a letter."""
+    if issubclass(kind, Expression) and kind is not SetTerm:
+        return any(not text and value not in _WITHOUT_MARK for value, text, _ in suggest(typed))
+    return kind not in _NAMED
 
 
 def _about(word: str, line: str, typed: str, context: str) -> str:
-    """Return the summary of the command that a word ends, where it is one alone."""
+    """Return a sentence on a word: of the command that it ends, where it is one alone, else of all."""
     before = line[: len(line) - len(typed)].split()
     found = [
         one
@@ -192,8 +266,19 @@ def _about(word: str, line: str, typed: str, context: str) -> str:
         and len(one.words) > len(before)
         and one.words[len(before)] == word
     ]
-    alone = len({one.words for one in found}) == 1
-    return found[0].summary if alone else _WORDS.get(word, "")
+    if len({one.words for one in found}) == 1:
+        return found[0].summary
+    family = FAMILIES.get((context, word), ("", ""))
+    further = (one.words[len(before) + 1] for one in found if len(one.words) > len(before) + 1)
+    about = family[0] or family[1].partition(".")[0] or ", ".join(dict.fromkeys(further))
+    return _WORDS.get(word, about)
+
+
+def completion(offer: Offer, typed: str) -> Completion:
+    """Return an offer as a line of the menu, which stands in place of what is typed."""
+    return Completion(
+        offer.text, start_position=-len(typed), display_meta=cut(offer.about, _ABOUT_CELLS)
+    )
 
 
 class ShellCompleter(Completer):
@@ -202,11 +287,20 @@ class ShellCompleter(Completer):
     def __init__(self, console: Console) -> None:
         self._console = console
 
-    def get_completions(self, document: Document, event: CompleteEvent) -> Iterable[Completion]:
-        """Yield what may stand in place of the word before the cursor."""
+    def search(self, line: str) -> Steps[Menu]:
+        """Return what may stand in place of the word at the end of a line."""
         console = self._console
-        line = document.text_before_cursor
-        typed, found = offers(console.session, line, console.context, console.chosen)
-        for offer in found:
-            about = cut(offer.about, _ABOUT_CELLS)
-            yield Completion(offer.text, start_position=-len(typed), display_meta=about)
+        return search(console.session, line, console.context, console.chosen)
+
+    def get_completions(self, document: Document, event: CompleteEvent) -> Iterable[Completion]:
+        """Return the menu for the word before the cursor."""
+        menu = at_once(self.search(document.text_before_cursor))
+        return [completion(offer, menu.typed) for offer in menu.offers]
+
+    async def get_completions_async(
+        self, document: Document, event: CompleteEvent
+    ) -> AsyncGenerator[Completion]:
+        """Yield the same, worked out in turns."""
+        menu = await in_turns(self.search(document.text_before_cursor))
+        for offer in menu.offers:
+            yield completion(offer, menu.typed)

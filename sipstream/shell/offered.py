@@ -1,25 +1,53 @@
-"""Words offered for values: those that what was captured has, as far as they begin as typed.
+"""Words offered for values: those that what was captured has, the most frequent first.
 
-Nothing here takes long: of hundreds of thousands of Call-IDs most are passed over by their bytes.
+Nothing here takes long at once: iterators yield None wherever others may have their turn.
 """
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import compress, count, islice, repeat
-from typing import TYPE_CHECKING, NamedTuple
+from itertools import compress, count, islice
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from sipstream.escape import escape
 from sipstream.filters import Suggestion, quote
 from sipstream.render import lists
+from sipstream.shell import sampled, seen
+from sipstream.shell.fuzzy import BEGINS, HOLDS, SCATTERED, Typed
+from sipstream.shell.steps import Steps
 from sipstream.shell.words import unquoted
-from sipstream.sip.uri import is_number
 
 if TYPE_CHECKING:
     from sipstream.session import Session
+    from sipstream.views import Conversation
 
 OFFERED = 200
 """Values offered at most: a menu of a hundred thousand Call-IDs helps nobody."""
+_PIECE = 1024
+"""Call-IDs looked at together."""
+
+_NAMES = ("header", "header-name")
+"""Kinds of words that stand behind `has` and `header`."""
+_COUNTS: dict[str, seen.Count] = {
+    "value-user": seen.users,
+    "value-endpoint": seen.endpoints,
+    "value-port": seen.ports,
+    "value-transport": seen.transports,
+    "value-tap": seen.taps,
+    "value-state": seen.in_states,
+    "method": seen.methods,
+    "status": seen.statuses,
+    "header": sampled.header_names,
+    "header-name": sampled.header_names,
+    "value-agent": sampled.agents,
+    "value-reason": sampled.reasons,
+    "value-domain": sampled.domains,
+    "value-uri": sampled.uris,
+    "value-codec": sampled.codecs,
+    "value-media": sampled.media,
+}
+"""Kinds of values that are filled from what was captured, the same for each term."""
 
 
 class Offer(NamedTuple):
@@ -27,68 +55,151 @@ class Offer(NamedTuple):
 
     text: str
     about: str = ""
+    rank: int | None = None
+    """How it fits what is typed (fuzzy.py); None where that is still to be seen: a fixed word."""
 
 
-def beginning(session: Session, numbers: Sequence[int], begun: str) -> list[tuple[int, bool]]:
-    """Return the places, each with False, of conversations whose Call-ID is shown as begun."""
-    call_ids = session.conversations.index.c_call_id
-    # What stands before the first escape is shown as it is: few are left to be looked at closely.
-    plain = begun.partition("\\")[0].encode("utf-8", "surrogateescape")
-    begins = map(bytes.startswith, map(call_ids.__getitem__, numbers), repeat(plain))
-    near = compress(count(), begins) if plain else range(len(numbers))
-    return [
-        (place, False)
-        for place in islice(near, 10 * OFFERED)
-        if escape(call_ids[numbers[place]]).startswith(begun)
-    ]
+class More(NamedTuple):
+    """So many values fit as well and aren't offered."""
+
+    left: int
 
 
-def places(typed: str, end: int) -> Iterator[tuple[int, bool]]:
-    """Yield the places below `end`, each with True, that begin as typed."""
+Offers: TypeAlias = "Iterable[Offer | More | None]"
+"""A None says that others may have their turn."""
+
+
+def matching(session: Session) -> Steps[array[int]]:
+    """Return the conversations that are shown, by time."""
+    numbers = array("I")
+    for piece in session.matching_pieces():
+        numbers.extend(piece)
+        yield
+    return numbers
+
+
+def indexes(typed: str, end: int) -> Iterator[int]:
+    """Yield the places below `end` that begin as typed."""
     if not (typed.isascii() and typed.isdigit()):
         return
     first, width = int(typed[:18]), 1
     # 0 begins no other place: these have no zeros in front.
     while first < end and str(first).startswith(typed):
-        yield from ((place, True) for place in range(first, min(first + width, end)))
+        yield from range(first, min(first + width, end))
         if not first:
             return
         first, width = first * 10, width * 10
 
 
-def filled(session: Session, suggestions: Iterable[Suggestion], typed: str = "") -> Iterator[Offer]:
+class _Place(NamedTuple):
+    """A conversation's place among those that are shown, and how its Call-ID fits."""
+
+    rank: int
+    place: int
+
+
+def call_ids(
+    session: Session, begun: str, offer: Callable[[int, Conversation], tuple[str, str]]
+) -> Iterator[Offer | More | None]:
+    """Yield those conversations that are shown whose Call-ID, as it is shown, fits what is typed.
+
+    `offer` makes text and words of a place and its conversation. Those that fit equally well come in
+    order of time: each Call-ID occurs once.
+    """
+    numbers = yield from matching(session)
+    for found in _fitting(session.conversations.index.c_call_id, numbers, begun):
+        if not isinstance(found, _Place):
+            yield found
+        elif session.conversations.has(number := numbers[found.place]):
+            # Others may have been given up meanwhile.
+            yield Offer(*offer(found.place, session.conversations[number]), found.rank)
+
+
+def _fitting(
+    ids: list[bytes], numbers: Sequence[int], begun: str
+) -> Iterator[_Place | More | None]:
+    typed = Typed(begun)
+    total = 0
+    for begin in range(0, len(numbers), _PIECE):
+        shown = _shown(ids, numbers, begin)
+        fits = len(typed.beginning("\n".join(shown)))
+        if fits and total < OFFERED:
+            begins = (typed.rank(text) == BEGINS for text in shown)
+            places = islice(compress(count(begin), begins), OFFERED - total)
+            yield from (_Place(BEGINS, place) for place in places)
+        total += fits
+        yield None
+    if total > OFFERED:
+        yield More(total - OFFERED)
+    elif begun:
+        yield from _otherwise(ids, numbers, typed)
+
+
+def _otherwise(
+    ids: list[bytes], numbers: Sequence[int], typed: Typed
+) -> Iterator[_Place | More | None]:
+    """Yield those that fit otherwise than by their beginning."""
+    found: dict[int, list[int]] = {HOLDS: [], SCATTERED: []}
+    total = 0
+    for begin in range(0, len(numbers), _PIECE):
+        shown = _shown(ids, numbers, begin)
+        fits = sum(map(len, typed.others("\n".join(shown)).values()))
+        total += fits
+        for place, text in enumerate(shown, begin) if fits else ():
+            rank = typed.rank(text)
+            if rank in found and len(found[rank]) < OFFERED:
+                found[rank].append(place)
+        yield None
+    best = [_Place(rank, place) for rank in found for place in found[rank]][:OFFERED]
+    yield from best
+    if total > len(best):
+        yield More(total - len(best))
+
+
+def _shown(ids: list[bytes], numbers: Sequence[int], begin: int) -> list[str]:
+    return [escape(ids[number]) for number in numbers[begin : begin + _PIECE]]
+
+
+def filled(
+    session: Session, suggestions: Iterable[Suggestion], typed: str = "", term: str = ""
+) -> Iterator[Offer | More | None]:
     """Turn what the filter language suggests into words; kinds are filled from the data.
 
-    `typed` is the word that stands there already.
+    `typed` is the word that stands there already, `term` the name of the term whose value it is.
+    What was captured stands before the values that a term knows by itself.
     """
-    for kind, text, about in suggestions:
-        if text:
+    waiting = list(suggestions)
+    captured: set[str] = set()
+    for kind in dict.fromkeys(one.kind for one in waiting):
+        for one in _captured(session, kind, typed, term):
+            yield one
+            if isinstance(one, Offer):
+                captured.add(one.text.lower())
+    for _, text, about in waiting:
+        if text and text.lower() not in captured:
             yield Offer(text, about)
-        elif kind in _VALUES:
-            yield from _VALUES[kind](session, typed)
 
 
-def _numbers(session: Session, typed: str) -> Iterator[Offer]:
-    users = islice(session.conversations.index.seen_users(), 10_000)
-    return (Offer(escape(user)) for user in users if is_number(user))
-
-
-def _addresses(session: Session, typed: str) -> Iterator[Offer]:
-    endpoints = session.conversations.index.endpoints
-    seen = {endpoints.address(number): None for number in islice(endpoints.numbers(), 10_000)}
-    return (Offer(escape(address)) for address in seen)
-
-
-def _call_ids(session: Session, typed: str) -> Iterator[Offer]:
-    numbers = session.matching()
-    for place, _ in beginning(session, numbers, unquoted(typed)):
-        conversation = session.conversations[numbers[place]]
-        yield Offer(quote(escape(conversation.call_id)), lists.summary(conversation))
-
-
-_VALUES: dict[str, Callable[[Session, str], Iterator[Offer]]] = {
-    "value-number": _numbers,
-    "value-address": _addresses,
-    "call-id": _call_ids,
-}
-"""Kinds of values that are filled from what was captured."""
+def _captured(session: Session, kind: str, typed: str, term: str) -> Iterator[Offer | More | None]:
+    """Yield the words of a kind that were captured."""
+    if kind == "call-id":
+        yield from call_ids(
+            session,
+            unquoted(typed),
+            lambda _, one: (quote(escape(one.call_id)), lists.summary(one)),
+        )
+        return
+    counts = {
+        "value-number": seen.NUMBERS.get(term, seen.ANY_NUMBER),
+        "value-address": seen.ADDRESSES.get(term, seen.ANY_ADDRESS),
+    }
+    count = counts.get(kind) or _COUNTS.get(kind)
+    if count is None:
+        return
+    wanted = Typed(unquoted(typed), numbers=kind == "value-number")
+    words = yield from seen.words(session.conversations.index, count)
+    best = yield from words.find(wanted, OFFERED)
+    for rank, number, word in best:
+        yield Offer(quote(word, subject=kind in _NAMES), words.about(number), rank)
+    if best.total > len(best):
+        yield More(best.total - len(best))

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.application import run_in_terminal
-from prompt_toolkit.auto_suggest import AutoSuggestFromHistory
 from prompt_toolkit.enums import EditingMode
 from prompt_toolkit.filters import Condition, is_searching
 from prompt_toolkit.formatted_text import StyleAndTextTuples
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.input import Input
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
+from prompt_toolkit.key_binding.vi_state import InputMode
 from prompt_toolkit.output import ColorDepth
 from prompt_toolkit.styles import DynamicStyle, Style
 
@@ -30,7 +30,7 @@ from sipstream.escape import shield
 from sipstream.limits import FOLLOW_BATCH_SECONDS, OUTPUT_QUEUE
 from sipstream.render import status
 from sipstream.shell.commands.general import say_loaded
-from sipstream.shell.completion import ShellCompleter, listing, meant, takes_word
+from sipstream.shell.completing import Completing, FromHistory
 from sipstream.shell.console import Console
 from sipstream.shell.output import Writer, vt100
 from sipstream.shell.pager import Pager
@@ -41,7 +41,9 @@ if TYPE_CHECKING:
 _REFRESH_SECONDS = 0.5
 _ASKED_SECONDS = 3.0
 """Within which a second Ctrl-C stops captures."""
-_STYLE = Style.from_dict({"bottom-toolbar": "noreverse dim"})
+_STYLE = Style.from_dict(
+    {"bottom-toolbar": "noreverse dim", "auto-suggestion": "noinherit dim"},
+)
 _PLAIN = Style.from_dict({"bottom-toolbar": "noreverse"})
 _RESIZE_SECONDS = 0.1
 """How often the prompt is drawn anew while its terminal changes size all the time."""
@@ -83,9 +85,10 @@ class Prompt:
         self._paused = False
         """Ctrl-S: nothing is printed above the prompt until Ctrl-Q."""
         self._running: asyncio.Task[bool] | None = None
+        self._completing = Completing(console, self._output, self.print_above)
         self._prompt: PromptSession[str] = PromptSession(
             history=_history(lambda: console.session.settings.on("history")),
-            completer=ShellCompleter(console),
+            completer=self._completing.completer,
             complete_while_typing=False,
             bottom_toolbar=self._toolbar,
             key_bindings=self._bindings(),
@@ -140,7 +143,9 @@ class Prompt:
         """Do as the settings say, which the last command may have changed."""
         settings, prompt = self._console.session.settings, self._prompt
         prompt.editing_mode = EditingMode.VI if settings.text("keys") == "vi" else EditingMode.EMACS
-        prompt.auto_suggest = AutoSuggestFromHistory() if settings.on("suggestions") else None
+        # Without any colour a suggestion couldn't be told from what is typed.
+        suggests = settings.on("suggestions") and self._console.out.paint.enabled
+        prompt.auto_suggest = FromHistory() if suggests else None
         mono = settings.text("theme") == "mono"
         prompt.color_depth = ColorDepth.DEPTH_1_BIT if mono else None
 
@@ -276,21 +281,22 @@ class Prompt:
         if self._paused:
             return "paused: Ctrl-Q goes on"[:width]
         try:
-            return status.line(self._console.session.status(), width)
+            mode = self._vi_mode()
+            return mode + status.line(self._console.session.status(), max(width - len(mode), 1))
         except Exception as error:
             self._console.session.faults.note("bottom line", error)
             return ""
 
+    def _vi_mode(self) -> str:
+        """Return what the bottom line begins with where keys are vi's."""
+        if self._prompt.editing_mode != EditingMode.VI:
+            return ""
+        navigates = self._prompt.app.vi_state.input_mode == InputMode.NAVIGATION
+        return "normal | " if navigates else "insert | "
+
     def _bindings(self) -> KeyBindings:
         bindings = KeyBindings()
         buffer = Condition(lambda: bool(self._prompt.default_buffer.text))
-        # Elsewhere a question mark is a letter: of a Call-ID, a path, a value.
-        asks = Condition(
-            lambda: (
-                (line := self._prompt.default_buffer.document.text_before_cursor)[-1:] in ("", " ")
-                or takes_word(meant(self._console.session, line), self._console.context)
-            )
-        )
 
         @bindings.add("c-s", eager=True)
         def pause(event: KeyPressEvent) -> None:
@@ -309,14 +315,7 @@ class Prompt:
         def interrupt(event: KeyPressEvent) -> None:
             event.app.create_background_task(self._interrupt_idle())
 
-        @bindings.add("?", filter=asks)
-        def what_may_follow(event: KeyPressEvent) -> None:
-            line = event.current_buffer.document.text_before_cursor
-            width = self._output.get_size().columns
-            console = self._console
-            shown = listing(console.session, line, console.context, width - 1, console.chosen)
-            self.print_above([f"{console.prompt}{line}?", *shown])
-
+        self._completing.bind(bindings)
         return bindings
 
 

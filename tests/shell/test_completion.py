@@ -10,8 +10,10 @@ from support import CAPTURES
 
 import sipstream.shell.commands  # noqa: F401 - registers the commands
 from sipstream.session import Session
-from sipstream.shell.completion import listing, offers, takes_word
+from sipstream.shell.completion import Menu, asks, listing, offers, search, takes_word
+from sipstream.shell.offered import Offer
 from sipstream.shell.registry import CONVERSATION, FILTER, GENERAL
+from sipstream.shell.steps import at_once
 
 CALL_ID = "35e857d642ef6280292e2d0e4cac4f13@10.10.10.2:5060"
 
@@ -126,3 +128,182 @@ async def test_the_way_into_a_folder_with_a_blank_goes_on(session: Session, tmp_
     assert texts(session, f"load {opened}") == [f'"{folder}/c.txt"']
     session.sources.tail(folder / "c.txt")
     assert texts(session, "untail ") == [f'"{folder}/c.txt"']
+
+
+def menu(session: Session, line: str, context: str = GENERAL) -> Menu:
+    return at_once(search(session, line, context))
+
+
+@pytest.mark.parametrize(
+    ("line", "inserted"),
+    [
+        ("fol", "follow "),
+        ("follow", "follow "),
+        ("sh", "show "),
+        ("show conv", "conversation"),  # conversations begins so too
+        ("flw", None),  # a slip is offered, not put in
+        ("follow d", None),
+        ("follow dstn", "dstnum "),
+        ("follow dstnum 56600", "5660066 "),
+        ("follow dstnum +56600", "5660066 "),
+        ("follow dstnum 60066", None),
+        ("follow eac", "each("),
+        ("follow header user-a", "User-Agent "),
+        ("follow ua fpbx", None),
+        ("nonsense ", None),
+    ],
+)
+async def test_what_tab_puts_in(session: Session, line: str, inserted: str | None) -> None:
+    assert menu(session, line).insertion == inserted
+
+
+async def test_the_common_beginning_of_quoted_words_is_put_in() -> None:
+    made = Menu("As", [Offer('"Asterisk PBX 1"'), Offer('"Asterisk PBX 2"')], begun=2)
+    assert made.insertion == '"Asterisk PBX '
+    assert Menu('"Ast', made.offers, begun=2).insertion == '"Asterisk PBX '
+    assert Menu('"Asterisk PBX ', made.offers, begun=2).insertion is None
+    assert Menu("x", [Offer("+12"), Offer("0012")], begun=2).insertion is None
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("flw", ["follow", "unfollow"]),
+        ("flolow", ["follow", "unfollow"]),
+        ("follow stnum", ["dstnum"]),
+        ("follow tnum", ["dstnum", "telnum"]),
+        ("follow dstnum 60066", ["5660066"]),
+        ("follow dstnum 5606", ["5660066"]),
+        ("follow srcip 48.73", ["178.19.48.73"]),
+    ],
+)
+async def test_what_fits_otherwise_is_offered(
+    session: Session, line: str, offered: list[str]
+) -> None:
+    assert texts(session, line)[: len(offered)] == offered
+
+
+@pytest.mark.parametrize(
+    ("line", "first", "about"),
+    [
+        ("follow number ", "5523815", "7 conversations"),
+        ("follow srcip ", "10.10.10.2", "24 conversations"),
+        ("follow endpoint ", "10.10.10.2:5060", "354 messages"),
+        ("follow port ", "5060", "354 messages"),
+        ("follow method ", "OPTIONS", "20 conversations"),
+        ("follow status ", "200", "42 conversations"),
+        ("follow state ", "done", "22 conversations"),
+        ("follow transport ", "udp", "354 messages"),
+        ("follow user ", "asterisk", "20 conversations"),
+        ("follow header ", "CSeq", "298 of 298 messages looked at"),
+    ],
+)
+async def test_values_of_each_kind_come_with_how_often_they_occur(
+    session: Session, line: str, first: str, about: str
+) -> None:
+    offer = offers(session, line, GENERAL)[1][0]
+    assert (offer.text, offer.about) == (first, about)
+
+
+async def test_values_a_term_knows_stand_behind_those_captured(session: Session) -> None:
+    found = texts(session, "follow method ")
+    assert len(found) == len(set(found))
+    assert found.index("REGISTER") < found.index("PRACK")
+    assert {"1xx", "407"} <= set(texts(session, "follow status ")) | {"407"}
+    # Whole messages are for behind a filter.
+    assert "messages" not in found
+    assert "messages" in texts(session, "follow method INVITE ")
+
+
+async def test_a_regular_expression_is_no_value_of_the_data(session: Session) -> None:
+    assert texts(session, "follow dstnum ~ ") == []
+    assert listing(session, "follow dstnum ~ ", GENERAL, 100) == [
+        "  <text>  matches a regular expression"
+    ]
+
+
+async def test_only_values_of_the_active_filter_are_offered_as_conversations(
+    session: Session,
+) -> None:
+    await session.change_filter(lambda filters: filters.add("dstnum 5660066"))
+    assert texts(session, "show conversation ") == [CALL_ID]
+    assert texts(session, "show conversation d642") == [CALL_ID]
+
+
+@pytest.mark.parametrize(
+    ("line", "rows"),
+    [
+        ("", ["show", "follow", "load"]),
+        ("sh conv 0 ", ["message", "messages", "| count", "<Enter>"]),
+        ("show conversations ", ["sorted", "<filter>", "dstnum", "each(", "not", "(", "<Enter>"]),
+        ("show conversations each(", ["not", "dstnum", "("]),
+        ("show conversations dstnum ", ["<telnum>", "5523815", "~"]),
+        ("show conversations dstnum 5660066 ", ["and", "or", "not", "ua", "| count", "<Enter>"]),
+        ("show conversations (dstnum 5660066 ", [")", "and"]),
+        ("show conversations duration ", [">", ">=", "<", "<="]),
+        ("show conversations duration > ", ["<duration>", "30s", "2h"]),
+        ("show conversations header User-Agent ", ["<text>", "~", "="]),
+        ("show conversations dst", ["dstip", "dstnum"]),
+        ("show conversations not ", ["not", "(", "dstnum"]),
+        ("follow ", ["[<filter>] [messages]", "dstnum", "<Enter>"]),
+        ("show conversations | ", ["count"]),
+        ("load ", ["<file>"]),
+    ],
+)
+async def test_what_may_follow_is_listed_everywhere(
+    session: Session, line: str, rows: list[str]
+) -> None:
+    lines = listing(session, line, GENERAL, 79)
+    assert all(len(one) <= 79 for one in lines)
+    # Each has a sentence, or a frequency.
+    shown = {one.strip().partition("  ")[0]: one.strip().partition("  ")[2] for one in lines}
+    for row in rows:
+        assert row in shown, lines
+        assert shown[row] or row == "<Enter>"
+
+
+async def test_what_is_half_a_filter_cannot_be_entered(session: Session) -> None:
+    for line in ("follow dstnum ", "show conversations (dstnum 1 ", "follow duration > "):
+        assert "  <Enter>" not in listing(session, line, GENERAL, 79)
+
+
+async def test_a_listing_is_bounded_and_says_how_many_more(session: Session) -> None:
+    lines = listing(session, "show conversations number 5660066 ", GENERAL, 79)
+    values = [line for line in lines if line.rstrip().endswith(("conversation", "conversations"))]
+    found = offers(session, "show conversations number ", GENERAL)[1]
+    numbers = sum(one.about.endswith(("conversation", "conversations")) for one in found)
+    assert len(values) == 10
+    assert f"  ... and {numbers - 10} more: Tab completes what is begun" in lines
+    assert all(len(one) <= 30 for one in listing(session, "follow ", GENERAL, 30))
+
+
+@pytest.mark.parametrize(
+    ("line", "is_question"),
+    [
+        ("", True),
+        ("sh", True),
+        ("show ", True),
+        ("follow dst", True),
+        ("follow dstnum ", True),
+        ("follow dstnum 56", False),
+        ("follow dstnum 5660066 an", False),
+        ("follow (", True),
+        ("follow each(", True),
+        ("follow state an", True),
+        ("follow method INV", True),
+        ("follow port 50", True),
+        ("follow header Sub", True),
+        ("follow header Subject what", False),
+        ('follow header Subject "what ', False),
+        ("follow callid a", False),
+        ("follow body ", True),
+        ("show conversation 3", False),
+        ("show conversations | ", True),
+        ("show conversations | c", False),
+        ("capture start eth0 filter port ", True),
+        ("capture start eth0 filter port", False),
+        ("bogus ", True),
+    ],
+)
+async def test_where_a_question_mark_asks(line: str, is_question: bool) -> None:
+    assert asks(line, GENERAL) == is_question

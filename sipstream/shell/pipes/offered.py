@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sipstream.errors import CommandError, SipstreamError
 from sipstream.shell.arguments import FilePath
-from sipstream.shell.offered import Offer
+from sipstream.shell.offered import Offer, Offers
 from sipstream.shell.pipes import PIPES, Chain, last_piece, may_follow, named, read
 from sipstream.shell.pipes.save import Save
 from sipstream.shell.pipes.stage import Stage
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from sipstream.session import Session
 
 
-def offers(session: Session, line: str) -> tuple[str, list[Offer]]:
+def offers(session: Session, line: str) -> tuple[str, Offers]:
     """Return the word being typed at the end of a line with pipes, and what may stand in its place."""
     pipe, typed = _typed(line)
     if pipe is None:
@@ -26,7 +26,7 @@ def offers(session: Session, line: str) -> tuple[str, list[Offer]]:
             if name.startswith(typed) and may_follow(before, one)
         ]
     if pipe is Save and not typed[-1:].isspace():
-        return typed, list(FilePath.offers(session, typed, None))
+        return typed, FilePath.offers(session, typed, None)
     found = [Offer(word, about) for word, about in pipe.words.items() if word.startswith(typed)]
     return (typed, found) if found else ("", bars(line))
 
