@@ -153,12 +153,10 @@ class Session:
 
     def matching_pieces(self) -> Iterator[array[int]]:
         """Yield the same in pieces, by the order as it is now; others may have their turn between."""
-        ordered = self.conversations.order.numbers()
-        matches = self._matches if self.filters.active else None
+        ordered, active = self.conversations.order.numbers(), self.filters.active
         for begin in range(0, len(ordered), _PIECE):
             numbers = ordered[begin : begin + _PIECE]
-            kept = None if matches is None else compress(numbers, matches.kept(numbers))
-            yield numbers if kept is None else array("I", kept)
+            yield array("I", compress(numbers, self._matches.kept(numbers))) if active else numbers
 
     def shown(self, place: int) -> int:
         """Return the conversation at a place of those that are shown.
@@ -180,14 +178,10 @@ class Session:
         """Return the conversations that are shown, of these the selected ones if there are such."""
         if self.filters.moves:
             await self.change_filter(lambda filters: None)
-        conversations, pace, active = self.conversations, Pace(), self.filters.active
-        ordered, batch = conversations.order.numbers(), conversations.index.batch
-        listed = Listed(conversations, array("I"), array("I"), batch)
+        conversations, pace = self.conversations, Pace()
+        listed = Listed(conversations, array("I"), array("I"), conversations.index.batch)
         count = 0
-        for begin in range(0, len(ordered), _PIECE):
-            numbers = ordered[begin : begin + _PIECE]
-            if active:
-                numbers = array("I", compress(numbers, self._matches.kept(numbers)))
+        for numbers in self.matching_pieces():
             places = range(count, count + len(numbers))
             count += len(numbers)
             flags = selected.kept(numbers) if selected else bytes([1]) * len(numbers)

@@ -220,10 +220,9 @@ def _padded(text: str, column: int) -> str:
 
 def asks(line: str, context: str) -> bool:
     """Tell whether a question mark behind a line asks what may follow; else it is a letter of a value."""
-    behind = pipes.split(line).pipe
-    if behind is not None:
-        return not behind
-    found = _wanted(line, context)
+    if pipes.last_piece(line) is not None:
+        return line[-1:] == " " or behind_bars.takes_word(line)
+    found = _wanted(*behind_run(line, context))
     return all(not _word(wanted) for wanted, _ in found) or takes_word(line, context)
 
 

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from sipstream.session import Session
     from sipstream.views import Conversation
 
-OFFERED = 200
+OFFERED = 100
 """Values offered at most: a menu of a hundred thousand Call-IDs helps nobody."""
 _PIECE = 1024
 """Call-IDs looked at together."""

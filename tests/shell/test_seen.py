@@ -237,3 +237,11 @@ async def test_what_is_offered_of_hostile_messages_finds_them(term: str, kind: s
                 continue
             wanted = Filter.parse(f"{term} {offer.text}")
             assert any(map(wanted.matches, session.conversations)), offer.text
+
+
+async def test_a_header_is_offered_in_one_spelling() -> None:
+    async with Session() as session:
+        session.conversations = chain(sip(extra="Diversion: <sip:1@a>\r\n")).conversations
+        offers = [one for one in filled(session, suggest("has ")) if isinstance(one, Offer)]
+    found = [one.text for one in offers if one.text.lower() == "diversion"]
+    assert found == ["Diversion"]

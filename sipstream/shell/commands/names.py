@@ -12,7 +12,7 @@ from sipstream.settings import ALIASES, FILTERS, Named, check_alias, check_name
 from sipstream.shell.arguments import Argument
 from sipstream.shell.commands.settings import kept
 from sipstream.shell.console import Console
-from sipstream.shell.offered import Offer
+from sipstream.shell.offered import Offer, Offers
 from sipstream.shell.registry import FILTER, GENERAL, command, first_words
 
 if TYPE_CHECKING:
@@ -77,12 +77,14 @@ class Definition(Argument):
         return typed.rpartition(" ")[2]
 
     @classmethod
-    def offers(cls, session: Session, typed: str, near: Conversation | None) -> Iterable[Offer]:
+    def offers(cls, session: Session, typed: str, near: Conversation | None) -> Offers:
         """Return what may be typed next in the command."""
         from sipstream.shell import completion
 
         _, sign, meaning = typed.partition("=")
-        return completion.offers(session, meaning.lstrip(), GENERAL, near)[1] if sign else ()
+        if sign:
+            menu = yield from completion.search(session, meaning.lstrip(), GENERAL, near)
+            yield from menu.offers
 
 
 def _rows(there: dict[str, Named]) -> tuple[Iterator[str], Iterator[dict[str, object]]]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable
 from itertools import count
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -14,7 +13,7 @@ from sipstream.settings import SETTINGS
 from sipstream.shell import pipes, registry
 from sipstream.shell.arguments import Argument
 from sipstream.shell.console import Console
-from sipstream.shell.offered import Offer
+from sipstream.shell.offered import Offers
 from sipstream.shell.registry import GENERAL, command
 from sipstream.shell.watch import Watch
 
@@ -80,12 +79,12 @@ class Looking(Argument):
         return typed.rpartition(" ")[2]
 
     @classmethod
-    def offers(cls, session: Session, typed: str, near: Conversation | None) -> Iterable[Offer]:
+    def offers(cls, session: Session, typed: str, near: Conversation | None) -> Offers:
         """Return what may be typed next in the command that is watched."""
         from sipstream.shell import completion
 
-        found = completion.offers(session, typed, GENERAL, near)[1]
-        return (one for one in found if " " in typed or one.text in _LOOKS)
+        menu = yield from completion.search(session, typed, GENERAL, near)
+        yield from (one for one in menu.offers if " " in typed or one.text in _LOOKS)
 
 
 @command("watch {what}")
