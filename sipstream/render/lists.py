@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from sipstream.escape import cut, escape
+from sipstream.escape import cells, cut, escape
 from sipstream.render import times
-from sipstream.render.colours import PLAIN, Paint
+from sipstream.render.colours import PLAIN, SGR, Paint, cut_painted
 from sipstream.render.message import kind
 
 if TYPE_CHECKING:
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 KIND_CELLS = 64
 """Cells of a method, or of code and reason: `100 Trying -- your call is important to us` fits."""
+
+_LEAST_CALL_ID = 6
+"""Cells of a Call-ID in a line that is cut."""
 
 PARTY_CELLS = 128
 """Cells of a number, or of the From or To value that stands in its place."""
@@ -70,21 +73,29 @@ def summary(conversation: Conversation) -> str:
 
 
 def followed(
-    message: Message, call_id: str, *, number: int | None = None, paint: Paint = PLAIN
+    message: Message,
+    call_id: str,
+    *,
+    number: int | None = None,
+    paint: Paint = PLAIN,
+    width: int | None = None,
 ) -> str:
     """Return the line of a message in a follow; `number` is the follow's, where there are several.
 
     Time, endpoints, kind, numbers, Call-ID, `(copy)` when another capture point gave it before, and
-    `(cut short)` when the capture lacks its end.
+    `(cut short)` when the capture lacks its end. In `width` cells as much of the Call-ID as there is
+    room for: its colour tells calls apart.
     """
     follow = "" if number is None else f"#{number} "
     ends = f"{escape(message.source_uri)} -> {escape(message.destination_uri)}"
     what = paint.status(shown_kind(message), message.kind)
-    whose = paint.call_id(escape(call_id), call_id)
-    remarks = "" if message.copy_of is None else paint.dim(" (copy)")
-    if message.cut:
-        remarks += paint.dim(" (cut short)")
-    return f"{follow}{times.clock(message.time)} {ends} {what} {parties(message)} {whose}{remarks}"
+    remark = ("" if message.copy_of is None else " (copy)") + " (cut short)" * message.cut
+    before = f"{follow}{times.clock(message.time)} {ends} {what} {parties(message)} "
+    whose = escape(call_id)
+    if width is not None:
+        whose = cut(whose, max(width - cells(SGR.sub("", before)) - len(remark), _LEAST_CALL_ID))
+    line = f"{before}{paint.call_id(whose, call_id)}{paint.dim(remark)}"
+    return line if width is None else cut_painted(line, width)
 
 
 def party(value: str) -> str:

@@ -260,7 +260,7 @@ class Console:
         def call_id(one: Message) -> str:
             return conversations[one.conversation].call_id
 
-        paint = self.out.paint
+        paint, width = self.out.paint, self.table_width if self.in_shell else None
         number = follow.number if len(self.session.follows) > 1 else None
         if self.out.json:
             lines = [objects.dumps(objects.message(one, call_id(one))) for one in messages]
@@ -269,6 +269,7 @@ class Console:
             lines = [before + message.whole(one, paint) + "\n" for one in messages]
         else:
             lines = [
-                lists.followed(one, call_id(one), number=number, paint=paint) for one in messages
+                lists.followed(one, call_id(one), number=number, paint=paint, width=width)
+                for one in messages
             ]
         self.show_followed(lines)

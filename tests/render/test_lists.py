@@ -68,6 +68,10 @@ def test_a_line_of_a_follow() -> None:
     assert lists.followed(one, "c@x") == f"{line} 4151509->8969669 c@x"
     assert lists.followed(one, "c@x", number=2) == f"#2 {line} 4151509->8969669 c@x"
     copy = message("INVITE", copy_of=0)
+    for width in (40, 80, 90, 110):
+        shown = lists.followed(one, "call-id@example.com", width=width)
+        assert len(shown) == min(width, len(line) + 37)
+    assert lists.followed(one, "call-id@example.com", width=len(line) + 28).endswith(" call-id@e…")
     assert lists.followed(copy, "c\r").endswith(r"INVITE 4151509->8969669 c\x0d (copy)")
 
 

@@ -1,0 +1,74 @@
+"""Whole screens at two sizes: lists, a follow, help and a page, no line of them wrapped or torn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyte
+import pytest
+from support import CAPTURES
+from terminal import Terminal
+
+SIZES = [(80, 24), (200, 50)]
+_WIDER = 1000
+"""Columns of a terminal on which nothing wraps, whatever is printed."""
+
+
+class Session:
+    """A terminal that watches a growing file, with a follow; `screen` is what it shows in the end."""
+
+    def __init__(self, columns: int, rows: int, folder: Path) -> None:
+        self.growing = folder / "growing.txt"
+        self.growing.write_text("")
+        self.columns = columns
+        self.rows = rows
+        self.terminal = Terminal(
+            [str(CAPTURES / "testdata-pt.txt"), "--tail", str(self.growing)],
+            cwd=folder,
+            columns=columns,
+            rows=rows,
+        )
+        self.terminal.at_prompt()
+
+    def check(self) -> None:
+        """What is shown is what was printed, line by line, and none is wider than the terminal.
+
+        Then it is wiped away.
+        """
+        lines = [line for line in self.unwrapped() if line]
+        assert len(lines) > 3
+        assert max(map(len, lines)) <= self.columns
+        assert lines == [line for line in self.terminal.lines() if line]
+        self.terminal.type("\x0c")
+        self.terminal.at_prompt()
+
+    def unwrapped(self) -> list[str]:
+        """Return all that was shown, on a terminal so wide that no line wraps."""
+        screen = pyte.HistoryScreen(_WIDER, self.rows, history=20_000)
+        pyte.ByteStream(screen).feed(self.terminal.raw)
+        gone = ["".join(line[x].data for x in range(_WIDER)) for line in screen.history.top]
+        return [line.rstrip() for line in [*gone, *screen.display]]
+
+
+@pytest.mark.parametrize(("columns", "rows"), SIZES)
+def test_no_line_is_wrapped_or_torn(columns: int, rows: int, tmp_path: Path) -> None:
+    session = Session(columns, rows, tmp_path)
+    terminal = session.terminal
+    terminal.command("list dstnum 8969669 or final 5xx last 8")
+    terminal.command("list method INVITE last 8")
+    session.check()
+    terminal.command("follow dstnum 5660066 or status 403")
+    session.growing.write_bytes((CAPTURES / "callerid-problem.txt").read_bytes())
+    terminal.until(r"^15:54:44.900831 10.20.0.22:5060 -> 10.11.12.13:5060 ACK 1502->5660066")
+    terminal.at_prompt()
+    session.check()
+    terminal.command("unfollow")
+    terminal.command("help filters")
+    session.check()
+    terminal.type("list\r")
+    terminal.until("-- more --")
+    terminal.type(" ")
+    terminal.pump(0.3)
+    terminal.type("q")
+    terminal.at_prompt()
+    session.check()
