@@ -205,7 +205,7 @@ def test_the_caller_of_sudo_is_the_user(tmp_path: Path) -> None:
     folder = tmp_path / "daemons"
     folder.mkdir()
     os.chown(folder, DAEMON.pw_uid, DAEMON.pw_gid)
-    for path in (tmp_path, *tmp_path.parents[:2]):
+    for path in (tmp_path, *tmp_path.parents[:-2]):
         path.chmod(path.stat().st_mode | 0o001)
     path = folder / "kept.pcap"
     more = {"SUDO_USER": "daemon", "SUDO_UID": str(DAEMON.pw_uid), "XDG_STATE_HOME": "/root/x"}
@@ -275,10 +275,11 @@ def test_nothing_is_imported_afterwards(tmp_path: Path) -> None:
     pcap = str(CAPTURES / "timeout.pcap")
     shell = Terminal.of([sys.executable, str(script), pcap, str(TEXT)], cwd=tmp_path)
     try:
-        for line in ("show conversations", "filter", "add dstnum 5660066", "exit",
-                     "show conversation 0 messages", "follow dstnum 5", "capture start lo",
+        for line in ("show conversations | no-more", "filter", "add dstnum 5660066", "exit",
+                     "show conversation 0 messages | no-more", "follow dstnum 5", "capture start lo",
                      "capture start any filter udp port 99", "capture stop", "unfollow",
-                     "tail /tmp/nosuch", "load /nosuch", "help", "nonsense", "show sources"):  # fmt: skip
+                     "tail /tmp/nosuch", "load /nosuch", "help | no-more", "nonsense",
+                     "show sources"):  # fmt: skip
             shell.command(line)
         for keys in ("sho\t con\t", "\x12foll", "add ?"):
             shell.type(keys)

@@ -7,7 +7,7 @@ nothing.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -70,11 +70,12 @@ class Completing:
             if buffer.complete_state:
                 buffer.complete_next()
             else:
-                self._begin(event, self._complete(buffer))
+                self._begin(event, lambda: self._complete(buffer))
 
         @bindings.add("?", filter=writes & Condition(self._asks))
         def what_may_follow(event: KeyPressEvent) -> None:
-            self._begin(event, self._list(event.current_buffer.document.text_before_cursor))
+            line = event.current_buffer.document.text_before_cursor
+            self._begin(event, lambda: self._list(line))
 
         @bindings.add(" ", filter=writes & Condition(self._has_blank))
         def blank(event: KeyPressEvent) -> None:
@@ -88,15 +89,15 @@ class Completing:
     def _has_blank(self) -> bool:
         return get_app().current_buffer.document == self._ended
 
-    def _begin(self, event: KeyPressEvent, work: Coroutine[None, None, None]) -> None:
+    def _begin(self, event: KeyPressEvent, work: Callable[[], Awaitable[None]]) -> None:
         """Work beside the prompt, instead of what the last such key began."""
         if self._task is not None:
             self._task.cancel()
         self._task = event.app.create_background_task(self._guarded(work))
 
-    async def _guarded(self, work: Coroutine[None, None, None]) -> None:
+    async def _guarded(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
-            await work
+            await work()
         except Exception as error:
             # A fault of completion costs that completion, nothing else.
             self._console.session.faults.note("completion", error)

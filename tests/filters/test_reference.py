@@ -11,7 +11,7 @@ from filter_reference import AMONG, BOTH, EITHER, NEITHER, TERM, holds
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sipstream.filters import TERMS, Filter, FilterSet
+from sipstream.filters import TERMS, Filter, FilterError, FilterSet
 
 CALLS = calls(seed=5, count=40)
 NEWEST = newest(one for call in CALLS for one in call.messages)
@@ -295,7 +295,7 @@ def test_a_set_of_expressions(
         if all(item != Filter.parse(text) for item in filters.items):
             try:
                 filters.add(text)
-            except ValueError as error:
+            except FilterError as error:
                 assert "there already" in str(error)
     conversations = feeder.chain.conversations
     flags = filters.judge(conversations.index, range(conversations.places))

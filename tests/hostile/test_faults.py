@@ -372,8 +372,8 @@ sys.exit(run(sys.argv[1:]))
     ("module", "name", "function", "keys"),
     [
         ("shell", "prompt", "status.line", ""),
-        ("shell.completion", "ShellCompleter", "get_completions", "show \t"),
-        ("shell", "prompt", "listing", "show ?"),
+        ("shell", "completion", "search", "show \t"),
+        ("shell", "completing", "list_next", "show ?"),
         ("shell.prompt", "Prompt", "_interrupt_idle", "\x03"),
     ],
     ids=["bottom line", "completion", "listing", "key"],
