@@ -169,6 +169,7 @@ def test_a_capture_goes_on_when_the_disk_is_full(hosts: Pair, tmp_path: Path) ->
     assert len(output.splitlines()) == 2
 
 
+@pytest.mark.xdist_group("lo")  # It sends SIP on the interface that others capture at.
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 async def test_a_disk_that_has_room_again_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Row R6: once that it is full, once that it no longer is, and how much was lost."""

@@ -32,6 +32,7 @@ def test_each_command_has_three_examples(one: Command) -> None:
     assert uses
 
 
+@pytest.mark.xdist_group("lo")
 @pytest.mark.parametrize("example", ALL)
 async def test_examples_are_true(
     example: Example, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
