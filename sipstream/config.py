@@ -58,6 +58,12 @@ def history_file() -> Path | None:
     return path
 
 
+def is_first_time() -> bool:
+    """Tell whether no command was ever kept: the history is empty, or can't be kept."""
+    path = history_file()
+    return path is None or not path.stat().st_size
+
+
 def config_file() -> Path | None:
     """Return where settings are kept, whether there are some or not; None for who has no home."""
     from platformdirs import user_config_path

@@ -32,9 +32,10 @@ _LOAD_PATIENCE = 1.0
 _WIDTH = 80
 """Columns of a terminal that doesn't tell."""
 _WELCOME = (
-    "'load FILE' or 'capture start eth0' brings messages, 'follow dstnum 5660066' shows those of a\n"
-    "number as they come, 'help' lists the commands."
+    "'load FILE' brings messages (so does 'sipstream --live eth0'), 'follow dstnum 5660066' shows\n"
+    "those of a number as they come, 'help' lists the commands."
 )
+"""What somebody is told who never typed a command here: three of them."""
 
 
 def run_with(options: Options, opened: Opened) -> int:
@@ -296,6 +297,7 @@ async def _shell(options: Options, console: Console) -> int:
     """Ask for commands on the terminal until the user leaves, or the terminal is gone."""
     from prompt_toolkit.input import create_input
 
+    from sipstream import config
     from sipstream.shell.prompt import Prompt
 
     with ExitStack() as opened:
@@ -310,7 +312,7 @@ async def _shell(options: Options, console: Console) -> int:
                     "use -c or --follow"
                 ) from error
             keys = create_input(terminal)
-        if not (options.files or options.live or options.tail):
+        if not (options.files or options.live or options.tail) and config.is_first_time():
             console.out.line(_WELCOME)
         await Prompt(console, console.out.writer, keys).run()
         console.end_watch()

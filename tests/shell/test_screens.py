@@ -72,3 +72,18 @@ def test_no_line_is_wrapped_or_torn(columns: int, rows: int, tmp_path: Path) -> 
     terminal.type("q")
     terminal.at_prompt()
     session.check()
+
+
+def test_who_comes_for_the_first_time_is_told_three_commands(tmp_path: Path) -> None:
+    first = Terminal([], cwd=tmp_path, columns=80, rows=24)
+    first.at_prompt()
+    shown = "\n".join(first.lines())
+    assert all(word in shown for word in ("'load FILE'", "'follow dstnum 5660066'", "'help'"))
+    assert shown.count("'") == 8
+    first.command("show follows")
+    first.type("exit\r")
+    assert first.end() == 0
+    second = Terminal([], cwd=tmp_path, columns=80, rows=24)
+    second.at_prompt()
+    assert "'help'" not in "\n".join(second.lines())
+    second.close()
