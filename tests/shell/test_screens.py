@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pyte
@@ -75,7 +76,8 @@ def test_no_line_is_wrapped_or_torn(columns: int, rows: int, tmp_path: Path) -> 
 
 
 def test_who_comes_for_the_first_time_is_told_three_commands(tmp_path: Path) -> None:
-    first = Terminal([], cwd=tmp_path, columns=80, rows=24)
+    mine = {"SIPSTREAM_USER": "root"} if os.geteuid() == 0 else {}
+    first = Terminal([], cwd=tmp_path, columns=80, rows=24, environment=mine)
     first.at_prompt()
     shown = "\n".join(first.lines())
     assert all(word in shown for word in ("'load FILE'", "'follow dstnum 5660066'", "'help'"))
@@ -83,7 +85,7 @@ def test_who_comes_for_the_first_time_is_told_three_commands(tmp_path: Path) -> 
     first.command("show follows")
     first.type("exit\r")
     assert first.end() == 0
-    second = Terminal([], cwd=tmp_path, columns=80, rows=24)
+    second = Terminal([], cwd=tmp_path, columns=80, rows=24, environment=mine)
     second.at_prompt()
     assert "'help'" not in "\n".join(second.lines())
     second.close()
