@@ -32,8 +32,8 @@ _LOAD_PATIENCE = 1.0
 _WIDTH = 80
 """Columns of a terminal that doesn't tell."""
 _WELCOME = (
-    "'load FILE' brings messages (so does 'sipstream --live eth0'), 'follow dstnum 5660066' shows\n"
-    "those of a number as they come, 'help' lists the commands."
+    "'load FILE' brings messages, and so does starting with --live eth0;\n"
+    "'follow dstnum 5660066' shows those of a number as they come, 'help' all else."
 )
 """What somebody is told who never typed a command here: three of them."""
 
