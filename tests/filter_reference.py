@@ -429,7 +429,11 @@ def passes(term: tuple, said: Said, call: Call, newest: int) -> bool:
             for value in values
         )
     if name == "since":
-        return said.time / 10**9 >= moment(values[0], newest)
+        begin = moment(values[0], newest)
+        if begin > newest / 10**9 + 3600 and "-" not in values[0]:
+            # Not yet come: the day before is meant.
+            begin = moment(values[0], newest - 86_400 * 10**9)
+        return said.time / 10**9 >= begin
     if name == "until":
         return said.time / 10**9 <= moment(values[0], newest)
     if name == "last":

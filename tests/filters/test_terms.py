@@ -1,5 +1,7 @@
 """The terms one by one, on messages made by hand and on decoded ones."""
 
+from datetime import datetime
+
 import pytest
 from filter_fakes import FakeConversation, FakeMessage
 from support import Chain, batch, ethernet, ipv4, sip, udp
@@ -202,3 +204,21 @@ def test_terms_on_decoded_messages() -> None:
         "header Subject new",
     ):
         assert not Filter.parse(text).matches(conversation), text
+
+
+def test_since_a_time_before_midnight_is_yesterdays_once_it_is_past() -> None:
+    chain = Chain()
+    midnight = datetime(2026, 3, 4).timestamp()
+    for place, minutes in enumerate((-30, -5, 5)):
+        packet = ethernet(ipv4(udp(sip("INVITE sip:x SIP/2.0", call_id=f"call-{place}"))))
+        chain.feed(batch([packet], times=[int(midnight + 60 * minutes) * 10**9]))
+    found = {
+        text: [one.call_id for one in chain.conversations if Filter.parse(text).matches(one)]
+        for text in ("since 23:50", "since 00:01", "since 00:30", "until 00:01")
+    }
+    assert found == {
+        "since 23:50": ["call-1", "call-2"],
+        "since 00:01": ["call-2"],
+        "since 00:30": [],
+        "until 00:01": ["call-0", "call-1"],
+    }

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 registry = Registry("whole, time")
 
 _UNANSWERED = "unanswered"
+_AHEAD, _DAY = 3600 * 10**9, 86_400 * 10**9
+"""How far ahead of the newest message a time without a date may be and still be of its day; a day."""
 
 
 @registry
@@ -224,12 +226,12 @@ class Since(_Moment):
 
     def test(self) -> Test:
         """Compare a message's time."""
-        moment = _Remembered(self.values[0])
+        moment = _Remembered(self.values[0], past=True)
         return lambda message: message.time >= moment.of(message.origin)
 
     def predicate(self) -> Predicate:
         """Compare the last message's time."""
-        moment = _Remembered(self.values[0])
+        moment = _Remembered(self.values[0], past=True)
         return Whole(lambda index, number: index.c_latest[number] >= moment.of(index))
 
 
@@ -253,10 +255,15 @@ class Until(_Moment):
 
 
 class _Remembered:
-    """A moment, worked out once a day of the newest message."""
+    """A moment, worked out anew when there is a newer message.
 
-    def __init__(self, text: str) -> None:
+    `past`: a time of day without a date that is still to come is the day before's, so that what was asked
+    for before midnight is found behind it too.
+    """
+
+    def __init__(self, text: str, *, past: bool = False) -> None:
         self._text = text
+        self._past = past
         self._newest = -1
         self._moment = 0
 
@@ -265,6 +272,8 @@ class _Remembered:
         if index.newest != self._newest:
             self._newest = index.newest
             self._moment = moment_of(self._text, index.newest)
+            if self._past and self._moment > index.newest + _AHEAD:
+                self._moment = moment_of(self._text, index.newest - _DAY)
         return self._moment
 
 
