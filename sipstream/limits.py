@@ -247,6 +247,9 @@ REGEX_SIZE = 1300
 """Instructions of RE2 that a regular expression may come to: a class of all letters has 600. So many
 take a quarter of a second for a header of 64 KiB that is made for it, and for any other a millisecond."""
 
+FILTER_REGEXES = 32
+"""Regular expressions in one filter: each may take REGEX_MEMORY."""
+
 REGEX_MEMORY = 8 << 20
 """Bytes that RE2 may take for a regular expression of this size: with less it goes another way, ten times
 as slow; few ever take a hundredth."""

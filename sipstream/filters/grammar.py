@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from sipstream.errors import FilterError
 from sipstream.filters.mistakes import check_quantifiers, unexpected
-from sipstream.filters.term import NAMED_SHAPES, ONE_VALUE, Term
+from sipstream.filters.term import NAMED_SHAPES, ONE_VALUE, REGEX, Term
 from sipstream.filters.terms import TERMS
 from sipstream.filters.tokens import FilterTextError, Token, located, quote, scan
-from sipstream.limits import FILTER_TEXT
+from sipstream.limits import FILTER_REGEXES, FILTER_TEXT
 
 if TYPE_CHECKING:
     import lark
@@ -237,6 +237,14 @@ def _parse(text: str, tokens: list[Token]) -> Node:
     assert node is not None, "the parser gives a tree at $END or raises"
     if len(text_of(node)) > FILTER_TEXT:
         raise FilterTextError(f"the filter has more than {FILTER_TEXT} characters", FILTER_TEXT)
+    terms = (one for one in nodes_of(node) if isinstance(one, Term) and one.operator == REGEX)
+    count = sum(len(term.values) for term in terms)
+    if count > FILTER_REGEXES:
+        raise FilterTextError(
+            f"a filter has at most {FILTER_REGEXES} regular expressions, this one {count}: "
+            "join them by | in quotes",
+            1,
+        )
     return node
 
 

@@ -138,6 +138,12 @@ def test_a_filter_whose_one_spelling_is_too_long_is_refused() -> None:
         parse(text)
 
 
+def test_regular_expressions_are_counted() -> None:
+    parse(" ".join(["ua ~", *(f"a{number}" for number in range(32))]))
+    with pytest.raises(FilterTextError, match="at most 32 regular expressions, this one 33"):
+        parse("callid ~ x or " + " ".join(["ua ~", *(f"a{number}" for number in range(32))]))
+
+
 @pytest.mark.parametrize(
     "text",
     [
