@@ -80,7 +80,7 @@ def _watchers(hosts: Pair, folder: Path) -> Iterator[tuple[_Watcher, _Watcher]]:
         for name in ("frozen", "free"):
             (folder / name).mkdir()
             terminal = Terminal(
-                ["--live", "vb"], cwd=folder / name, rows=40, prefix=hosts.command("b")
+                ["--live", "vb"], cwd=folder / name, rows=40, columns=400, prefix=hosts.command("b")
             )
             opened.append(_Watcher(terminal, bytearray()))
             terminal.at_prompt()
