@@ -16,6 +16,7 @@ from support import ROOT
 import sipstream.shell.commands  # noqa: F401 - registers the commands
 from sipstream.filters import TERMS, Filter
 from sipstream.options import parse, parser
+from sipstream.session import Session
 from sipstream.shell.arguments import Expression
 from sipstream.shell.registry import COMMANDS, read
 
@@ -87,7 +88,7 @@ def test_a_command_is_understood(context: str, typed: str) -> None:
     call = read(typed.partition(" | ")[0], context if context in CONTEXTS else "general")
     for parameter, text in call.values.values():
         if issubclass(parameter.kind, Expression):
-            Filter.parse(text)
+            parameter.kind.parse(Session(), text)
 
 
 def test_the_filters_are_understood() -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pyte
 import pytest
-from support import CAPTURES
+from support import CAPTURES, ROOT
 from terminal import Terminal
 
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 SIZES = [(80, 24), (200, 50)]
 _WIDER = 1000
 """Columns of a terminal on which nothing wraps, whatever is printed."""
@@ -90,3 +91,30 @@ def test_who_comes_for_the_first_time_is_told_three_commands(tmp_path: Path) -> 
     second.at_prompt()
     assert "'help'" not in "\n".join(second.lines())
     second.close()
+
+
+@pytest.mark.parametrize(("columns", "rows"), SIZES)
+def test_the_screens_in_readme_are_real(columns: int, rows: int, tmp_path: Path) -> None:
+    (tmp_path / "captures").symlink_to(CAPTURES)
+    growing = tmp_path / "growing.txt"
+    growing.write_text("")
+    arguments = ["captures/testdata-pt.txt", "--tail", "growing.txt"]
+    terminal = Terminal(arguments, cwd=tmp_path, columns=columns, rows=rows)
+    terminal.at_prompt()
+    terminal.type("\x0c")
+    terminal.at_prompt()
+    terminal.command("list final 5xx or dstnum 8969669 sorted by duration desc")
+    for line in ("filter", "add dstnum 5660066 or retransmissions > 3", "exit"):
+        terminal.command(line)
+    terminal.command("follow number 5660066")
+    growing.write_bytes((CAPTURES / "callerid-problem.txt").read_bytes())
+    terminal.until("ACK 1502->5660066")
+    terminal.at_prompt()
+    terminal.command("show states | match failed")
+    shown = [line.rstrip() for line in terminal.screen.display]
+    terminal.close()
+    begin = README.index(shown[1])
+    block = README[README.rindex("```", 0, begin) : README.index("```", begin)].splitlines()[1:]
+    # The bottom line tells a rate as well, which is never the same.
+    block = [line for line in block if not line.startswith("growing.txt")]
+    assert block == shown[: len(block)]
