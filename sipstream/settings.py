@@ -17,6 +17,8 @@ from sipstream import config, toml
 from sipstream.errors import SourceError
 from sipstream.escape import brief, escape
 from sipstream.limits import CONFIG_COMPLAINTS
+from sipstream.render.table import COLUMNS
+from sipstream.wording import listed
 
 Value: TypeAlias = str | bool | int | tuple[str, ...]
 
@@ -49,8 +51,7 @@ def _one_of(*choices: str) -> Kind:
             raise ValueError
         return str(given)
 
-    wanted = f"{', '.join(choices[:-1])} or {choices[-1]}"
-    return Kind(f"<{'|'.join(choices)}>", wanted, read, choices)
+    return Kind(f"<{'|'.join(choices)}>", listed(choices), read, choices)
 
 
 def _read_switch(given: object) -> Value:
@@ -70,11 +71,19 @@ def _read_digits(given: object) -> Value:
     return text
 
 
-def _read_names(given: object) -> Value:
-    names = re.split(r"[\s,]+", given.strip()) if isinstance(given, str) else given
-    if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
-        raise ValueError
-    return tuple(one for one in names if one)
+def _some_of(*choices: str) -> Kind:
+    def read(given: object) -> Value:
+        names = re.split(r"[\s,]+", given) if isinstance(given, str) else given
+        if not isinstance(names, list):
+            raise ValueError
+        there = [one for one in names if one != ""]
+        if not all(isinstance(one, str) and one in choices for one in there):
+            raise ValueError
+        return tuple(dict.fromkeys(there))
+
+    return Kind(
+        "<name> [name(s)]", f"some of {listed(choices, 'and')}", read, choices, several=True
+    )
 
 
 def _read_seconds(given: object) -> Value:
@@ -90,7 +99,6 @@ _DIGITS = 8
 _HOUR = 3600
 _SWITCH = Kind("<on|off>", "on or off", _read_switch, ("on", "off"))
 _PREFIX = Kind("<digits>", f'at most {_DIGITS} digits, "" for none', _read_digits)
-_NAMES = Kind("<name> [name(s)]", "a list of names", _read_names, several=True)
 _SECONDS = Kind("<seconds>", f"a whole number from 1 to {_HOUR}", _read_seconds)
 
 
@@ -127,7 +135,11 @@ _ALL = (
     Setting("keys", _one_of("emacs", "vi"), "emacs", "Keys that edit the line", ("vi", "emacs")),
     Setting("paging", _SWITCH, True, "Long answers stop at each page", ("off", "on")),
     Setting(
-        "columns", _NAMES, (), "Columns of list, none for the usual ones", ("time method", "state")
+        "columns",
+        _some_of(*COLUMNS),
+        (),
+        "Columns of list, none for the usual ones",
+        ("time,method", "state"),
     ),
     Setting(
         "suggestions", _SWITCH, True, "Earlier lines are suggested while one types", ("off", "on")

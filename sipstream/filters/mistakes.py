@@ -17,6 +17,7 @@ from sipstream.filters.tokens import (
     nearest,
 )
 from sipstream.filters.values import shown
+from sipstream.wording import listed
 
 _JOINING = frozenset({"AND", "OR", "NOT", "OPEN"})
 _NEXT = {
@@ -103,7 +104,7 @@ def _unknown(text: str, kinds: set[str]) -> str:
     if meant is None and word in map(str.lower, KNOWN_HEADERS):
         meant = f"header {text}"
     meant = meant or nearest(word)
-    known = f"did you mean {meant}?" if meant else f"here may stand {_listed(kinds)}"
+    known = f"did you mean {meant}?" if meant else f"here may stand {_next(kinds)}"
     return f"unknown term '{shown(text)}', {known}"
 
 
@@ -174,10 +175,9 @@ def check_quantifiers(tokens: list[Token]) -> None:
             )
 
 
-def _listed(kinds: set[str]) -> str:
+def _next(kinds: set[str]) -> str:
     """Return what may stand somewhere, in words."""
-    *most, last = [words for kind, words in _NEXT.items() if kind in kinds]
-    return f"{', '.join(most)} or {last}" if most else last
+    return listed(words for kind, words in _NEXT.items() if kind in kinds)
 
 
 def _open(tokens: list[Token]) -> int:

@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from sipstream.filters import TERMS
 from sipstream.manual.tables import contexts
 from sipstream.options import parser
-from sipstream.shell.pipes import PIPES
+from sipstream.shell.pipes import PIPED, PIPES
 from sipstream.version import __version__
+from sipstream.wording import listed
 
 _WIDTH = 72
 """Columns of a line of text, before what is special in it is spelt out."""
@@ -66,6 +67,7 @@ _STATUSES = (
 _ENVIRONMENT = (
     ("SIPSTREAM_USER", "Who root becomes, where --user doesn't say."),
     ("NO_COLOR", "If it is set, nothing is coloured."),
+    ("XDG_CONFIG_HOME", "Where settings, saved filters and aliases are kept."),
     ("XDG_STATE_HOME", "Where the history of the shell and reports of faults are kept."),
 )
 _EXAMPLES = (
@@ -147,7 +149,7 @@ def _commands() -> list[str]:
             f".Ss Context {context}",
             *_list((_ic(one.syntax), one.summary) for one in commands),
         ]
-    lines += [".Ss Behind show", "A", ".Ic show", "command may be followed by:"]
+    lines += [f".Ss Behind {listed(PIPED, 'and')}", "Their answers may be led through:"]
     return lines + _list((_ic(f"| {one.name}"), one.about) for one in PIPES.values())
 
 

@@ -244,6 +244,15 @@ class CommandLine(Argument):
 
     syntax = "<command>"
     rest = True
+    begins: ClassVar[tuple[str, ...]] = ()
+    """The words that it may begin with, () for all that commands begin with."""
+    behind: ClassVar[tuple[Offer, ...]] = ()
+    """What may stand behind it."""
+
+    @classmethod
+    def command(cls, typed: str) -> str | None:
+        """Return what is typed of the command, None where it hasn't begun."""
+        return typed
 
 
 class Topic(Argument):

@@ -7,7 +7,7 @@ a clause, `last 5m` a term of the filter.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ from sipstream.filters import Filter, unfinished
 from sipstream.render.table import COLUMNS, Column
 from sipstream.shell.arguments import Expression
 from sipstream.shell.offered import Offer, Offers
+from sipstream.wording import listed, meant
 
 if TYPE_CHECKING:
     from sipstream.session import Session
@@ -175,7 +176,7 @@ def _read(words: list[str]) -> Wanted:
         else:
             raise CommandError(
                 f"unknown word {brief(clause)}: the filter stands first, behind it only"
-                f" {_listed(_CLAUSES)}"
+                f" {listed(_CLAUSES)}"
             )
     return found
 
@@ -204,17 +205,10 @@ def _column(name: str | None) -> Column:
     if name in COLUMNS or len(found) == 1:
         return COLUMNS[name if name in COLUMNS else found[0]]
     if not name:
-        raise CommandError(f"missing argument: a column is expected: {_listed(COLUMNS)}")
+        raise CommandError(f"missing argument: a column is expected: {listed(COLUMNS)}")
     if found:
-        raise CommandError(f"{brief(name)} is short for {_listed(found)}")
-    near = get_close_matches(name, COLUMNS, 1)
-    hint = f"did you mean {near[0]}?" if near else f"it may be {_listed(COLUMNS)}"
-    raise CommandError(f"unknown column {brief(name)}: {hint}")
-
-
-def _listed(names: Iterable[str]) -> str:
-    *most, last = names
-    return f"{', '.join(most)} or {last}" if most else last
+        raise CommandError(f"{brief(name)} is short for {listed(found)}")
+    raise CommandError(f"unknown column {brief(name)}: {meant(name, COLUMNS)}")
 
 
 def _check_slips(words: list[str]) -> None:

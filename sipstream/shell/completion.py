@@ -20,6 +20,7 @@ from sipstream.shell import pipes
 from sipstream.shell.arguments import (
     Argument,
     Captured,
+    CommandLine,
     ConversationRef,
     Expression,
     FilePath,
@@ -41,7 +42,6 @@ from sipstream.shell.registry import (
     GENERAL,
     Expected,
     Parameter,
-    behind_run,
     expected,
     read,
 )
@@ -57,6 +57,8 @@ _LISTED = 75
 _CAPTURED = 10
 """Values of what was captured that `?` shows beside other words."""
 _ABOUT_CELLS = 60
+_WITHIN = 3
+"""Commands within one another that are looked into: run alias NAME = watch COMMAND."""
 _NAMED = (FilePath, Interface, Captured, Watched, Topic, MessageIndex, FollowNumber)
 """Kinds of values in which a question mark hardly occurs."""
 _WITHOUT_MARK = frozenset(
@@ -97,10 +99,11 @@ def search(
 ) -> Steps[Menu]:
     """Return what may stand in place of the word at the end of `line`, in steps."""
     line, whole = meant(session, line), line
-    line, context = behind_run(line, context)
+    line, context, kind = _innermost(line, context)
     if pipes.last_piece(line) is not None:
         typed, piped = behind_bars.offers(session, line)
         return (yield from fitting(typed, [piped]))
+    begins = () if " " in line else kind.begins
     sources: list[Iterable[Offer | More | None]] = []
     rest = ""
     for wanted, where in _wanted(line, context):
@@ -110,19 +113,38 @@ def search(
             if isinstance(part, Parameter):
                 rest = part.kind.unfinished(wanted.typed)
                 sources.append(part.kind.offers(session, wanted.typed, near))
-            else:
+            elif part in begins or not begins:
                 sources.append([Offer(part, _about(part, line, wanted.typed, where))])
     if rest == whole:
         aliases = session.settings.aliases.items()
         sources.append([Offer(name, escape(alias.text)) for name, alias in aliases])
     if not rest and pipes.shows(line) and _is_whole(session, line, context):
-        sources.append(behind_bars.bars(line))
+        sources.append([*behind_bars.bars(line), *kind.behind])
     return (yield from fitting(rest, sources))
 
 
 def meant(session: Session, line: str) -> str:
     """Return a line with its alias replaced, once that is typed whole."""
     return session.settings.expanded(line) if len((line + ".").split()) > 1 else line
+
+
+def _innermost(line: str, context: str) -> tuple[str, str, type[CommandLine]]:
+    """Return the command within a command that ends a line (behind run, watch, alias NAME =), the
+    context that it is read in, and what kind of value it is; else the line as it is.
+    """
+    kind = CommandLine
+    for _ in range(_WITHIN):
+        within = [
+            (part.kind, text)
+            for wanted, _ in _wanted(line, context)
+            for part in wanted.parts
+            if isinstance(part, Parameter) and issubclass(part.kind, CommandLine)
+            if (text := part.kind.command(wanted.typed)) is not None
+        ]
+        if not within:
+            break
+        (kind, line), context = within[0], GENERAL
+    return line, context, kind
 
 
 def _is_whole(session: Session, line: str, context: str) -> bool:
@@ -169,8 +191,8 @@ def list_next(
     session: Session, line: str, context: str, width: int, chosen: Conversation | None = None
 ) -> Steps[list[str]]:
     """Return the lines that `?` shows, in steps."""
-    line = meant(session, line)
-    line, context = behind_run(line, context)
+    within = search(session, line, context, chosen)
+    line, context, _ = _innermost(meant(session, line), context)
     piped = pipes.last_piece(line) is not None
     found = [] if piped else _wanted(line, context)
     if not found and not piped:
@@ -178,7 +200,7 @@ def list_next(
             expected(line, context)
         except CommandError as error:
             return [cut(f"  {error}", width)]
-    menu = yield from search(session, line, context, chosen)
+    menu = yield from within
     asked = behind_bars.places(line) if piped else _asked(found)
     captured = [one for one in menu.offers if one.rank is not None]
     fixed = [one for one in menu.offers if one.rank is None and one.text]
@@ -220,9 +242,10 @@ def _padded(text: str, column: int) -> str:
 
 def asks(line: str, context: str) -> bool:
     """Tell whether a question mark behind a line asks what may follow; else it is a letter of a value."""
+    line, context, _ = _innermost(line, context)
     if pipes.last_piece(line) is not None:
         return line[-1:] == " " or behind_bars.takes_word(line)
-    found = _wanted(*behind_run(line, context))
+    found = _wanted(line, context)
     return all(not _word(wanted) for wanted, _ in found) or takes_word(line, context)
 
 
@@ -238,12 +261,12 @@ def _word(wanted: Expected) -> str:
 
 def takes_word(line: str, context: str) -> bool:
     """Tell whether a question mark is hardly part of the word being typed: a fixed one, a file."""
+    line, context, _ = _innermost(line, context)
     if pipes.last_piece(line) is not None:
         return behind_bars.takes_word(line)
-    found = _wanted(*behind_run(line, context))
     return all(
         isinstance(part, str) or not _takes_mark(part.kind, wanted.typed)
-        for wanted, _ in found
+        for wanted, _ in _wanted(line, context)
         for part in wanted.parts
     )
 

@@ -6,6 +6,7 @@ from textwrap import wrap
 
 from sipstream.filters import GROUPS, TERMS
 from sipstream.filters.term import OPERATORS
+from sipstream.wording import aligned
 
 _WIDTH = 79
 _COLUMN = 14
@@ -54,11 +55,8 @@ def overview() -> str:
 
 def add() -> str:
     """Return what `add` takes, as fig10 has it."""
-    rows = [(term.name, term.syntax, term.help) for term in TERMS.values()]
-    first = max(len(row[0]) for row in rows) + 2
-    second = max(len(row[1]) for row in rows) + 2
-    lines = [f"{a:<{first}}{b:<{second}}{c}" for a, b, c in rows]
-    return "\n".join([_ADD, "", *lines, "", _ADD_EXAMPLES])
+    rows = aligned((term.name, term.syntax, term.help) for term in TERMS.values())
+    return "\n".join([_ADD, "", *rows, "", _ADD_EXAMPLES])
 
 
 def term(name: str) -> str | None:
@@ -70,6 +68,5 @@ def term(name: str) -> str | None:
     if found.operators:
         lines += ["", *(f"{found.name} {one:<4}{OPERATORS[one]}" for one in found.operators)]
     if found.choices:
-        width = max(map(len, found.choices)) + 2
-        lines += ["", *(f"{choice:<{width}}{about}" for choice, about in found.choices.items())]
+        lines += ["", *aligned(found.choices.items())]
     return "\n".join([*lines, "", "Example:", "", f"sipstream[filter]: add {found.example}"])

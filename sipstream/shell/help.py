@@ -10,6 +10,7 @@ import re
 
 from sipstream.shell import filter_help, pipes
 from sipstream.shell.registry import COMMANDS, CONTEXTS, FILTER, GENERAL, Command, split
+from sipstream.wording import aligned
 
 FAMILIES: dict[tuple[str, str], tuple[str, str]] = {
     # context, word: what the list of commands says, what its own help begins with
@@ -106,10 +107,7 @@ def _parameters(words: list[str], family: list[Command], context: str) -> str:
     for one in sorted(family, key=lambda each: each.words):
         syntax = one.syntax.removeprefix(" ".join(one.words)).strip()
         rows.append((" ".join(one.words[1:]), syntax, one.summary))
-    first = max(len(row[0]) for row in rows) + 2
-    second = max(len(row[1]) for row in rows) + 2
-    lines = [f"{a:<{first}}{b:<{second}}{c}".rstrip() for a, b, c in rows]
-    return "\n".join([intro, "Valid parameters are:", "", *lines])
+    return "\n".join([intro, "Valid parameters are:", "", *aligned(rows)])
 
 
 def _command(one: Command) -> str:

@@ -19,6 +19,7 @@ from sipstream.errors import CommandError
 from sipstream.escape import brief
 from sipstream.shell.arguments import Argument
 from sipstream.shell.words import unquoted
+from sipstream.wording import listed
 
 GENERAL, FILTER, CONVERSATION, FOLLOW = "general", "filter", "conversation", "follow"
 CONTEXTS = (GENERAL, FILTER, CONVERSATION, FOLLOW)
@@ -184,12 +185,6 @@ class _Way:
         return self.variant[place] if place < len(self.variant) and self.rest < 0 else None
 
 
-def behind_run(line: str, context: str) -> tuple[str, str]:
-    """Return what stands behind `run` and the context that it is read in, else both as they are."""
-    first, blank, rest = line.lstrip().partition(" ")
-    return (rest.lstrip(), GENERAL) if blank and first == RUN else (line, context)
-
-
 def _ways(context: str) -> list[_Way]:
     return [
         _Way(one, variant, {}, set())
@@ -222,7 +217,7 @@ def _step(line: str, words: list[Word], place: int, word: Word, ways: list[_Way]
     wanted = {meant} & literals or {one for one in short if one.startswith(word.text)}
     shortest = min(wanted, key=len, default="")
     if any(not one.startswith(shortest) for one in wanted):
-        raise CommandError(f"{brief(word.text)} is short for {_listed(sorted(wanted))}")
+        raise CommandError(f"{brief(word.text)} is short for {listed(sorted(wanted))}")
     chosen = [way for way in fixed if way.part(place) in wanted]
     for way in chosen:
         way.flags.add(str(way.part(place)))
@@ -268,7 +263,7 @@ def read(line: str, context: str) -> Call:
         parts = [way.variant[len(words)] for way in ways]
         # What may be a value as well is named by that.
         parts = [part for part in parts if not isinstance(part, Whole)] or parts
-        missing = _listed([_name(part) for part in parts])
+        missing = listed([_name(part) for part in parts])
         topic = " ".join(ways[0].command.words[: len(words)])
         raise CommandError(f"missing argument: {typed} needs {missing}; see 'help {topic}'")
     way = whole[0]
@@ -328,11 +323,6 @@ def _name(part: Part) -> str:
     return part if isinstance(part, str) else part.kind.syntax
 
 
-def _listed(names: list[str]) -> str:
-    names = list(dict.fromkeys(names))
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} or {names[-1]}"
-
-
 def _unknown(words: list[Word], place: int, literals: set[str], ways: list[_Way]) -> str:
     """Say that a word fits nothing, with the nearest known one."""
     word = brief(words[place].text)
@@ -341,10 +331,10 @@ def _unknown(words: list[Word], place: int, literals: set[str], ways: list[_Way]
         return f"nothing more is expected behind {before}: {word}"
     elsewhere = {one.context for one in COMMANDS if place == 0 and one.words[0] == words[0].text}
     if elsewhere:
-        return f"{word} is a command of the context {_listed(sorted(elsewhere))}"
+        return f"{word} is a command of the context {listed(sorted(elsewhere))}"
     near = get_close_matches(words[place].text, literals, 1)
     if place == 0 and words[0].text in _LEAVING:
         near = ["exit"]
-    hint = f"did you mean {near[0]}?" if near else f"it may be {_listed(sorted(literals))}"
+    hint = f"did you mean {near[0]}?" if near else f"it may be {listed(sorted(literals))}"
     what = "unknown command" if place == 0 else "unknown word"
     return f"{what} {word}: {hint}" if place or near else f"{what} {word}: 'help' lists them"

@@ -202,6 +202,28 @@ async def test_names_are_words(shell: Shell, name: str) -> None:
     assert not shell.config.exists()
 
 
+async def test_columns_are_those_of_list(shell: Shell) -> None:
+    assert await shell("set columns index,state time") == []
+    heading, line = await shell("list dstnum 5660066 last 1")
+    assert heading.split() == ["#", "state", "time"]
+    assert line.split() == ["10", "calling", "16:41:37.979995"]
+    heading, _ = await shell("list dstnum 5660066 columns method")
+    assert heading == "method"
+    [line] = await shell("set columns index,stat")
+    assert line.startswith("*** Error! columns is some of index, time, method, numbers, endpoints,")
+    assert line.endswith(" and state, not 'index,stat'")
+    assert texts(shell, "set columns index,sta") == ["status", "state"]
+
+
+async def test_an_alias_of_run_comes_to_an_end(shell: Shell) -> None:
+    await shell("alias again = run again")
+    await shell("alias sc = show conversations")
+    assert await shell("again") == [
+        "*** Error! run takes a command of the general context, not another run"
+    ]
+    assert await shell("run sc | count") == ["45"]
+
+
 async def test_an_alias_stands_for_the_first_word_once(shell: Shell) -> None:
     assert await shell("alias sc = show conversations") == []
     assert await shell("alias scc = sc sorted") == [

@@ -14,8 +14,10 @@ from terminal import Terminal
 
 from sipstream.limits import WATCH_LINES
 from sipstream.render.colours import SGR, Paint
-from sipstream.shell.completion import offers
+from sipstream.shell import completion
+from sipstream.shell.completion import listing, offers
 from sipstream.shell.registry import GENERAL
+from sipstream.shell.steps import in_turns
 from sipstream.shell.watch import Kept, Watch
 
 TIMEOUT = str(CAPTURES / "timeout.pcap")
@@ -193,6 +195,26 @@ async def test_the_command_is_completed(shell: Shell) -> None:
     assert [one.text for one in offers(session, "watch ", GENERAL)[1] if one.text == "load"] == []
     typed, found = offers(session, "watch show conversations dstnum 56600", GENERAL)
     assert (typed, [one.text for one in found]) == ("56600", ["5660066"])
+    typed, found = offers(session, 'watch show conversations callid "35e857d642ef6', GENERAL)
+    assert (typed, len(found)) == ('"35e857d642ef6', 1)
+    behind = [one.text for one in offers(session, "wat show states ", GENERAL)[1]]
+    assert {"| count", "every", "times"} <= set(behind)
+    assert [one.text for one in offers(session, "watch show states | ex", GENERAL)[1]] == ["except"]
+    shown = listing(session, "watch ", GENERAL, 80)
+    assert [line.split()[0] for line in shown] == ["help", "show", "list"]
+
+
+async def test_others_have_their_turn_while_the_command_is_completed(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(completion, "at_once", None)
+    for begin in ("watch ", "run ", "alias x = "):
+        found = await in_turns(
+            completion.search(
+                shell.console.session, f"{begin}show conversations dstnum 56600", GENERAL
+            )
+        )
+        assert [one.text for one in found.offers] == ["5660066"]
 
 
 async def test_no_more_is_kept_than_is_shown(shell: Shell) -> None:

@@ -78,6 +78,7 @@ async def run(console: Console, line: Annotated[str, CommandLine]) -> bool:
     sipstream[filter]: run conversation 10
     sipstream[conversation 10]:
     """
-    if split(line)[0].text == RUN:
+    # An alias may stand for it, and would never come to an end.
+    if RUN.startswith(split(console.session.settings.expanded(line))[0].text):
         raise CommandError("run takes a command of the general context, not another run")
     return await console.execute(line, GENERAL)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
 from sipstream.errors import CommandError, FilterError
 from sipstream.escape import brief, escape
 from sipstream.filters import FilterSet, FilterTextError
 from sipstream.settings import ALIASES, FILTERS, Named, check_alias, check_name
-from sipstream.shell.arguments import Argument
+from sipstream.shell.arguments import Argument, CommandLine
 from sipstream.shell.commands.settings import kept
 from sipstream.shell.console import Console
-from sipstream.shell.offered import Offer, Offers
+from sipstream.shell.offered import Offer
 from sipstream.shell.registry import FILTER, GENERAL, command, first_words
+from sipstream.wording import aligned
 
 if TYPE_CHECKING:
     from sipstream.session import Session
@@ -28,8 +29,7 @@ class FilterName(Argument):
     @classmethod
     def offers(cls, session: Session, typed: str, near: Conversation | None) -> Iterable[Offer]:
         """Return the filters there are."""
-        filters = session.settings.filters
-        return (Offer(name, escape(one.text)) for name, one in filters.items())
+        return _offers(session.settings.filters)
 
 
 class AliasName(Argument):
@@ -40,15 +40,17 @@ class AliasName(Argument):
     @classmethod
     def offers(cls, session: Session, typed: str, near: Conversation | None) -> Iterable[Offer]:
         """Return the aliases there are."""
-        aliases = session.settings.aliases
-        return (Offer(name, escape(one.text)) for name, one in aliases.items())
+        return _offers(session.settings.aliases)
 
 
-class Definition(Argument):
+def _offers(there: dict[str, Named]) -> Iterable[Offer]:
+    return (Offer(name, escape(one.text)) for name, one in there.items())
+
+
+class Definition(CommandLine):
     """A name and the command it stands for."""
 
     syntax = "<name> = <command>"
-    rest = True
 
     @classmethod
     def parse(cls, session: Session, text: str) -> tuple[str, str]:
@@ -72,28 +74,18 @@ class Definition(Argument):
         return name, meaning
 
     @classmethod
-    def unfinished(cls, typed: str) -> str:
-        """Return the last word, which is being typed."""
-        return typed.rpartition(" ")[2]
-
-    @classmethod
-    def offers(cls, session: Session, typed: str, near: Conversation | None) -> Offers:
-        """Return what may be typed next in the command."""
-        from sipstream.shell import completion
-
+    def command(cls, typed: str) -> str | None:
+        """Return what is typed behind the sign."""
         _, sign, meaning = typed.partition("=")
-        if sign:
-            menu = yield from completion.search(session, meaning.lstrip(), GENERAL, near)
-            yield from menu.offers
+        return meaning.lstrip() if sign else None
 
 
-def _rows(there: dict[str, Named]) -> tuple[Iterator[str], Iterator[dict[str, object]]]:
+def _rows(there: dict[str, Named]) -> tuple[list[str], list[dict[str, object]]]:
     """Return a line and an object for each name."""
-    width = max(map(len, there), default=0) + 2
-    listed = sorted(there.items())
+    by_name = sorted(there.items())
     return (
-        (f"{name:<{width}}{escape(one.text)}" for name, one in listed),
-        ({"name": name, "text": one.text} for name, one in listed),
+        aligned((name, escape(one.text)) for name, one in by_name),
+        [{"name": name, "text": one.text} for name, one in by_name],
     )
 
 

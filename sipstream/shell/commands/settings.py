@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,6 +14,7 @@ from sipstream.shell.arguments import Argument
 from sipstream.shell.console import Console
 from sipstream.shell.offered import Offer
 from sipstream.shell.registry import command
+from sipstream.wording import aligned
 
 if TYPE_CHECKING:
     from sipstream.session import Session
@@ -61,6 +63,10 @@ def _register(setting: Setting) -> None:
                 return setting.read(text)
             except ValueError as error:
                 raise CommandError(str(error)) from None
+
+        @classmethod
+        def unfinished(cls, typed: str) -> str:
+            return re.split(r"[\s,]", typed)[-1] if kind.several else typed
 
         @classmethod
         def offers(cls, session: Session, typed: str, near: Conversation | None) -> Iterable[Offer]:
@@ -138,12 +144,13 @@ async def show_settings(console: Console) -> None:
     9
     """
     settings = console.session.settings
-    values = {name: shown(settings[name]) or "none" for name in SETTINGS}
-    first = max(map(len, SETTINGS)) + 2
-    second = max(map(len, values.values())) + 2
-    texts = (
-        f"{one.name:<{first}}{values[one.name]:<{second}}"
-        f"{'changed' if settings.is_set(one.name) else 'default'}  {one.about}"
+    texts = aligned(
+        (
+            one.name,
+            shown(settings[one.name]) or "none",
+            "changed" if settings.is_set(one.name) else "default",
+            one.about,
+        )
         for one in SETTINGS.values()
     )
     objects = (

@@ -17,6 +17,7 @@ from sipstream.session import Listed
 from sipstream.shell.clauses import EVERYTHING, Clauses, Wanted
 from sipstream.shell.console import Console
 from sipstream.shell.registry import command
+from sipstream.wording import aligned
 
 _PIECE = 4096
 """Conversations looked at together, in well under a millisecond."""
@@ -26,7 +27,7 @@ _TOGETHER = 1024
 
 def _with_columns(function: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
     """Name the columns in a command's help."""
-    rows = (f"{name:<11}{column.about}" for name, column in COLUMNS.items())
+    rows = aligned((name, column.about) for name, column in COLUMNS.items())
     function.__doc__ = (function.__doc__ or "").replace("COLUMNS", "\n    ".join(rows))
     return function
 
@@ -167,8 +168,9 @@ def _texts(
     """Yield the heading, the lines, and what had no room of the columns that were asked for."""
     paint = console.out.paint
     by_days = wanted.by.key is None
+    usual = [COLUMNS[name] for name in console.session.settings.names("columns")]
     layout = Layout(
-        wanted.columns or COLUMNS.values(),
+        wanted.columns or usual or COLUMNS.values(),
         console.table_width,
         highest=highest,
         dated=not by_days and date(ends[0]) != date(ends[1]),

@@ -11,18 +11,16 @@ from sipstream.errors import CommandError
 from sipstream.escape import brief
 from sipstream.settings import SETTINGS
 from sipstream.shell import pipes, registry
-from sipstream.shell.arguments import Argument
+from sipstream.shell.arguments import CommandLine
 from sipstream.shell.console import Console
-from sipstream.shell.offered import Offers
-from sipstream.shell.registry import GENERAL, command
+from sipstream.shell.offered import Offer
+from sipstream.shell.registry import command
 from sipstream.shell.watch import Watch
+from sipstream.wording import listed
 
 if TYPE_CHECKING:
     from sipstream.session import Session
-    from sipstream.views import Conversation
 
-_LOOKS = ("show", "list", "help")
-"""Commands that change nothing."""
 _BEHIND = re.compile(r"\s+(every\s+(?P<seconds>\d+)\s*s?|times\s+(?P<times>\d{1,9}))$")
 
 
@@ -34,11 +32,15 @@ class Wanted(NamedTuple):
     times: int | None = None
 
 
-class Looking(Argument):
+class Looking(CommandLine):
     """A command of show, list or help."""
 
     syntax = "<command> [every <seconds>s] [times <number>]"
-    rest = True
+    begins = pipes.PIPED
+    behind = (
+        Offer("every", "2s: the pause between two looks"),
+        Offer("times", "5: how many looks"),
+    )
 
     @classmethod
     def parse(cls, session: Session, text: str) -> Wanted:
@@ -56,10 +58,8 @@ class Looking(Argument):
         text = session.settings.expanded(text)
         first = text.split(maxsplit=1)[0]
         meant = {one for one in registry.first_words() if one.startswith(first)}
-        if first not in _LOOKS and not (meant and meant <= set(_LOOKS)):
-            raise CommandError(
-                f"only {', '.join(_LOOKS[:-1])} and {_LOOKS[-1]} are watched, not {brief(first)}"
-            )
+        if first not in pipes.PIPED and not (meant and meant <= set(pipes.PIPED)):
+            raise CommandError(f"only {listed(pipes.PIPED, 'and')} are watched, not {brief(first)}")
         if pipes.read(text)[1].saved is not None:
             raise CommandError("what is watched saves nothing: leave out the last | save")
         if "seconds" in found:
@@ -72,19 +72,6 @@ class Looking(Argument):
         if found.get("times") == 0:
             raise CommandError("times takes a number from 1, as in times 5")
         return Wanted(text, **found)
-
-    @classmethod
-    def unfinished(cls, typed: str) -> str:
-        """Return the last word, which is being typed."""
-        return typed.rpartition(" ")[2]
-
-    @classmethod
-    def offers(cls, session: Session, typed: str, near: Conversation | None) -> Offers:
-        """Return what may be typed next in the command that is watched."""
-        from sipstream.shell import completion
-
-        menu = yield from completion.search(session, typed, GENERAL, near)
-        yield from (one for one in menu.offers if " " in typed or one.text in _LOOKS)
 
 
 @command("watch {what}")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import NamedTuple
 
 from sipstream.errors import CommandError
@@ -17,6 +16,7 @@ from sipstream.shell.pipes.choosing import Count, Except, Find, Last, Match, NoM
 from sipstream.shell.pipes.display import Display
 from sipstream.shell.pipes.save import Save
 from sipstream.shell.pipes.stage import Stage
+from sipstream.wording import aligned, listed, meant
 
 PIPED = ("show", "list", "help")
 """Commands whose lines may be piped; elsewhere a `|` belongs to the command: kernel filters have it."""
@@ -34,7 +34,7 @@ _STAGES = 32
 """Pipes in one line: more than anyone types, and each costs every line its time."""
 
 
-class Piped(NamedTuple):
+class Cut(NamedTuple):
     """A line cut at its first `|`."""
 
     command: str
@@ -48,7 +48,7 @@ def shows(line: str) -> bool:
     return bool(first) and len(first[0]) > 1 and any(one.startswith(first[0]) for one in PIPED)
 
 
-def split(line: str) -> Piped:
+def split(line: str) -> Cut:
     """Cut a line of a command that may be piped at its first `|` that begins a word, outside of quotes.
 
     `help |` and `help | match` ask for help on pipes.
@@ -56,8 +56,8 @@ def split(line: str) -> Piped:
     if shows(line):
         command, *behind = _pieces(line, 1)
         if behind and not _asks_for_help(command, behind[0]):
-            return Piped(command, behind[0])
-    return Piped(line, None)
+            return Cut(command, behind[0])
+    return Cut(line, None)
 
 
 def _asks_for_help(command: str, behind: str) -> bool:
@@ -167,13 +167,9 @@ def named(name: str, piece: str = "") -> type[Stage]:
     found = [one for known, one in PIPES.items() if name and known.startswith(name)]
     if len(found) == 1:
         return found[0]
-    *first, last = PIPES
-    names = f"{', '.join(first)} or {last}"
     if not name:
-        raise CommandError(f"missing argument: | needs {names}")
-    near = get_close_matches(name, PIPES, 1)
-    hint = f"did you mean {near[0]}?" if near else f"it may be {names}"
-    raise CommandError(f"unknown word behind |: {brief(piece or name)}: {hint}")
+        raise CommandError(f"missing argument: | needs {listed(PIPES)}")
+    raise CommandError(f"unknown word behind |: {brief(piece or name)}: {meant(name, PIPES)}")
 
 
 def last_piece(line: str) -> str | None:
@@ -185,9 +181,8 @@ def last_piece(line: str) -> str | None:
 def help_on(name: str) -> str | None:
     """Return the help on a pipe, on all of them for the bar itself; None where there is no such."""
     if name == "|":
-        rows = [(f"| {one.name} {one.syntax}".rstrip(), one.about) for one in PIPES.values()]
-        width = max(len(row[0]) for row in rows) + 2
-        return "\n".join([_INTRODUCTION, "", *(f"{row[0]:<{width}}{row[1]}" for row in rows)])
+        rows = [(f"| {one.name} {one.syntax}", one.about) for one in PIPES.values()]
+        return "\n".join([_INTRODUCTION, "", *aligned(rows)])
     try:
         pipe = named(name)
     except CommandError:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping
-from difflib import get_close_matches
 from typing import ClassVar
 
 from sipstream.errors import CommandError
 from sipstream.escape import brief, escape
 from sipstream.render import objects
 from sipstream.shell.pipes.stage import Row, Stage
+from sipstream.wording import meant
 
 _LIVE = tuple("=+-@＝＋－＠'")
 """What a spreadsheet takes for the beginning of a formula, in both widths, and the mark against it."""
@@ -53,8 +53,7 @@ sipstream: show conversations | display json | match 5660066 | count
     def __init__(self, argument: str) -> None:
         super().__init__(argument)
         if argument not in self.words:
-            near = get_close_matches(argument, self.words, 1, 0.5)
-            hint = f"did you mean {near[0]}?" if near else f"it may be {self.syntax}"
+            hint = meant(argument, self.words)
             raise CommandError(f"unknown word behind | display: {brief(argument)}: {hint}")
         self._columns: list[str] | None = None
         self.line_end = "\r\n" if argument == "csv" else "\n"
