@@ -178,6 +178,9 @@ PLAIN = re.compile(r"[\w.:/@+*%#-]+", re.ASCII)
 SPELLINGS = {BOTH: [" and ", " AND ", "  "], EITHER: [" or ", "\tOr "], NEITHER: ["not ", "NOT "]}
 
 
+GLUED_EQUALS = re.compile(r"[a-z]+=", re.IGNORECASE)
+
+
 class Spelling:
     """Writes a tree as somebody might type it."""
 
@@ -199,7 +202,9 @@ class Spelling:
             return self.one_of(SPELLINGS[NEITHER]) + self.inner(tree[1])
         text = self.inner(tree[1])
         for part in tree[2:]:
-            text += self.one_of(SPELLINGS[head]) + self.inner(part)
+            joint, inner = self.one_of(SPELLINGS[head]), self.inner(part)
+            # Behind a text `name=` may be one too: the language wants to be told.
+            text += (SPELLINGS[head][0] if GLUED_EQUALS.match(inner) else joint) + inner
         return text
 
     def inner(self, tree: tuple) -> str:
