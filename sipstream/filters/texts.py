@@ -200,7 +200,9 @@ def compiled(pattern: str) -> _Regex:
         made: _Regex = re2.compile(pattern.encode("utf-8", "surrogateescape"), options)
     except re2.error as error:
         reason = error.args[0] if error.args else ""
-        words = reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
+        words = (
+            reason.decode("utf-8", "surrogateescape") if isinstance(reason, bytes) else str(reason)
+        )
         hint = "; for a wildcard leave `~` out" if pattern[:1] in ("*", "?") else ""
         raise FilterError(
             f"'{shown(pattern)}' is no regular expression (RE2): {shown(words)}{hint}"

@@ -229,3 +229,62 @@ def test_attacks_in_follows(start: Start, tmp_path: Path) -> None:
     terminal.until(f"^Subject: {re.escape(escape(ATTACKS['bytes']))}$")
     terminal.editing("sipstream: half a line")
     assert_untouched(terminal)
+
+
+def test_attacks_in_tables_and_what_is_watched(start: Start, tmp_path: Path) -> None:
+    """Row T1: in list, behind pipes, as CSV and JSON, in lines drawn above the prompt, page by page."""
+    write_pcap(tmp_path / "attacks.pcap", calls() * 6)
+    terminal = start("attacks.pcap")
+    paste(
+        terminal,
+        "list",
+        "list sorted by numbers desc columns index,numbers,method,endpoints",
+        "show conversations | display csv | no-more",
+        "show conversations | display json | no-more",
+        "show conversation 0 messages | match Subject",
+        "show conversations sorted | last 3",
+        'watch show conversations sorted | find "^." every 1s',
+    )
+    terminal.until("^every 1 s: show conversations sorted")
+    terminal.pump(1.2)
+    paste(terminal, "watch list columns numbers every 1s", "unwatch")
+    terminal.type("show conversation 0 messages\r")
+    terminal.until("^-- more -- ")
+    terminal.type(" q")
+    terminal.at_prompt()
+    assert_untouched(terminal)
+    shown = terminal.lines()
+    assert sum(line.endswith(" failed") and "PU" not in line for line in shown) >= len(ATTACKS)
+    saved = escape(f"return{ATTACKS['return']}@h")
+    assert [line for line in shown if line.startswith(f"{saved},")]
+
+
+def test_attacks_in_settings_scripts_and_files(start: Start, tmp_path: Path) -> None:
+    """Row T1: in the file of settings, in scripts and their names, in files that answers are saved in."""
+    act = "\\u001b]0;owned\\u0007\\u009b2J\\u202e\\n"
+    (tmp_path / "config" / "sipstream").mkdir(parents=True, mode=0o700)
+    (tmp_path / "config" / "sipstream" / "config.toml").write_text(
+        f'theme = "{act}"\ncolumns = ["{act}"]\n"{act}" = 1\nx = {raw(ATTACKS["csi"])!r}\n'
+        f'[filters]\n"{act}" = "x"\ny = "{act}"\nz = "callid \\\\u001b[2J and"\n'
+        f'[aliases]\n"{act}" = "x"\nshow = "{act}"\n'
+    )
+    write_pcap(tmp_path / "attacks.pcap", calls())
+    terminal = start("attacks.pcap")
+    terminal.until(
+        r"^\*\*\* Error! config.toml line 1: theme is dark, light, mono or auto, not '\\x1b"
+    )
+    attacks = [one for one in ATTACKS.values() if "\n" not in one and "\r" not in one]
+    lines = [f"show conversations callid {one} (" for one in attacks]
+    lines += [f"alias x = {one}" for one in attacks] + [f"set theme {one}" for one in attacks]
+    lines += [f"save filter {one}" for one in attacks] + [f"list new {one}" for one in attacks]
+    lines += [f"show states | match ({one}" for one in attacks]
+    (tmp_path / NAME).write_bytes(raw("\n".join([*lines, "load filter z", f"source none{NAME}"])))
+    (tmp_path / f"folder{NAME}").mkdir()
+    complete(terminal, "source odd")
+    terminal.until("commands of .* failed$")
+    paste(terminal, "show filters", "alias", "show settings")
+    paste(terminal, *(f"show states | save {attack}" for attack in attacks))
+    paste(terminal, *(f"show states | display {attack}" for attack in attacks))
+    complete(terminal, "show states | save folder")
+    terminal.until(r"^\*\*\* Error! folderodd .* is there already|can't be written")
+    assert_untouched(terminal)
