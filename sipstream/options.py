@@ -48,7 +48,7 @@ class Options:
     color: bool = True
 
     @property
-    def is_sieve(self) -> bool:
+    def extracts(self) -> bool:
         """Whether files are read to write what matches of them."""
         return self.write is not None and not self.live
 

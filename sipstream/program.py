@@ -120,7 +120,7 @@ def _room(options: Options) -> Room:
     from sipstream.segments import Folder, Room, usual_size
 
     folder = Folder(options.spool_dir) if options.spool_dir is not None else None
-    if options.is_sieve and options.spool_size is None:
+    if options.extracts and options.spool_size is None:
         # All is looked at in the end: nothing of standard input may go before.
         return Room()
     return Room(options.spool_size or usual_size(), folder)
@@ -128,7 +128,7 @@ def _room(options: Options) -> Room:
 
 def _has_shell(options: Options) -> bool:
     """Tell whether a shell asks for commands once the sources are there."""
-    if options.commands or options.follow is not None or options.is_sieve:
+    if options.commands or options.follow is not None or options.extracts:
         return False
     return STDIN in options.files or (os.isatty(0) and os.isatty(1))
 
@@ -144,7 +144,7 @@ async def _work(options: Options, console: Console) -> int:
             await session.change_filter(lambda filters: filters.add(text))
         if options.follow is not None:
             await session.follow(options.follow or None, whole=options.messages)
-        if options.is_sieve:
+        if options.extracts:
             return await _extract(options, console)
         good = await _start_sources(options, console)
         if options.follow is not None:
@@ -212,9 +212,9 @@ async def _start_sources(options: Options, console: Console) -> bool:
             good = await _load(name, console) and good
             continue
         source = session.sources.read_stdin(told=not options.quiet)
-        if options.commands or options.is_sieve:
+        if options.commands or options.extracts:
             await session.sources.wait_for(source)
-    console.out.quiet = options.quiet and options.is_sieve
+    console.out.quiet = options.quiet and options.extracts
     return good
 
 

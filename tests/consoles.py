@@ -9,24 +9,29 @@ from support import batch, ethernet, ipv4, udp
 import sipstream.shell.commands  # noqa: F401 - registers the commands
 from sipstream.decode.decoder import Decoder
 from sipstream.packets import Tally
+from sipstream.render.colours import PLAIN, Paint
 from sipstream.session import Session
+from sipstream.settings import Settings
 from sipstream.shell.console import Console
 from sipstream.shell.output import Output, Writer
 from sipstream.sip.scan import Scanner
 
 
-class Typed:
+class Shell:
     """A console; called with a line it returns the lines written since."""
 
-    def __init__(self, path: Path, *, as_json: bool = False) -> None:
-        self.path = path
-        self._file = path.open("ab")
-        self._errors = path.with_name("errors").open("ab")
-        writer, errors = Writer(self._file.fileno()), Writer(self._errors.fileno())
-        self.console = Console(Session(), Output(writer, errors, json=as_json))
+    def __init__(self, folder: Path, *, as_json: bool = False, paint: Paint = PLAIN) -> None:
+        self._paths = folder / "out", folder / "errors"
+        self._files = [path.open("ab") for path in self._paths]
+        writer, errors = (Writer(file.fileno()) for file in self._files)
+        # As text both are one, so that it is seen what comes first.
+        out = Output(writer, errors if as_json else writer, json=as_json, paint=paint)
+        self.console = Console(Session(), out)
+        self.config = folder / "config" / "config.toml"
+        self.session.settings = Settings(self.config)
         self.good = True
         """The last line did what it says."""
-        self._read = {path: 0, path.with_name("errors"): 0}
+        self._read = dict.fromkeys(self._paths, 0)
         self._clock = 10**18
         self._scanner = Scanner(Tally("test"))
 
@@ -62,5 +67,5 @@ class Typed:
 
     def close(self) -> None:
         self.console.out.close()
-        self._file.close()
-        self._errors.close()
+        for file in self._files:
+            file.close()

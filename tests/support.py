@@ -134,6 +134,16 @@ class MemoryStore:
         return None
 
 
+def times_of(capture: bytes) -> list[tuple[int, int]]:
+    """The times of the packets of a pcap: seconds, and what is left of them."""
+    place, found = 24, []
+    while place < len(capture):
+        seconds, rest, size, _ = struct.unpack_from("<IIII", capture, place)
+        found.append((seconds, rest))
+        place += 16 + size
+    return found
+
+
 def batch(
     packets: list[bytes],
     linktype: int = Linktype.ETHERNET,

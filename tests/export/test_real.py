@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import struct
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from support import CAPTURES, SHARED, needs
+from support import CAPTURES, SHARED, needs, times_of
 
 import sipstream
 
@@ -23,15 +22,6 @@ def run(*arguments: str | Path) -> subprocess.CompletedProcess[bytes]:
         [sys.executable, "-m", "sipstream", *map(str, arguments)],
         capture_output=True, timeout=60, check=False,
     )  # fmt: skip
-
-
-def times(data: bytes) -> list[tuple[int, int]]:
-    place, found = 24, []
-    while place < len(data):
-        seconds, rest, size, _ = struct.unpack_from("<IIII", data, place)
-        found.append((seconds, rest))
-        place += 16 + size
-    return found
 
 
 CALLS = [
@@ -59,7 +49,7 @@ def test_tshark_selects_the_same_packets(tmp_path: Path, path: Path, call_id: st
         ["tshark", "-r", path, "-Y", f'sip.Call-ID matches "^{call_id}"', "-F", "pcap", "-w", theirs],
         check=True, capture_output=True, timeout=60,
     )  # fmt: skip
-    assert sorted(times(ours.read_bytes())) == sorted(times(theirs.read_bytes()))
+    assert sorted(times_of(ours.read_bytes())) == sorted(times_of(theirs.read_bytes()))
     assert ours.read_bytes()[24:] == theirs.read_bytes()[24:]
 
 

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from consoles import Typed
+from consoles import Shell
 from support import CAPTURES, sip
 from terminal import Terminal
 
@@ -21,15 +21,15 @@ TIMEOUT = str(CAPTURES / "timeout.pcap")
 
 
 @pytest.fixture
-async def typed(tmp_path: Path) -> AsyncIterator[Typed]:
-    made = Typed(tmp_path / "out")
+async def typed(tmp_path: Path) -> AsyncIterator[Shell]:
+    made = Shell(tmp_path)
     async with made.session:
         made.put(sip(call_id="a"), sip(call_id="b", destination="<sip:7000000@b>"))
         yield made
     made.close()
 
 
-async def test_up_leads_back_through_the_contexts(typed: Typed) -> None:
+async def test_up_leads_back_through_the_contexts(typed: Shell) -> None:
     await typed("follow dstnum 5660066")
     for line, prompt in (
         ("follow 1", "sipstream[follow 1]: "),
@@ -57,7 +57,7 @@ async def test_up_leads_back_through_the_contexts(typed: Typed) -> None:
     assert typed.console.finished
 
 
-async def test_a_context_that_is_open_is_gone_back_to(typed: Typed) -> None:
+async def test_a_context_that_is_open_is_gone_back_to(typed: Shell) -> None:
     """So that no chain of them grows without end."""
     for line in ("filter", "run conversation 0", "run filter"):
         await typed(line)
@@ -67,7 +67,7 @@ async def test_a_context_that_is_open_is_gone_back_to(typed: Typed) -> None:
     assert typed.console.prompt == "sipstream: "
 
 
-async def test_run_runs_what_the_general_context_has(typed: Typed) -> None:
+async def test_run_runs_what_the_general_context_has(typed: Shell) -> None:
     await typed("conversation 0")
     assert await typed("run show conversations | count") == ["2"]
     assert await typed("ru sh conversations dstnum 7000000 | count") == ["1"]
@@ -85,7 +85,7 @@ async def test_run_runs_what_the_general_context_has(typed: Typed) -> None:
 
 
 @pytest.mark.parametrize("context", CONTEXTS)
-async def test_what_looks_works_everywhere(typed: Typed, context: str) -> None:
+async def test_what_looks_works_everywhere(typed: Shell, context: str) -> None:
     await typed("follow dstnum 1")
     enter = {FILTER: "filter", CONVERSATION: "conversation 0", FOLLOW: "follow 1"}
     if context != GENERAL:
@@ -105,7 +105,7 @@ async def test_what_looks_works_everywhere(typed: Typed, context: str) -> None:
     assert (await typed("help run"))[0] == "run <command>"
 
 
-async def test_the_context_of_a_follow(typed: Typed) -> None:
+async def test_the_context_of_a_follow(typed: Shell) -> None:
     await typed("follow dstnum 5660066")
     assert await typed("follow 2") == ["*** Error! no follow 2: 'show follows' lists them"]
     await typed("follow 1")
@@ -128,7 +128,7 @@ async def test_the_context_of_a_follow(typed: Typed) -> None:
     assert (await typed("show"))[2] == "3 messages shown"
 
 
-async def test_a_follow_that_is_paused_counts(typed: Typed) -> None:
+async def test_a_follow_that_is_paused_counts(typed: Shell) -> None:
     await typed("follow dstnum 5660066")
     await typed("follow 1")
     assert (await typed("resume"))[0].startswith("*** Error! the follow isn't paused")
@@ -143,7 +143,7 @@ async def test_a_follow_that_is_paused_counts(typed: Typed) -> None:
     assert await typed("resume") == ["0 messages were passed over"]
 
 
-async def test_another_filter_shows_only_what_comes(typed: Typed) -> None:
+async def test_another_filter_shows_only_what_comes(typed: Shell) -> None:
     await typed("follow dstnum 5660066")
     await typed("follow 1")
     assert await typed("filter dstnum 7000000") == ["1 conversations"]
@@ -159,7 +159,7 @@ async def test_another_filter_shows_only_what_comes(typed: Typed) -> None:
     assert (await typed("show"))[0] == "Follow 1: dstnum 5660066"
 
 
-async def test_end_ends_it_and_leaves(typed: Typed) -> None:
+async def test_end_ends_it_and_leaves(typed: Shell) -> None:
     await typed("follow dstnum 5660066")
     await typed("follow 1")
     assert await typed("end") == ["Follow 1 ended (0 messages shown)"]
@@ -167,7 +167,7 @@ async def test_end_ends_it_and_leaves(typed: Typed) -> None:
     assert await typed("show follows") == ["nothing is followed"]
 
 
-async def test_a_follow_that_ended_meanwhile(typed: Typed) -> None:
+async def test_a_follow_that_ended_meanwhile(typed: Shell) -> None:
     await typed("follow dstnum 5660066")
     await typed("follow 1")
     await typed("unfollow")
@@ -178,7 +178,7 @@ async def test_a_follow_that_ended_meanwhile(typed: Typed) -> None:
 
 
 async def test_a_follow_as_an_object(tmp_path: Path) -> None:
-    made = Typed(tmp_path / "out", as_json=True)
+    made = Shell(tmp_path, as_json=True)
     async with made.session:
         made.put(sip(call_id="a"))
         await made("follow dstnum 5660066 messages")
@@ -196,7 +196,7 @@ async def test_a_follow_as_an_object(tmp_path: Path) -> None:
     }
 
 
-async def test_completion_behind_run(typed: Typed) -> None:
+async def test_completion_behind_run(typed: Shell) -> None:
     session = typed.session
     await typed("follow dstnum 5660066")
     typed_word, found = offers(session, "run show conversations so", FILTER)

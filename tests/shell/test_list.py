@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from consoles import Typed
+from consoles import Shell
 from support import CAPTURES, sip
 
 from sipstream.errors import CommandError
@@ -26,8 +26,8 @@ from sipstream.views import Conversation
 
 
 @pytest.fixture
-async def typed(tmp_path: Path) -> AsyncIterator[Typed]:
-    made = Typed(tmp_path / "out")
+async def typed(tmp_path: Path) -> AsyncIterator[Shell]:
+    made = Shell(tmp_path)
     async with made.session as session:
         await session.sources.load(CAPTURES / "testdata-pt.pcap.gz")
         await made.written()
@@ -36,8 +36,8 @@ async def typed(tmp_path: Path) -> AsyncIterator[Typed]:
 
 
 @pytest.fixture
-async def empty(tmp_path: Path) -> AsyncIterator[Typed]:
-    made = Typed(tmp_path / "out")
+async def empty(tmp_path: Path) -> AsyncIterator[Shell]:
+    made = Shell(tmp_path)
     async with made.session:
         yield made
     made.close()
@@ -48,7 +48,7 @@ def indexes(lines: list[str]) -> list[int]:
     return [int(line.split()[0]) for line in lines[1:]]
 
 
-def by_hand(typed: Typed) -> list[Conversation]:
+def by_hand(typed: Shell) -> list[Conversation]:
     session = typed.session
     return [session.conversations[number] for number in session.matching()]
 
@@ -77,7 +77,7 @@ def test_each_column_is_sorted_below() -> None:
 
 @pytest.mark.parametrize("name", COLUMNS)
 async def test_sorted_by_each_column(
-    typed: Typed, name: str, monkeypatch: pytest.MonkeyPatch
+    typed: Shell, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As a naive sort does; what is equal stays in order of time."""
     monkeypatch.setattr("sipstream.shell.commands.table._TOGETHER", 100)
@@ -92,7 +92,7 @@ async def test_sorted_by_each_column(
     assert indexes(await typed(f"list sorted by {name} desc columns index")) == places
 
 
-async def test_the_values_are_those_of_the_messages(typed: Typed) -> None:
+async def test_the_values_are_those_of_the_messages(typed: Shell) -> None:
     lines = await typed("list columns index,messages,status,state")
     for line, one in zip(lines[1:], by_hand(typed), strict=True):
         _, count, status, state = line.split()
@@ -100,7 +100,7 @@ async def test_the_values_are_those_of_the_messages(typed: Typed) -> None:
         assert (-1 if status == "-" else int(status)) == last_status(one)
 
 
-async def test_the_index_is_the_one_that_show_conversation_takes(typed: Typed) -> None:
+async def test_the_index_is_the_one_that_show_conversation_takes(typed: Shell) -> None:
     await typed("filter")
     await typed("add method INVITE")
     await typed("exit")
@@ -112,7 +112,7 @@ async def test_the_index_is_the_one_that_show_conversation_takes(typed: Typed) -
     assert shown == f"[{index}] {time}: {method} {numbers}"
 
 
-async def test_clauses_in_any_order_and_the_term_last(typed: Typed) -> None:
+async def test_clauses_in_any_order_and_the_term_last(typed: Shell) -> None:
     clauses = ["sorted by duration desc", "columns index, duration", "last 7"]
     answers = [
         await typed(f"list method INVITE last 1d {' '.join(one)}") for one in permutations(clauses)
@@ -123,13 +123,13 @@ async def test_clauses_in_any_order_and_the_term_last(typed: Typed) -> None:
     assert sorted(indexes(answers[0])) == newest
 
 
-async def test_last_takes_what_there_is(typed: Typed) -> None:
+async def test_last_takes_what_there_is(typed: Shell) -> None:
     assert len(await typed("list last 1000000")) == 1 + len(by_hand(typed))
     assert await typed("list last 0") == ["no conversations"]
     assert await typed("list last 3 | count") == ["3"]
 
 
-async def test_words_in_quotes_are_the_filters(empty: Typed) -> None:
+async def test_words_in_quotes_are_the_filters(empty: Shell) -> None:
     empty.put(sip(call_id="a", extra="Subject: new\r\n"), sip(call_id="b"))
     assert len(await empty('list header subject "new"')) == 2
     assert len(await empty("list")) == 3
@@ -138,7 +138,7 @@ async def test_words_in_quotes_are_the_filters(empty: Typed) -> None:
     ]
 
 
-async def test_new_is_what_came_since_one_looked(empty: Typed) -> None:
+async def test_new_is_what_came_since_one_looked(empty: Shell) -> None:
     empty.put(sip(call_id="a"), sip(call_id="b"), sip(call_id="c"))
     first = await empty("list new columns index")
     assert indexes(first[:-1]) == [0, 1, 2]
@@ -154,7 +154,7 @@ async def test_new_is_what_came_since_one_looked(empty: Typed) -> None:
     assert await empty("list new | count") == ["0"]
 
 
-async def test_after_clear_all_is_new(empty: Typed) -> None:
+async def test_after_clear_all_is_new(empty: Shell) -> None:
     empty.put(*(sip(call_id=str(n)) for n in range(5)))
     empty.put(sip(call_id="x"))
     assert len(await empty("list")) == 7
@@ -163,7 +163,7 @@ async def test_after_clear_all_is_new(empty: Typed) -> None:
     assert (await empty("list new"))[-1] == "1 began or got messages since the last list"
 
 
-async def test_days_stand_between_lines_only_in_order_of_time(empty: Typed) -> None:
+async def test_days_stand_between_lines_only_in_order_of_time(empty: Shell) -> None:
     empty.put(sip(call_id="a"))
     empty._clock += 86_400 * 10**9
     empty.put(sip(call_id="b"))
@@ -176,7 +176,7 @@ async def test_days_stand_between_lines_only_in_order_of_time(empty: Typed) -> N
 
 
 async def test_objects_have_all_values_whatever_the_columns(tmp_path: Path) -> None:
-    made = Typed(tmp_path / "out", as_json=True)
+    made = Shell(tmp_path, as_json=True)
     async with made.session:
         made.put(
             sip(call_id="a"),
@@ -215,18 +215,18 @@ async def test_objects_have_all_values_whatever_the_columns(tmp_path: Path) -> N
         ("dst 5 new", "unknown term 'dst'"),
     ],
 )
-async def test_what_makes_no_sense(empty: Typed, line: str, error: str) -> None:
+async def test_what_makes_no_sense(empty: Shell, line: str, error: str) -> None:
     said = await empty(f"list {line}")
     assert not empty.good
     assert said[0].startswith(f"*** Error! {error}")
 
 
-async def test_an_abbreviation_of_load_stays_one(empty: Typed) -> None:
+async def test_an_abbreviation_of_load_stays_one(empty: Shell) -> None:
     assert (await empty("l /nonexistent"))[-1].startswith("*** Error! ")
     assert await empty("li") == ["no conversations"]
 
 
-async def test_what_is_given_up_while_lines_wait_is_left_out(empty: Typed) -> None:
+async def test_what_is_given_up_while_lines_wait_is_left_out(empty: Shell) -> None:
     session = empty.session
     empty.put(*(sip(call_id=str(n), destination=f"<sip:{n}@b>") for n in range(9)))
     for name in COLUMNS:
@@ -239,7 +239,7 @@ async def test_what_is_given_up_while_lines_wait_is_left_out(empty: Typed) -> No
 
 
 async def test_others_have_their_turn_while_many_are_sorted(
-    empty: Typed, monkeypatch: pytest.MonkeyPatch
+    empty: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With turns of no length others have one for each conversation that is asked for its value."""
     empty.put(*(sip(call_id=str(random.random())) for _ in range(1500)))

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from shells import Shell
+from consoles import Shell
 from support import CAPTURES
 from terminal import Terminal
 
@@ -20,15 +19,6 @@ from sipstream.settings import Named, Settings
 from sipstream.shell import help as help_texts
 from sipstream.shell.completion import listing, offers
 from sipstream.shell.registry import FILTER, GENERAL
-
-
-@pytest.fixture
-async def shell(tmp_path: Path) -> AsyncIterator[Shell]:
-    made = Shell(tmp_path)
-    async with made.console.session as session:
-        await session.sources.load(CAPTURES / "timeout.pcap")
-        yield made
-    made.close()
 
 
 def texts(shell: Shell, line: str, context: str = GENERAL) -> list[str]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from shells import Shell
+from consoles import Shell
 from support import CAPTURES
 from terminal import Terminal
 
@@ -22,16 +22,6 @@ from sipstream.shell.watch import Kept, Watch
 
 TIMEOUT = str(CAPTURES / "timeout.pcap")
 HEAD = "every 1 s: show conversations sorted"
-
-
-@pytest.fixture
-async def shell(tmp_path: Path) -> AsyncIterator[Shell]:
-    made = Shell(tmp_path)
-    async with made.console.session as session:
-        await session.sources.load(CAPTURES / "timeout.pcap")
-        yield made
-        made.console.end_watch()
-    made.close()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from support import CAPTURES, ethernet, ipv4, sip, tcp, udp
+from support import CAPTURES, ethernet, ipv4, sip, tcp, times_of, udp
 
 TIMEOUT = CAPTURES / "timeout.pcap"
 ENVIRONMENT = {**os.environ, "TZ": "UTC"}
@@ -23,15 +23,6 @@ def run(*arguments: str | Path, stdin: bytes = b"") -> subprocess.CompletedProce
         [sys.executable, "-m", "sipstream", *map(str, arguments)],
         input=stdin, env=ENVIRONMENT, capture_output=True, timeout=60, check=False,
     )  # fmt: skip
-
-
-def times(data: bytes) -> list[tuple[int, int]]:
-    place, found = 24, []
-    while place < len(data):
-        seconds, rest, size, _ = struct.unpack_from("<IIII", data, place)
-        found.append((seconds, rest))
-        place += 16 + size
-    return found
 
 
 def test_matching_calls_of_many_files_in_time_order(tmp_path: Path) -> None:
@@ -51,7 +42,7 @@ def test_matching_calls_of_many_files_in_time_order(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert lines[-1] == f"22 packets written to {out}: 3 conversations (22 SIP messages)"
     assert (result.returncode, result.stderr) == (0, b"")
-    found = times(out.read_bytes())
+    found = times_of(out.read_bytes())
     assert len(found) == 22
     assert found == sorted(found)
     assert out.stat().st_mode & 0o777 == 0o600
@@ -105,7 +96,7 @@ def test_a_capture_cut_short_is_told_and_written_as_far_as_it_goes(tmp_path: Pat
     result = run("-q", "--write", "-", tmp_path / "cut.pcap")
     assert result.returncode == 3
     assert b"cut short at byte" in result.stderr
-    assert len(times(result.stdout)) == 353
+    assert len(times_of(result.stdout)) == 353
 
 
 @pytest.mark.parametrize(
