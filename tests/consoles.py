@@ -23,9 +23,10 @@ class Shell:
     def __init__(self, folder: Path, *, as_json: bool = False, paint: Paint = PLAIN) -> None:
         self._paths = folder / "out", folder / "errors"
         self._files = [path.open("ab") for path in self._paths]
-        writer, errors = (Writer(file.fileno()) for file in self._files)
+        writer = Writer(self._files[0].fileno())
         # As text both are one, so that it is seen what comes first.
-        out = Output(writer, errors if as_json else writer, json=as_json, paint=paint)
+        errors = Writer(self._files[1].fileno()) if as_json else writer
+        out = Output(writer, errors, json=as_json, paint=paint)
         self.console = Console(Session(), out)
         self.config = folder / "config" / "config.toml"
         self.session.settings = Settings(self.config)
