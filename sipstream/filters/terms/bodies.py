@@ -11,7 +11,7 @@ from sipstream.filters.addresses import AddressSet, EndpointSet, address_text, e
 from sipstream.filters.scan import Scan
 from sipstream.filters.sieve import Words
 from sipstream.filters.term import REGEX, Predicate, Registry, Shape, Term, Test
-from sipstream.filters.terms.startlines import checked_text, text_sieve
+from sipstream.filters.terms.texts import Texts
 from sipstream.filters.texts import TextSet, has_wildcard, text_test
 from sipstream.filters.values import shown
 from sipstream.sip import sdp
@@ -27,30 +27,19 @@ _PORTS = 1 << 16
 
 
 @registry
-class Body(Term):
+class Body(Texts):
     """What a body says."""
 
     name = "body"
     syntax = "<text> [text(s)]"
     help = "<text> is in a message's body, capital or small letters"
-    needs = "a text"
     example = "body telephone-event"
-    value_kind = "text"
     operators = (REGEX,)
-
-    @classmethod
-    def check_value(cls, value: str, operator: str = "") -> str:
-        """Return a text or a regular expression."""
-        return checked_text(value, operator)
 
     def test(self) -> Test:
         """Look into the body."""
         holds = text_test(self.operator, self.values)
         return lambda message: holds(message.body.decode("utf-8", "surrogateescape"))
-
-    def predicate(self) -> Predicate:
-        """Test all messages that may hold the texts."""
-        return Scan(self.test(), sieve=text_sieve(self.operator, self.values))
 
 
 @registry

@@ -12,7 +12,8 @@ from sipstream.errors import FilterError
 from sipstream.filters.scan import Scan
 from sipstream.filters.sieve import Words, needle
 from sipstream.filters.term import EQUALS, ORDER, REGEX, Predicate, Registry, Shape, Term, Test
-from sipstream.filters.terms.startlines import TOKEN, checked_text, text_sieve
+from sipstream.filters.terms.startlines import TOKEN
+from sipstream.filters.terms.texts import Texts
 from sipstream.filters.texts import text_test
 from sipstream.filters.values import COMPARE, amount_text, has_privacy_parameter, shown
 from sipstream.sip.headers import COMPACT
@@ -149,7 +150,7 @@ def asks_privacy(message: Message) -> bool:
 
 
 @registry
-class Header(Term):
+class Header(Texts):
     """What a header of any message says."""
 
     name = "header"
@@ -159,7 +160,6 @@ class Header(Term):
     example = "header User-Agent asterisk"
     shape = Shape.NAMED_LIST
     subject_kind = "header-name"
-    value_kind = "text"
     operators = (REGEX, EQUALS, *ORDER)
     choices = MappingProxyType(dict.fromkeys(KNOWN_HEADERS, "a header"))
 
@@ -176,7 +176,7 @@ class Header(Term):
     @classmethod
     def check_value(cls, value: str, operator: str = "") -> str:
         """Return a text, a regular expression or a number."""
-        return amount_text(value) if operator in ORDER else checked_text(value, operator)
+        return amount_text(value) if operator in ORDER else super().check_value(value, operator)
 
     def test(self) -> Test:
         """Look into all headers of that name; without a text they only have to be there."""
@@ -197,31 +197,20 @@ class Header(Term):
         """Test all messages that may hold the texts."""
         if not self.values or self.operator in (REGEX, *ORDER):
             return Scan(self.test(), sieve=name_sieve(self.subject))
-        return Scan(self.test(), sieve=text_sieve(self.operator, self.values))
+        return super().predicate()
 
 
 @registry
-class UserAgent(Term):
+class UserAgent(Texts):
     """Which product it is."""
 
     name = "ua"
     syntax = "<text> [text(s)]"
     help = "<text> is in a User-Agent or Server header"
-    needs = "a text"
     example = "ua asterisk"
     value_kind = "value-agent"
-    operators = (REGEX, EQUALS)
-
-    @classmethod
-    def check_value(cls, value: str, operator: str = "") -> str:
-        """Return a text or a regular expression."""
-        return checked_text(value, operator)
 
     def test(self) -> Test:
         """Look into both headers, once at what few products say."""
         holds = lru_cache(maxsize=_AGENTS_REMEMBERED)(text_test(self.operator, self.values))
         return lambda message: any(map(holds, message.headers_of(_AGENTS)))
-
-    def predicate(self) -> Predicate:
-        """Test all messages that may hold the texts."""
-        return Scan(self.test(), sieve=text_sieve(self.operator, self.values))

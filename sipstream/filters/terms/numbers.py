@@ -224,7 +224,11 @@ class _UriTexts(Term):
         has_wildcard(value)
         return value
 
-    def sieve(self) -> Sieve | None:
+    def predicate(self) -> Predicate:
+        """Test all messages that hold the texts."""
+        return Scan(self.test(), sieve=self._sieve())
+
+    def _sieve(self) -> Sieve | None:
         """Return what tells messages apart without the texts."""
         if self.operator == REGEX:
             return None
@@ -249,11 +253,9 @@ class User(_UriTexts):
         holds = regex_test(self.values) if self.operator else TextSet(self.values).holds
         return _any_part(lambda value: uri_in(value).user, holds)
 
-    def predicate(self) -> Predicate:
-        """Test all messages that hold the texts; percent signs hide some letters."""
-        return Scan(
-            self.test(), sieve=None if self.operator else Digits(map(longest_piece, self.values))
-        )
+    def _sieve(self) -> Sieve | None:
+        # Percent signs hide some letters.
+        return None if self.operator else Digits(map(longest_piece, self.values))
 
 
 @registry
@@ -272,10 +274,6 @@ class Domain(_UriTexts):
         holds = text_test(self.operator or EQUALS, self.values)
         return _any_part(lambda value: uri_in(value).host, holds)
 
-    def predicate(self) -> Predicate:
-        """Test all messages that hold the texts."""
-        return Scan(self.test(), sieve=self.sieve())
-
 
 @registry
 class Uri(_UriTexts):
@@ -292,7 +290,3 @@ class Uri(_UriTexts):
         """Compare all URIs."""
         holds = text_test(self.operator or EQUALS, self.values)
         return _any_part(lambda value: uri_in(value).text, holds)
-
-    def predicate(self) -> Predicate:
-        """Test all messages that hold the texts."""
-        return Scan(self.test(), sieve=self.sieve())

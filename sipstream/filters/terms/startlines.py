@@ -10,13 +10,11 @@ from types import MappingProxyType
 from sipstream.errors import FilterError
 from sipstream.escape import escape
 from sipstream.filters.columns import CallIds, Kinds
-from sipstream.filters.scan import Scan
-from sipstream.filters.sieve import Words, needle
 from sipstream.filters.term import EQUALS, ORDER, REGEX, Predicate, Registry, Term, Test
+from sipstream.filters.terms.texts import Texts
 from sipstream.filters.texts import (
     TextSet,
     has_wildcard,
-    longest_piece,
     regex_test,
     regex_text,
     text_test,
@@ -111,21 +109,14 @@ class Status(StatusCodes):
 
 
 @registry
-class Reason(Term):
+class Reason(Texts):
     """Why, in words."""
 
     name = "reason"
     syntax = "<text> [text(s)]"
     help = "<text> is in a response's reason phrase, or in a Reason header (RFC 3326)"
-    needs = "a text"
     example = 'reason "Not Here"'
     value_kind = "value-reason"
-    operators = (REGEX, EQUALS)
-
-    @classmethod
-    def check_value(cls, value: str, operator: str = "") -> str:
-        """Return the text, or the regular expression."""
-        return checked_text(value, operator)
 
     def test(self) -> Test:
         """Look into reason phrase and Reason headers."""
@@ -134,10 +125,6 @@ class Reason(Term):
             (message.status is not None and holds(message.reason))
             or any(map(holds, message.headers("Reason")))
         )
-
-    def predicate(self) -> Predicate:
-        """Test all messages that may hold the texts."""
-        return Scan(self.test(), sieve=text_sieve(self.operator, self.values))
 
 
 @registry
@@ -178,27 +165,3 @@ class CallId(Term):
             return holds(call_id) or ((shown := escape(call_id)) != call_id and holds(shown))
 
         return found
-
-
-def checked_text(value: str, operator: str) -> str:
-    """Return a text or a regular expression.
-
-    Raises:
-        FilterError: it is empty, or no regular expression.
-    """
-    if not value:
-        raise FilterError("'' is in every text: write what is looked for")
-    if operator == REGEX:
-        return regex_text(value)
-    if operator == EQUALS:
-        has_wildcard(value)
-    return value
-
-
-def text_sieve(operator: str, values: tuple[str, ...]) -> Words | None:
-    """Return what tells messages apart in which none of some texts can be, None where nothing does."""
-    if operator == REGEX:
-        return None
-    if operator == EQUALS:
-        values = tuple(map(longest_piece, values))
-    return Words(map(needle, values))
