@@ -35,7 +35,7 @@ from sipstream.shell.arguments import (
 from sipstream.shell.help import FAMILIES
 from sipstream.shell.menu import Menu, fitting
 from sipstream.shell.offered import More, Offer
-from sipstream.shell.pipes import offered as behind_bars
+from sipstream.shell.pipes import completion as behind_bars
 from sipstream.shell.registry import (
     COMMANDS,
     EVERYWHERE,

@@ -30,8 +30,8 @@ from sipstream.escape import shield
 from sipstream.limits import FOLLOW_BATCH_SECONDS, OUTPUT_QUEUE
 from sipstream.render import status
 from sipstream.shell.commands.general import say_loaded
-from sipstream.shell.completing import Completing, FromHistory
 from sipstream.shell.console import Console
+from sipstream.shell.keys import FromHistory, Keys
 from sipstream.shell.output import Writer, vt100
 from sipstream.shell.pager import Pager
 
@@ -85,10 +85,10 @@ class Prompt:
         self._paused = False
         """Ctrl-S: nothing is printed above the prompt until Ctrl-Q."""
         self._running: asyncio.Task[bool] | None = None
-        self._completing = Completing(console, self._output, self.print_above)
+        self._keys = Keys(console, self._output, self.print_above)
         self._prompt: PromptSession[str] = PromptSession(
             history=_history(lambda: console.session.settings.on("history")),
-            completer=self._completing.completer,
+            completer=self._keys.completer,
             complete_while_typing=False,
             bottom_toolbar=self._toolbar,
             key_bindings=self._bindings(),
@@ -315,7 +315,7 @@ class Prompt:
         def interrupt(event: KeyPressEvent) -> None:
             event.app.create_background_task(self._interrupt_idle())
 
-        self._completing.bind(bindings)
+        self._keys.bind(bindings)
         return bindings
 
 

@@ -48,8 +48,8 @@ class FromHistory(AutoSuggest):
         return None
 
 
-class Completing:
-    """The keys; `show` prints lines above the prompt."""
+class Keys:
+    """Tab and `?`; `show` prints lines above the prompt."""
 
     def __init__(self, console: Console, output: Output, show: Callable[[list[str]], None]) -> None:
         self._console = console
