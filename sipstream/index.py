@@ -287,15 +287,6 @@ class Index:
         """Return the user part that a column's value stands for."""
         return coded_number(code) if code > 0 else self.users[-code]
 
-    def seen_users(self) -> Iterator[str]:
-        """Yield the user parts of From and To that conversations have, each once."""
-        seen = {0}
-        for column in (self.c_src_user, self.c_dst_user):
-            for code in column:
-                if code not in seen:
-                    seen.add(code)
-                    yield self.user(code)
-
     def _message_columns(self) -> list[array[int]]:
         return [column for name, column in vars(self).items() if name.startswith("m_")]
 
