@@ -100,6 +100,11 @@ class Console:
             return None
         return self.width() if self.width is not None else _WIDTH
 
+    @property
+    def words_width(self) -> int | None:
+        """Where lines of words are broken; None where a program reads them, or a pipe."""
+        return self.table_width if self.out.is_last and not self.out.json else None
+
     async def execute(self, line: str, context: str = "") -> bool:
         """Run one line, return whether it did what it says; empty lines and comments do nothing.
 

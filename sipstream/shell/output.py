@@ -42,6 +42,8 @@ class Output:
 
     shows = True
     """Whether what is handed in is shown, not only counted."""
+    is_last = True
+    """Whether lines that are handed in are shown as they are: no pipe looks at them."""
     quiet = False
     """Whether words for the user are left out."""
 

@@ -8,6 +8,7 @@ from typing import Annotated
 from sipstream.errors import CommandError
 from sipstream.escape import brief, escape
 from sipstream.figures import Loaded
+from sipstream.render.fold import folded
 from sipstream.shell import help as help_texts
 from sipstream.shell.arguments import ConversationRef, FilePath, Topic, Watched
 from sipstream.shell.console import Console
@@ -210,7 +211,8 @@ async def show_help(console: Console, topic: Annotated[str, Topic] = "") -> None
     text = help_texts.of(topic, console.context)
     if text is None:
         raise CommandError(f"no help on {brief(topic)}: 'help' lists the commands")
-    await console.out.text(text.split("\n"))
+    lines, width = text.split("\n"), console.words_width
+    await console.out.text(lines if width is None else folded(lines, width))
 
 
 @command("exit", GENERAL)

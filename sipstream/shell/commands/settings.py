@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from sipstream.errors import CommandError
 from sipstream.escape import brief
+from sipstream.render.fold import folded
 from sipstream.settings import SETTINGS, Keep, Setting, Value, shown
 from sipstream.shell.arguments import Argument
 from sipstream.shell.console import Console
@@ -163,4 +164,5 @@ async def show_settings(console: Console) -> None:
         }
         for one in SETTINGS.values()
     )
-    await console.out.rows(texts, objects)
+    width = console.words_width
+    await console.out.rows(texts if width is None else folded(texts, width), objects)

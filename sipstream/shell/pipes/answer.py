@@ -29,6 +29,8 @@ _PIECE_CHARACTERS = 65_536
 class Piped(Face):
     """An output whose rows go through pipes, and then to `out` or into a file."""
 
+    is_last = False
+
     def __init__(self, out: Output, chain: Chain) -> None:
         super().__init__(out)
         self._out = out
