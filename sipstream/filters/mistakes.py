@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from sipstream.filters.term import REGEX, Shape, Term
 from sipstream.filters.terms import TERMS
@@ -173,6 +174,18 @@ def check_quantifiers(tokens: list[Token]) -> None:
                 token.start,
                 tokens,
             )
+
+
+def in_quantifier(tokens: list[Token]) -> bool:
+    """Tell whether what follows the tokens is asked of single messages."""
+    # Whether a parenthesis that is open belongs to a quantifier.
+    opened: list[bool] = []
+    for before, token in pairwise([None, *tokens]):
+        if token and token.kind == "OPEN":
+            opened.append(before is not None and before.kind == "QUANTIFIER")
+        elif token and token.kind == "CLOSE":
+            opened.pop()
+    return any(opened)
 
 
 def _next(kinds: set[str]) -> str:

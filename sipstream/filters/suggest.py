@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from sipstream.filters.grammar import accepted
+from sipstream.filters.mistakes import in_quantifier
 from sipstream.filters.term import OPERATORS, REGEX, Term
 from sipstream.filters.terms import TERMS
 from sipstream.filters.tokens import QUANTIFIERS, FilterTextError, Token, scan, unfinished
@@ -53,10 +54,12 @@ def suggest(text_before_cursor: str) -> list[Suggestion]:
         else:
             found += suggest_values(term, term.value_kind)
     found += [Suggestion("keyword", text, hint) for kind, text, hint in _OFFERED if kind in kinds]
-    if "QUANTIFIER" in kinds:
+    single = in_quantifier(tokens)
+    if "QUANTIFIER" in kinds and not single:
         found += [Suggestion("quantifier", f"{word}(", QUANTIFIERS[word]) for word in QUANTIFIERS]
     if "LIST" in kinds:
-        found += [Suggestion("term", name, one.help) for name, one in TERMS.items()]
+        terms = (one for one in TERMS.values() if not (single and one.whole))
+        found += [Suggestion("term", one.name, one.help) for one in terms]
     return found
 
 

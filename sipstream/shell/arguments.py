@@ -266,7 +266,12 @@ class Topic(Argument):
         """Return the commands' words, and the terms of filters."""
         from sipstream.shell import pipes, registry
 
-        topics = {" ".join(one.words): one.summary for one in registry.COMMANDS}
+        # Of a word that stands for several commands, what the general context's first one does.
+        commands = sorted(registry.COMMANDS, key=lambda one: one.context != registry.GENERAL)
+        topics: dict[str, str] = {}
+        for one in commands:
+            topics.setdefault(" ".join(one.words), one.summary)
+        topics["filters"] = "The language of filters, on one screen"
         yield from (Offer(topic, about) for topic, about in sorted(topics.items()))
         yield from (Offer(term.name, term.help) for term in TERMS.values())
         yield from (Offer(f"| {name}", one.about) for name, one in pipes.PIPES.items())

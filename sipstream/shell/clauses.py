@@ -94,6 +94,9 @@ class Clauses(Expression):
     def offers(cls, session: Session, typed: str, near: Conversation | None) -> Offers:
         """Return what the grammar of filters allows next, and the clauses."""
         before, _ = _cut(typed)
+        if not _clause_open(before):
+            # Within a word of the filter another may begin: `each(`.
+            before = typed[: len(typed) - len(unfinished(typed))]
         may_end = not before.strip() or bool(_clause_open(before)) or _is_filter(before)
         if not _clause_open(before):
             for offer in super().offers(session, typed, near):

@@ -113,7 +113,7 @@ def search(
             if isinstance(part, Parameter):
                 rest = part.kind.unfinished(wanted.typed)
                 sources.append(part.kind.offers(session, wanted.typed, near))
-            elif part in begins or not begins:
+            elif (part in begins or not begins) and not _within(wanted):
                 sources.append([Offer(part, _about(part, line, wanted.typed, where))])
     if rest == whole:
         aliases = session.settings.aliases.items()
@@ -145,6 +145,15 @@ def _innermost(line: str, context: str) -> tuple[str, str, type[CommandLine]]:
             break
         (kind, line), context = within[0], GENERAL
     return line, context, kind
+
+
+def _within(wanted: Expected) -> bool:
+    """Tell whether the word being typed holds words itself, as `each(` does: none is fixed there."""
+    kinds = [part.kind for part in wanted.parts if isinstance(part, Parameter)]
+    return any(
+        issubclass(kind, Expression) and kind.unfinished(wanted.typed) != wanted.typed
+        for kind in kinds
+    )
 
 
 def _is_whole(session: Session, line: str, context: str) -> bool:
@@ -287,9 +296,12 @@ def _about(word: str, line: str, typed: str, context: str) -> str:
         if one.context == context
         and len(one.words) > len(before)
         and one.words[len(before)] == word
+        and all(map(str.startswith, one.words, before))
     ]
-    if len({one.words for one in found}) == 1:
-        return found[0].summary
+    # Itself a command, or the beginning of a single one.
+    whole = [one for one in found if len(one.words) == len(before) + 1]
+    if whole or len({one.words for one in found}) == 1:
+        return (whole or found)[0].summary
     family = FAMILIES.get((context, word), ("", ""))
     further = (one.words[len(before) + 1] for one in found if len(one.words) > len(before) + 1)
     about = family[0] or family[1].partition(".")[0] or ", ".join(dict.fromkeys(further))

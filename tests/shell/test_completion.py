@@ -262,6 +262,39 @@ async def test_what_may_follow_is_listed_everywhere(
         assert shown[row] or row == "<Enter>"
 
 
+@pytest.mark.parametrize(
+    ("line", "word", "about"),
+    [
+        ("", "load", "Load SIP data from file."),
+        ("show ", "filter", "Shows the active conversation filter"),
+        ("watch show ", "filter", "Shows the active conversation filter"),
+        ("load ", "filter", "Makes a filter that was saved the active one"),
+        ("delete ", "filter", "Forgets a filter that was saved"),
+        ("capture start ", "filter", "a kernel filter of your own"),
+        ("help fil", "filter", "Enter SIP filter configuration for filtering conversations"),
+        ("help fil", "filters", "The language of filters, on one screen"),
+    ],
+)
+async def test_a_word_has_the_sentence_of_its_command(
+    session: Session, line: str, word: str, about: str
+) -> None:
+    assert about in [one.about for one in offers(session, line, GENERAL)[1] if one.text == word]
+
+
+@pytest.mark.parametrize("command", ["show conversations", "list", "follow"])
+async def test_what_stands_in_parentheses_is_a_filter(session: Session, command: str) -> None:
+    for opened in ("(", "not ("):
+        found = set(texts(session, f"{command} {opened}"))
+        assert {"dstnum", "last", "state", "each("} <= found
+        assert not {"sorted", "columns", "new"} & found
+    for opened in ("each(", "any(method BYE and (", "not first((has Reason) "):
+        found = set(texts(session, f"{command} {opened}"))
+        # Others are about the conversation as a whole.
+        assert {"dstnum", "last", "not", "("} <= found
+        assert not {"sorted", "columns", "new", "state", "duration", "each(", "any("} & found
+    assert {"state", "each("} <= set(texts(session, f"{command} each(method BYE) "))
+
+
 async def test_what_is_half_a_filter_cannot_be_entered(session: Session) -> None:
     for line in ("follow dstnum ", "show conversations (dstnum 1 ", "follow duration > "):
         assert "  <Enter>" not in listing(session, line, GENERAL, 79)

@@ -142,6 +142,11 @@ async def test_without_a_terminal_it_is_printed_each_time(shell: Shell) -> None:
         ("watch exit every 2s", "only show, list and help are watched, not exit"),
         ("watch show states every 0s", "every takes a whole number from 1 to 3600, as in every 2s"),
         ("watch show states times 0", "times takes a number from 1, as in times 5"),
+        (
+            "watch show states every x",
+            "every takes a whole number from 1 to 3600, as in every 2s, not x",
+        ),
+        ("watch show states times", "times takes a number from 1, as in times 5"),
         ("watch show states | save x", "what is watched saves nothing: leave out the last | save"),
         ("watch show converstaions", "unknown word converstaions: did you mean conversations?"),
         ("unwatch", "nothing is watched"),

@@ -22,6 +22,12 @@ if TYPE_CHECKING:
     from sipstream.session import Session
 
 _BEHIND = re.compile(r"\s+(every\s+(?P<seconds>\d+)\s*s?|times\s+(?P<times>\d{1,9}))$")
+_WRONG = re.compile(r"\s(every|times)(?:\s+(\S+))?$")
+"""The same, with what is no number behind it."""
+_TAKES = {
+    "every": f"{SETTINGS['watch_seconds'].kind.wanted}, as in every 2s",
+    "times": "a number from 1, as in times 5",
+}
 
 
 class Wanted(NamedTuple):
@@ -55,6 +61,9 @@ class Looking(CommandLine):
             found |= {
                 name: int(digits[:9]) for name, digits in behind.groupdict("").items() if digits
             }
+        if (wrong := _WRONG.search(text)) is not None:
+            found_there = f", not {brief(wrong[2])}" if wrong[2] else ""
+            raise CommandError(f"{wrong[1]} takes {_TAKES[wrong[1]]}{found_there}")
         text = session.settings.expanded(text)
         first = text.split(maxsplit=1)[0]
         meant = {one for one in registry.first_words() if one.startswith(first)}
@@ -66,11 +75,9 @@ class Looking(CommandLine):
             try:
                 SETTINGS["watch_seconds"].kind.read(found["seconds"])
             except ValueError:
-                raise CommandError(
-                    f"every takes {SETTINGS['watch_seconds'].kind.wanted}, as in every 2s"
-                ) from None
+                raise CommandError(f"every takes {_TAKES['every']}") from None
         if found.get("times") == 0:
-            raise CommandError("times takes a number from 1, as in times 5")
+            raise CommandError(f"times takes {_TAKES['times']}")
         return Wanted(text, **found)
 
 
