@@ -27,11 +27,16 @@ def folded(lines: Iterable[str], width: int) -> Iterator[str]:
             yield from found
         elif in_examples:
             for line in found:
-                yield from _wrapped(line, width, below=" " * _INDENT)
+                yield from broken(line, width)
         elif any(map(_last_column, found)):
             yield from _rows(found, width)
         else:
             yield from _wrapped(" ".join(found), width)
+
+
+def broken(text: str, width: int) -> list[str]:
+    """Return a sentence in lines that fit `width`, those behind the first one indented."""
+    return _wrapped(text, width, below=" " * _INDENT)
 
 
 def _rows(lines: list[str], width: int) -> Iterator[str]:

@@ -15,12 +15,15 @@ from typing import TYPE_CHECKING
 
 from sipstream import suspects
 from sipstream.errors import CommandError, SipstreamError
+from sipstream.escape import brief
 from sipstream.faults import where
 from sipstream.filters import FilterTextError
 from sipstream.filters.numbers import Plan, use_plan
 from sipstream.render import lists, message, objects, pointer, status
 from sipstream.render.colours import theme_of
+from sipstream.render.fold import broken
 from sipstream.shell import pipes, registry
+from sipstream.shell.output import MARK
 from sipstream.shell.pipes.answer import answering
 from sipstream.shell.registry import CONVERSATION, FILTER, FOLLOW, GENERAL
 
@@ -130,7 +133,7 @@ class Console:
                     done = await done
         except SipstreamError as error:
             # The sentence itself is ours; what it quotes was escaped, or is shielded by the output.
-            out.error(f"{self.place}{error}", self._pointed(error))
+            out.error(self._broken(f"{self.place}{error}"), self._pointed(error))
             return False
         except Exception as error:
             # A command's fault costs that command, nothing else.
@@ -146,6 +149,12 @@ class Console:
         # `run` says how another line went.
         return done is not False
 
+    def _broken(self, sentence: str) -> str:
+        """Return an error's sentence in lines that fit a terminal."""
+        if self.width is None or self.table_width is None:
+            return sentence
+        return "\n".join(broken(MARK + sentence, self.width())).removeprefix(MARK)
+
     def _pointed(self, error: SipstreamError) -> list[str]:
         """Return the lines that show where a filter is wrong, none for any other error."""
         if not isinstance(error, FilterTextError):
@@ -157,11 +166,18 @@ class Console:
         """Understand a line; what only looks works in every context."""
         try:
             return registry.read(line, context)
-        except CommandError:
-            if line.split()[0] in registry.EVERYWHERE:
-                with suppress(CommandError):
-                    return registry.read(line, GENERAL)
-            raise
+        except CommandError as error:
+            with suppress(CommandError):
+                general = registry.read(line, GENERAL)
+                first = line.split()[0]
+                if first in registry.EVERYWHERE:
+                    return general
+                if context != GENERAL and isinstance(error, registry.UnknownWordError):
+                    error = CommandError(
+                        f"{brief(first)} is a command of the context general:"
+                        f" 'run {brief(line)}' runs it here"
+                    )
+            raise error from None
 
     def settle(self) -> None:
         """Do as the settings say from now on."""

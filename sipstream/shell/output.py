@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Face", "Output", "Stopped", "Writer", "open_writers", "vt100"]
 
+MARK = "*** Error! "
+"""What an error begins with."""
 _PIECE_CHARACTERS = 65_536
 _PIECE_SECONDS = 0.005
 """Rows are made in pieces of this size or duration, so that the event loop is never held."""
@@ -86,7 +88,7 @@ class Output:
 
     def error(self, text: str, below: Iterable[str] = ()) -> None:
         """Write `*** Error! ` and a sentence; `below` are lines that show where."""
-        self.errors.put(f"*** Error! {self._safe(chr(10).join([text, *below]))}\n")
+        self.errors.put(f"{MARK}{self._safe(chr(10).join([text, *below]))}\n")
 
     async def rows(
         self,

@@ -31,6 +31,10 @@ _PLACE = re.compile(r"\[\{(\w+)\}\]|\{(\w+)\}")
 _PATTERN = re.compile(r"\[[^\]]*\]|\S+")
 
 
+class UnknownWordError(CommandError):
+    """A word fits no command of the context."""
+
+
 @dataclass(frozen=True, slots=True)
 class Parameter:
     """A place in a pattern that takes a value."""
@@ -225,7 +229,7 @@ def _step(line: str, words: list[Word], place: int, word: Word, ways: list[_Way]
         return chosen
     valued = _valued(line, place, word, ways)
     if not chosen and not valued:
-        raise CommandError(_unknown(words, place, literals, ways))
+        raise UnknownWordError(_unknown(words, place, literals, ways))
     return chosen + valued
 
 

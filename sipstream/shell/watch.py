@@ -71,6 +71,9 @@ class Watch:
         self.seconds = seconds
         self._console = console
         self._looking = console.looking(console.out)
+        if (width := console.width) is not None:
+            # As wide as it is drawn: what fills a terminal's last column begins the next line on some.
+            self._looking.width = lambda: max(width() - 1, 1)
         self._left = times
         self._lines: list[str] = []
         self._task: asyncio.Task[None] | None = None

@@ -57,6 +57,23 @@ async def test_up_leads_back_through_the_contexts(typed: Shell) -> None:
     assert typed.console.finished
 
 
+async def test_a_command_of_the_general_context_is_told_how_it_runs(typed: Shell) -> None:
+    await typed("filter")
+    for line in ("filter", "load x.pcap", "clear", "conv 0"):
+        assert await typed(line) == [
+            f"*** Error! {line.split()[0]} is a command of the context general:"
+            f" 'run {line}' runs it here"
+        ]
+    assert await typed("load filtre") == [
+        "*** Error! load is a command of the context general: 'run load filtre' runs it here"
+    ]
+    assert await typed("load filter") == [
+        "*** Error! missing argument: load filter needs <name>; see 'help load filter'"
+    ]
+    assert await typed("next") == ["*** Error! next is a command of the context conversation"]
+    assert await typed("bogus") == ["*** Error! unknown command bogus: 'help' lists them"]
+
+
 async def test_a_context_that_is_open_is_gone_back_to(typed: Shell) -> None:
     """So that no chain of them grows without end."""
     for line in ("filter", "run conversation 0", "run filter"):

@@ -11,6 +11,7 @@ from typing import Annotated
 from sipstream.matches import Matches
 from sipstream.pace import Pace
 from sipstream.render import lists, objects
+from sipstream.render.fold import broken
 from sipstream.render.table import COLUMNS, Layout, Row
 from sipstream.render.times import date
 from sipstream.session import Listed
@@ -181,5 +182,6 @@ def _texts(
         yield from lists.under_days(lines, *ends, paint)
     else:
         yield from (text for _, text in lines)
-    if wanted.columns:
-        yield from (paint.dim(f"no room for {name}") for name in layout.left_out)
+    if wanted.columns and layout.left_out:
+        left_out = f"no room for {', '.join(layout.left_out)}"
+        yield from map(paint.dim, broken(left_out, console.table_width or len(left_out)))
