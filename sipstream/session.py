@@ -84,7 +84,7 @@ class Session:
         self.deliver: Deliver = lambda follow, messages: None
         """Called with the messages that a follow found."""
         self.seen_batch = -1
-        """The last batch that a table has shown: what came with a later one is new."""
+        """The last batch that a table asked for has shown: what came with a later one is new."""
         self._clock = clock
         self._matches = Matches(self.filters.judge)
         self._judging: list[Matches] = []

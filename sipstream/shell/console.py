@@ -74,6 +74,8 @@ class Console:
         """Shows what sources have to say, likewise."""
         self.watch: Watch | None = None
         """What is drawn above the prompt, again and again."""
+        self.watches = False
+        """Commands are run for what is watched: nobody has typed them."""
         self.place = ""
         """Where the line stands that runs, in a script: errors begin with it."""
         self.depth = 0
@@ -193,6 +195,7 @@ class Console:
         made = copy.copy(self)
         made.out = out
         made.paging = made.in_shell = False
+        made.watches = True
         return made
 
     def end_watch(self) -> bool:

@@ -154,6 +154,15 @@ async def test_new_is_what_came_since_one_looked(empty: Shell) -> None:
     assert await empty("list new | count") == ["0"]
 
 
+async def test_what_is_watched_was_not_looked_at(empty: Shell) -> None:
+    empty.put(sip(call_id="a"))
+    await empty("list")
+    empty.put(sip(call_id="b"))
+    assert len(await empty("watch list new times 1")) == 3
+    assert len(await empty("watch list times 1")) == 3
+    assert (await empty("list new"))[-1] == "1 began or got messages since the last list"
+
+
 async def test_after_clear_all_is_new(empty: Shell) -> None:
     empty.put(*(sip(call_id=str(n)) for n in range(5)))
     empty.put(sip(call_id="x"))

@@ -46,7 +46,7 @@ async def list_conversations(
     sorted by <column> [asc|desc]  the highest first with desc
     columns <column>,<column>...   these, in this order
     last <number>                  so many that began last; last 5m, with a unit, is a term of filters
-    new                            those that began or got messages since the last list
+    new                            those that began or got messages since the last list typed
 
     Where a value of the filter is called like one of these words it stands in quotes. Columns for
     which there is no room are left out, endpoints first; into a file or a pipe nothing is left out or
@@ -98,7 +98,7 @@ async def show_table(console: Console, wanted: Wanted, among: Matches | None = N
         return
     if wanted.new:
         out.line(f"{len(listed.numbers)} began or got messages since the last list")
-    if session.conversations is listed.conversations:
+    if session.conversations is listed.conversations and not console.watches:
         session.seen_batch = listed.batch
 
 
