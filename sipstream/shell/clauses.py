@@ -230,7 +230,9 @@ def _next_words(words: list[str]) -> Iterator[Offer]:
         yield Offer("by", "a column")
     elif last == _COLUMNS or last.endswith(",") or (before == _SORTED and last == "by"):
         yield from columns
-    elif last != _LAST:
+    elif last == _LAST:
+        yield Offer("20", "so many of those that began last")
+    else:
         if words[-3:-1] == [_SORTED, "by"]:
             yield from (Offer(word, about) for word, about in _ORDERS.items())
         yield from (Offer(word, about) for word, about in _CLAUSES.items() if word not in words)

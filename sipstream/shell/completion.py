@@ -6,7 +6,7 @@ only hands its answers on.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -160,12 +160,21 @@ def _is_whole(session: Session, line: str, context: str) -> bool:
     """Tell whether a line is a command as it stands, with a blank behind it."""
     for one in (context, GENERAL):
         with suppress(SipstreamError):
-            for parameter, text in read(line, one).values.values():
-                value = parameter.kind.parse(session, text)
-                if parameter.kind is Followed and isinstance(value, tuple) and value[0]:
-                    Filter.parse(value[0])
+            _check(session, line, one)
             return line[-1:].isspace()
     return False
+
+
+def _check(session: Session, line: str, context: str) -> None:
+    """Read a whole line.
+
+    Raises:
+        SipstreamError: it is no command, or a value of it can't be understood.
+    """
+    for parameter, text in read(line, context).values.values():
+        value = parameter.kind.parse(session, text)
+        if parameter.kind is Followed and isinstance(value, tuple) and value[0]:
+            Filter.parse(value[0])
 
 
 def _wanted(line: str, context: str) -> list[tuple[Expected, str]]:
@@ -218,12 +227,24 @@ def list_next(
     lines = [
         cut(f"  {_padded(row.text, column)}{row.about}".rstrip(), width) for row in rows[:_LISTED]
     ]
+    if not lines:
+        lines = [cut(f"  {said}", width) for said in _complaints(session, line, found)]
     more = len(asked) + len(menu.offers) + menu.more - len(lines)
     if more > 0:
         lines.append(cut(f"  ... and {more} more: Tab completes what is begun", width))
     if behind_bars.is_complete(line) if piped else _is_whole(session, line, context):
         lines.append("  <Enter>")
     return lines
+
+
+def _complaints(session: Session, line: str, found: list[tuple[Expected, str]]) -> Iterator[str]:
+    """Yield why nothing may follow a line: what stands there is wrong."""
+    try:
+        command = pipes.read(line)[0]
+        for _, where in found:
+            _check(session, command, where)
+    except SipstreamError as error:
+        yield str(error)
 
 
 def _asked(found: list[tuple[Expected, str]]) -> list[Offer]:

@@ -30,8 +30,10 @@ FAMILIES: dict[tuple[str, str], tuple[str, str]] = {
     (FILTER, "set"): ("Set a filter condition", ""),
 }
 _LIST = "Available commands (type help <topic> for help on topic):"
-_FILTERS = ("filters", "language")
-"""Topics that are the whole language of filters."""
+_FILTERS = ("filters", "language", "and", "or", "not", "each", "any", "first")
+"""Topics that are the whole language of filters, and words of it that are no terms."""
+_PIPES = "pipes"
+"""What one may call all that stands behind a bar."""
 
 
 def of(topic: str, context: str) -> str | None:
@@ -57,8 +59,10 @@ def _is_word_of_a_command(words: list[str]) -> bool:
 
 
 def _topic(words: list[str], context: str) -> str | None:
-    if len(words) == 1 and words[0] in _FILTERS:
+    if len(words) == 1 and words[0].rstrip("(") in _FILTERS:
         return filter_help.overview()
+    if words == [_PIPES]:
+        return pipes.help_on("|")
     if context == FILTER and words[0] == "add" and len(words) <= 2:
         return filter_help.add() if len(words) == 1 else filter_help.term(words[1])
     family = _family(words, context)

@@ -295,6 +295,23 @@ async def test_what_stands_in_parentheses_is_a_filter(session: Session, command:
     assert {"state", "each("} <= set(texts(session, f"{command} each(method BYE) "))
 
 
+@pytest.mark.parametrize(
+    ("line", "error"),
+    [
+        ("show conversations bogus ", "unknown term 'bogus'"),
+        ("list dstnum 1 method INVITE )", "no parenthesis is open"),
+        ("follow bogus ", "unknown term 'bogus'"),
+        ("show states | cuont ", "unknown word behind |: cuont"),
+    ],
+)
+async def test_where_nothing_may_follow_the_mistake_is_told(
+    session: Session, line: str, error: str
+) -> None:
+    found = listing(session, line, GENERAL, 100)
+    assert any(one.startswith(f"  {error}") for one in found), found
+    assert all(len(one) <= 100 for one in found)
+
+
 async def test_what_is_half_a_filter_cannot_be_entered(session: Session) -> None:
     for line in ("follow dstnum ", "show conversations (dstnum 1 ", "follow duration > "):
         assert "  <Enter>" not in listing(session, line, GENERAL, 79)

@@ -64,3 +64,13 @@ def test_help_on_each_term(name: str) -> None:
     assert term.help in text
     assert term.example in text
     assert all(f"{name} {one}" in text for one in term.operators)
+
+
+@pytest.mark.parametrize("topic", ["and", "or", "not", "each", "any(", "first"])
+def test_a_word_of_the_language_leads_to_it(topic: str) -> None:
+    assert help_texts.of(topic, "general") == help_texts.of("filters", "general")
+
+
+def test_pipes_are_a_topic() -> None:
+    assert help_texts.of("pipes", "general") == help_texts.of("|", "general")
+    assert help_texts.of("pipes", "filter") == help_texts.of("|", "filter")

@@ -154,6 +154,12 @@ async def test_new_is_what_came_since_one_looked(empty: Shell) -> None:
     assert await empty("list new | count") == ["0"]
 
 
+async def test_behind_last_stands_how_many(empty: Shell) -> None:
+    assert offers(empty.session, "list new last ", GENERAL)[1] == [
+        ("20", "so many of those that began last", None)
+    ]
+
+
 async def test_what_is_watched_was_not_looked_at(empty: Shell) -> None:
     empty.put(sip(call_id="a"))
     await empty("list")
