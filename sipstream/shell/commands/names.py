@@ -80,8 +80,10 @@ class Definition(CommandLine):
         return meaning.lstrip() if sign else None
 
 
-def _rows(there: dict[str, Named]) -> tuple[list[str], list[dict[str, object]]]:
-    """Return a line and an object for each name."""
+def _rows(there: dict[str, Named], none: str) -> tuple[list[str], list[dict[str, object]]]:
+    """Return a line and an object for each name; `none` is the line where there is no name."""
+    if not there:
+        return [none], []
     by_name = sorted(there.items())
     return (
         aligned((name, escape(one.text)) for name, one in by_name),
@@ -182,8 +184,10 @@ async def show_filters(console: Console) -> None:
     1
     sipstream*: delete filter customer-x
     sipstream*: show filters
+    no filter is saved: 'save filter NAME' saves the active one
     """
-    await console.out.rows(*_rows(console.session.settings.filters))
+    none = "no filter is saved: 'save filter NAME' saves the active one"
+    await console.out.rows(*_rows(console.session.settings.filters, none))
 
 
 @command("delete filter {name}")
@@ -232,7 +236,8 @@ async def alias(
     """
     settings = console.session.settings
     if definition is None:
-        await console.out.rows(*_rows(settings.aliases))
+        none = "no alias so far: 'alias NAME = COMMAND' makes one"
+        await console.out.rows(*_rows(settings.aliases, none))
         return
     await kept(console, settings.change_named(ALIASES, *definition))
 
