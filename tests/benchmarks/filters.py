@@ -38,6 +38,15 @@ def terms(messages: int) -> list[str]:
         "status 5xx",
         "header User-Agent nosuch",
         "callid *7f6f6f25b700844@10.20.10.1*",
+        f"number {middle(messages)}",
+        "final >= 400",
+        "duration > 30s",
+        "retransmissions > 1",
+        "port 5061",
+        "ua nosuch",
+        "codec G729",
+        'ua ~ "^nosuch"',
+        "each(method INVITE or status 1xx)",
     ]
 
 

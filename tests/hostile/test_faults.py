@@ -373,7 +373,7 @@ sys.exit(run(sys.argv[1:]))
     [
         ("shell", "prompt", "status.line", ""),
         ("shell", "completion", "search", "show \t"),
-        ("shell", "completing", "list_next", "show ?"),
+        ("shell", "keys", "list_next", "show ?"),
         ("shell.prompt", "Prompt", "_interrupt_idle", "\x03"),
     ],
     ids=["bottom line", "completion", "listing", "key"],
