@@ -22,7 +22,8 @@ from sipstream.shell.registry import COMMANDS, read
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"^```\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
-SESSIONS = [block.splitlines() for block in BLOCKS if block.startswith("$ sipstream ")]
+STARTS = ("$ sipstream ", "$ sipstream\n")
+SESSIONS = [block.splitlines() for block in BLOCKS if block.startswith(STARTS)]
 CONTEXTS = {one.context for one in COMMANDS}
 PROMPT = re.compile(r"^sipstream(?:\[[^\]]*\])?\*?: (.*)$")
 
@@ -56,14 +57,11 @@ def test_a_session_is_real(session: list[str], tmp_path: Path) -> None:
     typed = [match[1] for line in session if (match := PROMPT.match(line))]
     shown = [line for line in session[1:] if not PROMPT.match(line)]
     found = printed(shlex.split(session[0])[2:], typed, tmp_path)
-    assert agrees(found, [line.strip() for line in shown])
+    assert agrees([line for line in found if line], [line.strip() for line in shown if line])
 
 
 OTHERS = [
-    (block, line)
-    for block in BLOCKS
-    if not block.startswith("$ sipstream ")
-    for line in block.splitlines()
+    (block, line) for block in BLOCKS if not block.startswith(STARTS) for line in block.splitlines()
 ]
 
 

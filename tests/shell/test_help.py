@@ -8,17 +8,22 @@ from pathlib import Path
 
 import pytest
 from help_examples import Example, Run, agrees, examples
-from support import ROOT
+from support import ROOT, Chain, batch, ethernet, ipv4, sip, udp
 
 import sipstream.shell.commands  # noqa: F401 - registers the commands
-from sipstream.filters import TERMS
+from sipstream.filters import TERMS, FilterSet
 from sipstream.shell import help as help_texts
+from sipstream.shell.pipes import PIPES
 from sipstream.shell.registry import COMMANDS, Command
 
 ALL = [
     pytest.param(example, id=f"{one.context}-{one.syntax}-{place}")
     for one in COMMANDS
     for place, example in enumerate(examples(one.details))
+] + [
+    pytest.param(example, id=f"{name}-{place}")
+    for name, pipe in PIPES.items()
+    for place, example in enumerate(examples(pipe.details))
 ]
 
 
@@ -46,6 +51,35 @@ async def test_examples_are_true(
     for step, (prompt, shown) in zip(example.steps, found, strict=True):
         assert step.prompt == prompt
         assert agrees(shown, step.shown), (step.typed, shown)
+
+
+@pytest.mark.parametrize("name", PIPES)
+def test_each_pipe_has_three_examples(name: str) -> None:
+    steps = [step for example in examples(PIPES[name].details) for step in example.steps]
+    assert len([step for step in steps if f"| {name}" in step.typed]) >= 3
+
+
+def test_the_examples_of_add_are_true() -> None:
+    """The thesis prints three of them, of a capture that isn't public: here is one like it."""
+    chain = Chain()
+    calls = [("4151500", "1", "")] * 5 + [("4151502", "1", "")] * 2 + [("2", "5660066", "")] * 3
+    calls += [("2", "1", "Diversion: <sip:3@a>\r\n")] * 87
+    for place, (source, destination, extra) in enumerate(calls):
+        message = sip(
+            "INVITE sip:x SIP/2.0",
+            call_id=f"call-{place}",
+            source=f"<sip:{source}@a>",
+            destination=f"<sip:{destination}@b>",
+            extra=extra,
+        )
+        chain.feed(batch([ethernet(ipv4(udp(message)))]))
+    shown = (help_texts.of("add", "filter") or "").partition("Examples:")[2]
+    said = re.findall(r"\]: add (.+)\n(\d+) conversations", shown)
+    assert len(said) == 4
+    for text, count in said:
+        filters = FilterSet()
+        filters.add(text)
+        assert sum(map(filters.matches, chain.conversations)) == int(count), text
 
 
 def test_the_language_fits_one_screen() -> None:

@@ -113,8 +113,24 @@ def test_the_screens_in_readme_are_real(columns: int, rows: int, tmp_path: Path)
     terminal.command("show states | match failed")
     shown = [line.rstrip() for line in terminal.screen.display]
     terminal.close()
+    assert_in_readme(shown)
+
+
+def test_the_page_in_readme_is_real(tmp_path: Path) -> None:
+    (tmp_path / "captures").symlink_to(CAPTURES)
+    terminal = Terminal(["captures/testdata-pt.txt"], cwd=tmp_path, columns=80, rows=24)
+    terminal.at_prompt()
+    terminal.type("list final 486\r")
+    terminal.until("-- more --")
+    assert_in_readme([line.rstrip() for line in terminal.screen.display])
+    terminal.close()
+
+
+def assert_in_readme(shown: list[str]) -> None:
+    """README has a block that is what a screen shows from its top on."""
     begin = README.index(shown[1])
     block = README[README.rindex("```", 0, begin) : README.index("```", begin)].splitlines()[1:]
     # The bottom line tells a rate as well, which is never the same.
     block = [line for line in block if not line.startswith("growing.txt")]
+    assert len(block) > 3
     assert block == shown[: len(block)]
