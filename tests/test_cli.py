@@ -331,3 +331,14 @@ def test_tcpdumps_shorter_forms_say_which_flags_do(tmp_path: Path) -> None:
         result = run(str(path), "-c", "show sources")
         assert "58 printed without its Call-ID" in result.stdout
         assert "let tcpdump print it with -A or -X" in result.stdout
+
+
+def test_a_message_asked_for_whole_has_its_text() -> None:
+    for command, count in (("message 0", 1), ("messages", 14)):
+        result = run(TIMEOUT, "--json", "-c", f"show conversation 10 {command}")
+        found = [json.loads(line) for line in result.stdout.splitlines()]
+        assert len(found) == count
+        assert found[0]["text"].startswith("INVITE sip:5660066@178.19.48.48 SIP/2.0")
+        assert "m=audio 54028 RTP/AVP 9 8 0 101" in found[0]["text"]
+    overview = run(TIMEOUT, "--json", "-c", "show conversation 10").stdout.splitlines()
+    assert "text" not in json.loads(overview[0])

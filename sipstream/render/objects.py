@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from sipstream.render import times
 from sipstream.render.message import kind
-from sipstream.sip.bodies import bodies, is_text
+from sipstream.sip.bodies import bodies, is_text, readable
 
 if TYPE_CHECKING:
     from sipstream.views import Conversation, Message
@@ -88,6 +88,12 @@ def message(view: Message, call_id: str) -> dict[str, object]:
             for part in parts
         ]
     return found
+
+
+def whole(view: Message, call_id: str) -> dict[str, object]:
+    """Return a message as an object with its `text`, what isn't text in it told by type and size."""
+    text = readable(view.raw).decode("utf-8", "surrogateescape")
+    return message(view, call_id) | {"text": text}
 
 
 def dumps(value: object) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from heapq import merge
 from typing import Annotated, TypeVar
 
@@ -17,7 +17,7 @@ from sipstream.shell.arguments import ConversationRef, MessageIndex, Selection
 from sipstream.shell.commands.follow import described
 from sipstream.shell.console import Console
 from sipstream.shell.registry import command
-from sipstream.views import Conversation
+from sipstream.views import Conversation, Message
 
 _Row = TypeVar("_Row")
 _SORTED = 2048
@@ -164,7 +164,7 @@ async def show_overview(console: Console, one: Conversation, *, with_heading: bo
 async def show_messages(console: Console, one: Conversation) -> None:
     """Write all messages whole."""
     texts = message.every(one.messages, console.out.paint)
-    await console.out.rows(_while_whole(one, texts), _objects(one))
+    await console.out.rows(_while_whole(one, texts), _objects(one, objects.whole))
 
 
 async def show_message(console: Console, one: Conversation, index: int) -> None:
@@ -179,14 +179,16 @@ async def show_message(console: Console, one: Conversation, index: int) -> None:
     wanted = messages[index]
     await console.out.rows(
         iter([message.whole(wanted, console.out.paint)]),
-        iter([objects.message(wanted, one.call_id)]),
+        iter([objects.whole(wanted, one.call_id)]),
     )
 
 
-def _objects(one: Conversation) -> Iterator[dict[str, object]]:
+def _objects(
+    one: Conversation, made_of: Callable[[Message, str], dict[str, object]] = objects.message
+) -> Iterator[dict[str, object]]:
     def made() -> Iterator[dict[str, object]]:
         # Only where objects are shown: of ten thousand messages views alone take their time.
-        yield from (objects.message(each, one.call_id) for each in one.messages)
+        yield from (made_of(each, one.call_id) for each in one.messages)
 
     return _while_whole(one, made())
 
