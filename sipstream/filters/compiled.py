@@ -5,9 +5,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sipstream.filters.grammar import AnyOf, Node, Not, Quantified, nodes_of
+from sipstream.filters.grammar import AllOf, AnyOf, Node, Not, Quantified, nodes_of
 from sipstream.filters.scan import Anew, Scan
-from sipstream.filters.term import Due, Numbers, Predicate, Term, Test
+from sipstream.filters.term import Due, MessageTerm, Numbers, Predicate, Term, Test
 from sipstream.filters.whole import Firsts
 from sipstream.views import Message
 
@@ -76,13 +76,13 @@ def _quantified(kind: str, test: Test, scan: type[Scan] | type[Anew]) -> Predica
 
 
 def message_test(node: Node) -> Test:
-    """Return a function that tells whether a single message passes a tree without `whole` terms."""
-    if isinstance(node, Term):
+    """Return a function that tells whether a single message passes a tree of terms on messages."""
+    if isinstance(node, MessageTerm):
         return node.test()
     if isinstance(node, Not):
         inner = message_test(node.part)
         return lambda message: not inner(message)
-    assert not isinstance(node, Quantified), "the grammar refuses it"
+    assert isinstance(node, AnyOf | AllOf), "the grammar refuses any other"
     tests = [message_test(part) for part in node.parts]
     if isinstance(node, AnyOf):
         return lambda message: any(test(message) for test in tests)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from itertools import pairwise
 
-from sipstream.filters.term import REGEX, Shape, Term
+from sipstream.filters.term import REGEX, MessageTerm, Shape, Term
 from sipstream.filters.terms import TERMS
 from sipstream.filters.terms.headers import KNOWN_HEADERS
 from sipstream.filters.tokens import (
@@ -167,7 +167,12 @@ def check_quantifiers(tokens: list[Token]) -> None:
             depth -= 1
             if around and depth <= around[0]:
                 around = None
-        elif around and token.kind in HEADS and token.term and token.term.whole:
+        elif (
+            around
+            and token.kind in HEADS
+            and token.term
+            and not issubclass(token.term, MessageTerm)
+        ):
             raise located(
                 f"{token.term.name} is about a conversation as a whole: "
                 f"it can't stand in `{around[1]}(`",

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from sipstream.filters.grammar import accepted
 from sipstream.filters.mistakes import in_quantifier
-from sipstream.filters.term import OPERATORS, REGEX, Term
+from sipstream.filters.term import OPERATORS, REGEX, MessageTerm, Term
 from sipstream.filters.terms import TERMS
 from sipstream.filters.tokens import QUANTIFIERS, FilterTextError, Token, scan, unfinished
 
@@ -58,7 +58,7 @@ def suggest(text_before_cursor: str) -> list[Suggestion]:
     if "QUANTIFIER" in kinds and not single:
         found += [Suggestion("quantifier", f"{word}(", QUANTIFIERS[word]) for word in QUANTIFIERS]
     if "LIST" in kinds:
-        terms = (one for one in TERMS.values() if not (single and one.whole))
+        terms = (one for one in TERMS.values() if not single or issubclass(one, MessageTerm))
         found += [Suggestion("term", one.name, one.help) for one in terms]
     return found
 

@@ -98,8 +98,6 @@ class Term(ABC):
     """One of them has to stand before the value."""
     single: ClassVar[bool] = False
     """It takes one value: alternatives of it are terms of their own."""
-    whole: ClassVar[bool] = False
-    """It is about a conversation as a whole: no message has it."""
     moves: ClassVar[bool] = False
     """What matches depends on how late it is: other conversations' messages change it."""
     value_kind: ClassVar[str] = ""
@@ -130,13 +128,17 @@ class Term(ABC):
         """Return the name that was probably meant by one without quotes, None where all is well."""
         return None
 
-    def test(self) -> Test:
-        """Return a new function that tells whether a message passes; `whole` terms have none."""
-        raise NotImplementedError
-
     @abstractmethod
     def predicate(self) -> Predicate:
         """Return a new function that tells which conversations match."""
+
+
+class MessageTerm(Term):
+    """A condition on messages; any other one is about a conversation as a whole."""
+
+    @abstractmethod
+    def test(self) -> Test:
+        """Return a new function that tells whether a message passes."""
 
 
 _TermClass = TypeVar("_TermClass", bound=type[Term])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, ClassVar
 
 from sipstream.errors import FilterError
@@ -14,7 +15,7 @@ from sipstream.filters.addresses import (
     ports_of,
 )
 from sipstream.filters.columns import Addresses
-from sipstream.filters.term import Predicate, Registry, Term, Test
+from sipstream.filters.term import MessageTerm, Predicate, Registry, Test
 from sipstream.filters.texts import TextSet, has_wildcard
 from sipstream.filters.values import shown
 from sipstream.filters.whole import Ways
@@ -31,7 +32,7 @@ registry = Registry("where")
 # Addresses of the first message
 
 
-class _Addresses(Term):
+class _Addresses(MessageTerm):
     needs = "an address"
     syntax = "<ip> [ip(s)]"
     value_kind = "value-address"
@@ -90,12 +91,12 @@ class EitherAddress(_Addresses):
 # How any message came
 
 
-class _Way(Term):
+class _Way(MessageTerm):
     """What the way of any message says: each way is judged once."""
 
+    @abstractmethod
     def judge(self) -> Callable[[Index, int], bool]:
         """Return a new function that tells whether a way of an index is wanted."""
-        raise NotImplementedError
 
     def test(self) -> Test:
         """Ask a message's own way."""

@@ -10,7 +10,7 @@ from sipstream.errors import FilterError
 from sipstream.filters.addresses import AddressSet, EndpointSet, address_text, endpoint_text
 from sipstream.filters.scan import Scan
 from sipstream.filters.sieve import Words
-from sipstream.filters.term import REGEX, Predicate, Registry, Shape, Term, Test
+from sipstream.filters.term import REGEX, MessageTerm, Predicate, Registry, Shape, Test
 from sipstream.filters.terms.texts import Texts
 from sipstream.filters.texts import TextSet, has_wildcard, text_test
 from sipstream.filters.values import shown
@@ -43,7 +43,7 @@ class Body(Texts):
 
 
 @registry
-class Codec(Term):
+class Codec(MessageTerm):
     """Which codecs are offered or chosen."""
 
     name = "codec"
@@ -74,7 +74,7 @@ class Codec(Term):
 
 
 @registry
-class MediaTerm(Term):
+class MediaTerm(MessageTerm):
     """Where media is to be sent."""
 
     name = "media"
@@ -123,7 +123,7 @@ def _is_endpoint(value: str) -> bool:
 
 
 @registry
-class Stir(Term):
+class Stir(MessageTerm):
     """Whether and how the caller's number is vouched for (RFC 8224, RFC 8588)."""
 
     name = "stir"

@@ -11,7 +11,16 @@ from typing import TYPE_CHECKING
 from sipstream.errors import FilterError
 from sipstream.filters.scan import Scan
 from sipstream.filters.sieve import Words, needle
-from sipstream.filters.term import EQUALS, ORDER, REGEX, Predicate, Registry, Shape, Term, Test
+from sipstream.filters.term import (
+    EQUALS,
+    ORDER,
+    REGEX,
+    MessageTerm,
+    Predicate,
+    Registry,
+    Shape,
+    Test,
+)
 from sipstream.filters.terms.startlines import TOKEN
 from sipstream.filters.terms.texts import Texts
 from sipstream.filters.texts import text_test
@@ -76,7 +85,7 @@ def _nearly_known(text: str) -> str | None:
 
 
 @registry
-class Has(Term):
+class Has(MessageTerm):
     """Which header there is."""
 
     name = "has"

@@ -11,7 +11,7 @@ from sipstream.filters.columns import Users
 from sipstream.filters.numbers import NumberSet, number_text
 from sipstream.filters.scan import Scan
 from sipstream.filters.sieve import Digits, Sieve, Words, needle
-from sipstream.filters.term import EQUALS, REGEX, Predicate, Registry, Term, Test
+from sipstream.filters.term import EQUALS, REGEX, MessageTerm, Predicate, Registry, Test
 from sipstream.filters.texts import (
     TextSet,
     has_wildcard,
@@ -66,7 +66,7 @@ def _any_part(part: Callable[[str], str], holds: Callable[[str], bool]) -> Test:
 # Numbers of the first message
 
 
-class _Numbers(Term):
+class _Numbers(MessageTerm):
     needs = "a number"
     syntax = "<telnum> [telnum(s)]"
     value_kind = "value-number"
@@ -210,7 +210,7 @@ class Number(_Numbers):
         return Scan(self.test(), sieve=None if digits is None else Digits(digits))
 
 
-class _UriTexts(Term):
+class _UriTexts(MessageTerm):
     """Texts that parts of URIs are compared with."""
 
     operators = (REGEX,)

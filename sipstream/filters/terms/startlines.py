@@ -10,7 +10,16 @@ from types import MappingProxyType
 from sipstream.errors import FilterError
 from sipstream.escape import escape
 from sipstream.filters.columns import CallIds, Kinds
-from sipstream.filters.term import EQUALS, ORDER, REGEX, Predicate, Registry, Term, Test
+from sipstream.filters.term import (
+    EQUALS,
+    ORDER,
+    REGEX,
+    MessageTerm,
+    Predicate,
+    Registry,
+    Term,
+    Test,
+)
 from sipstream.filters.terms.texts import Texts
 from sipstream.filters.texts import (
     TextSet,
@@ -39,7 +48,7 @@ CLASSES = MappingProxyType(
 
 
 @registry
-class Method(Term):
+class Method(MessageTerm):
     """Which requests there are."""
 
     name = "method"
@@ -90,7 +99,7 @@ class StatusCodes(Term):
 
 
 @registry
-class Status(StatusCodes):
+class Status(StatusCodes, MessageTerm):
     """Which responses there are."""
 
     name = "status"
@@ -128,7 +137,7 @@ class Reason(Texts):
 
 
 @registry
-class CallId(Term):
+class CallId(MessageTerm):
     """Which conversation it is."""
 
     name = "callid"

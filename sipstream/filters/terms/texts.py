@@ -7,11 +7,11 @@ from typing import ClassVar
 from sipstream.errors import FilterError
 from sipstream.filters.scan import Scan
 from sipstream.filters.sieve import Words, needle
-from sipstream.filters.term import EQUALS, REGEX, Predicate, Term
+from sipstream.filters.term import EQUALS, REGEX, MessageTerm, Predicate
 from sipstream.filters.texts import has_wildcard, longest_piece, regex_text
 
 
-class Texts(Term):
+class Texts(MessageTerm):
     """A text that is a part of something; behind an operator the whole of it, or a pattern in it."""
 
     needs = "a text"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from types import MappingProxyType
 from typing import TYPE_CHECKING, ClassVar
 
@@ -10,7 +11,7 @@ from sipstream.errors import FilterError
 from sipstream.filters import whole
 from sipstream.filters.columns import States
 from sipstream.filters.moments import moment_of, moment_text
-from sipstream.filters.term import EQUALS, ORDER, Predicate, Registry, Term, Test
+from sipstream.filters.term import EQUALS, ORDER, MessageTerm, Predicate, Registry, Term, Test
 from sipstream.filters.terms.startlines import StatusCodes
 from sipstream.filters.values import (
     COMPARE,
@@ -42,7 +43,6 @@ class State(Term):
     needs = "a state"
     example = "state ringing answered"
     value_kind = "value-state"
-    whole = True
     choices = MappingProxyType(
         {
             "calling": "an INVITE without a response that tells more than 100",
@@ -81,7 +81,6 @@ class Final(StatusCodes):
     name = "final"
     help = "the last final response to its INVITE (else to anything) is <code>: 486, 4xx, >=400"
     example = "final 4xx"
-    whole = True
 
     def predicate(self) -> Predicate:
         """Ask the index."""
@@ -97,7 +96,6 @@ class Final(StatusCodes):
 class _Measured(Term):
     """What is counted or measured of a conversation."""
 
-    whole = True
     single = True
     operators: ClassVar[tuple[str, ...]] = (*ORDER, EQUALS)
     syntax = "<op> <number>"
@@ -107,9 +105,9 @@ class _Measured(Term):
     def check_value(cls, value: str, operator: str = "") -> str:
         return amount_text(value)
 
+    @abstractmethod
     def measure(self, index: Index, number: int) -> int | None:
         """Return what is compared of a conversation, None where it has no such thing."""
-        raise NotImplementedError
 
     def limit(self) -> int:
         """Return the number to compare with."""
@@ -199,7 +197,7 @@ class Retransmissions(_Measured):
 # When
 
 
-class _Moment(Term):
+class _Moment(MessageTerm):
     syntax = "<time>"
     needs = "a time"
     single = True
@@ -278,7 +276,7 @@ class _Remembered:
 
 
 @registry
-class Last(Term):
+class Last(MessageTerm):
     """How long ago."""
 
     name = "last"
