@@ -210,6 +210,10 @@ COPY_WINDOW = 50 * 10**6
 """Same bytes between the same endpoints within this time are one message seen twice: timer T1
 makes a retransmission 500 ms later (RFC 3261 17.1.1.2), capture points lie microseconds apart."""
 
+DIAGNOSED = 400
+"""Messages of a conversation that findings look at, the newest: some 10 ms. A call has a dozen; what has
+more is registered or pinged for days under one Call-ID."""
+
 GZIP_TOTAL = 4 << 30
 """Bytes unpacked from one .gz file."""
 

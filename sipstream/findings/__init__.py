@@ -1,0 +1,32 @@
+"""What is wrong with a conversation, each finding with the messages that prove it.
+
+    for finding in diagnose(conversation):
+        print(finding.severity.word, finding.name, finding.sentence, finding.evidence)
+
+To add one, write a rule (`rule.py` says how) into the module of its topic. Sans-IO.
+"""
+
+from __future__ import annotations
+
+from sipstream.findings import unanswered
+from sipstream.findings.rule import RULES, Finding, Rule, Severity
+from sipstream.findings.subject import Around, Subject
+from sipstream.views import Conversation
+
+__all__ = ["FINDINGS", "TOPICS", "Around", "Finding", "Rule", "Severity", "diagnose"]
+
+TOPICS = (unanswered,)
+"""The modules that have the rules."""
+FINDINGS = RULES
+"""All rules by name."""
+
+
+def diagnose(conversation: Conversation, around: Around | None = None) -> list[Finding]:
+    """Return what is found of a conversation, the worst first, then by the messages that prove it."""
+    kinds = conversation.kinds
+    wanted = [rule for rule in FINDINGS.values() if rule.may_hold(kinds)]
+    if not wanted:
+        return []
+    subject = Subject(conversation, around or Around())
+    found = [finding for rule in wanted if (finding := rule.apply(subject)) is not None]
+    return sorted(found, key=lambda finding: (-finding.severity, finding.evidence, finding.name))
