@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sipstream.errors import PARTIAL, SourceError
-from sipstream.export.pcap import Export
+from sipstream.export.packets import pieces
+from sipstream.export.selected import Selected
 from sipstream.export.target import STDOUT, Target
-from sipstream.limits import MAX_MESSAGES
 from sipstream.options import STDIN, Options
 from sipstream.pace import Pace
 from sipstream.sources import stores_of
@@ -81,18 +81,18 @@ def _first_time(name: str, opened: Opened) -> int:
 
 
 async def write(options: Options, console: Console, to: Target) -> int:
-    """Write the packets of the conversations that are shown, say what came of it; return the status.
+    """Write the conversations that are shown, say what came of it; return the status.
 
     Raises:
         SipstreamError: they can't be written, or a pcap can't hold them.
     """
     session = console.session
     listed = await session.listed()
-    export = Export(session.conversations, stores_of(session.sources.all))
+    selected = Selected(session.conversations, listed.numbers, stores_of(session.sources.all))
     pcapng = None if str(options.write) == STDOUT else str(options.write).endswith(".pcapng")
     pace = Pace()
     try:
-        for piece in export.pieces(listed.numbers, pace.due, pcapng=pcapng):
+        for piece in pieces(selected, pace.due, pcapng=pcapng):
             if piece:
                 await to.write(piece)
             if pace.due():
@@ -101,27 +101,17 @@ async def write(options: Options, console: Console, to: Target) -> int:
         # Whoever read it has what it wanted.
         return 0
     to.finish()
-    return _tell(export, console, to)
+    return _tell(selected, console, to)
 
 
-def _tell(export: Export, console: Console, to: Target) -> int:
+def _tell(selected: Selected, console: Console, to: Target) -> int:
     """Say what was written and what is missing; return the status."""
-    session = console.session
-    if export.made:
-        console.note(f"{export.made} messages had no packet to be found: one was made for each")
-    if export.names:
-        console.note(
-            f"{export.names} hosts are known by name only: addresses of 198.18.0.0/15 stand for them"
-        )
-    missing = [
-        (export.lost, "couldn't be read again"),
-        (export.left_out, f"of conversations with over {MAX_MESSAGES} had been given up"),
-    ]
-    for count, why in missing:
-        if count:
-            console.complain(f"{count} messages {why}: they aren't in {to.name}")
+    for remark in selected.remarks:
+        console.note(remark)
+    for what in selected.missing:
+        console.complain(f"{what}: they aren't in {to.name}")
     console.out.line(
-        f"{export.packets} packets written to {to.name}:"
-        f" {export.conversations} conversations ({export.messages} SIP messages)"
+        f"{selected.packets} packets written to {to.name}:"
+        f" {selected.written} conversations ({selected.messages} SIP messages)"
     )
-    return PARTIAL if export.lost or export.left_out or session.conversations.given_up else 0
+    return PARTIAL if selected.missing or console.session.conversations.given_up else 0

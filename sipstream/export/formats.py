@@ -1,0 +1,61 @@
+"""The formats that conversations are exported in: one table, from which help and completion are made.
+
+To add one, write a module whose function takes what was selected and yields the file in pieces of bytes,
+and enter it here. A piece is worked out in a millisecond or two: between two of them others have their
+turn, and b"" is one that only says so. What can't be exported raises CommandError before the first byte;
+what was written is counted in `Selected`. `due` tells that a turn is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import TypeAlias
+
+from sipstream.export.selected import Selected
+
+Due: TypeAlias = Callable[[], bool]
+Pieces: TypeAlias = Callable[[Selected, Due], Iterator[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A format: its name, what it is, how the names of its files end, what makes it."""
+
+    name: str
+    about: str
+    ending: str
+    pieces: Pieces
+    shared: bool = False
+    """Made to be handed on: what tells of people is masked in it unless that is asked otherwise."""
+    media: bool = False
+    """It can hold RTP."""
+
+
+def _pcap(selected: Selected, due: Due) -> Iterator[bytes]:
+    from sipstream.export.packets import pieces
+
+    return pieces(selected, due, pcapng=False)
+
+
+def _pcapng(selected: Selected, due: Due) -> Iterator[bytes]:
+    from sipstream.export.packets import pieces
+
+    return pieces(selected, due, pcapng=True)
+
+
+FORMATS = {
+    one.name: one
+    for one in (
+        Format("pcap", "the packets as they were captured, of one link type", ".pcap", _pcap,
+               media=True),
+        Format("pcapng", "the packets with interfaces and comments", ".pcapng", _pcapng, media=True),
+    )
+}  # fmt: skip
+"""By name; the modules are imported when they are used."""
+
+
+def of_file(path: PurePath) -> Format | None:
+    """Return the format that a file's name ends in, None where it is none's."""
+    return next((one for one in FORMATS.values() if path.name.endswith(one.ending)), None)

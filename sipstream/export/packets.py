@@ -1,0 +1,38 @@
+"""The formats pcap and pcapng: the packets of conversations as they were captured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from sipstream.export.pcap import Export
+from sipstream.limits import MAX_MESSAGES
+
+if TYPE_CHECKING:
+    from sipstream.export.selected import Selected
+
+
+def pieces(selected: Selected, due: Callable[[], bool], *, pcapng: bool | None) -> Iterator[bytes]:
+    """Yield the file; `pcapng` None takes that format where a pcap can't hold the packets.
+
+    Raises:
+        CommandError: packets of several link types don't fit a pcap; before the first byte.
+    """
+    export = Export(selected.conversations, selected.captures)
+    yield from export.pieces(selected.numbers, due, pcapng=pcapng)
+    selected.packets, selected.messages = export.packets, export.messages
+    selected.written = export.conversations
+    if export.made:
+        selected.remarks.append(
+            f"{export.made} messages had no packet to be found: one was made for each"
+        )
+    if export.names:
+        selected.remarks.append(
+            f"{export.names} hosts are known by name only: addresses of 198.18.0.0/15 stand for them"
+        )
+    for count, why in (
+        (export.lost, "couldn't be read again"),
+        (export.left_out, f"of conversations with over {MAX_MESSAGES} had been given up"),
+    ):
+        if count:
+            selected.missing.append(f"{count} messages {why}")
