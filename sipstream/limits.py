@@ -214,6 +214,9 @@ DIAGNOSED = 400
 """Messages of a conversation that findings look at, the newest: some 10 ms. A call has a dozen; what has
 more is registered or pinged for days under one Call-ID."""
 
+LISTED_FINDINGS = 5_000
+"""Conversations up to which a list tells what is found of each unasked: a second's work, no more."""
+
 GZIP_TOTAL = 4 << 30
 """Bytes unpacked from one .gz file."""
 

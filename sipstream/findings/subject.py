@@ -16,15 +16,11 @@ from sipstream.sip import via
 from sipstream.sip.via import Via
 
 if TYPE_CHECKING:
+    from sipstream.findings.around import Around
     from sipstream.views import Conversation, Message
 
 _TAG = re.compile(r";\s*tag\s*=\s*([^\s;,>]+)", re.IGNORECASE)
 _CSEQ = re.compile(r"\s*(\d{1,10})\s+(\S+)")
-
-
-@dataclass(frozen=True, slots=True)
-class Around:
-    """What is known beside the conversation itself."""
 
 
 @dataclass(slots=True)

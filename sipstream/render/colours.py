@@ -120,6 +120,13 @@ class Paint:
             code = theme.redirection if kind < 400 else theme.failure
         return self._around(text, code)
 
+    def severity(self, text: str, word: str) -> str:
+        """Return a text in the colour of a finding's severity: failures' for what doesn't work."""
+        if not self.enabled:
+            return text
+        codes = {"problem": self.theme.failure, "warning": self.theme.redirection, "note": _DIM}
+        return self._around(text, codes[word])
+
     def dim(self, text: str) -> str:
         """Return a text that matters less."""
         return self._around(text, _DIM)

@@ -41,16 +41,22 @@ def conversation(place: int, view: Conversation) -> dict[str, object]:
     return found
 
 
-def listed(place: int, view: Conversation) -> dict[str, object]:
+def listed(place: int, view: Conversation, *, with_findings: bool) -> dict[str, object]:
     """Return a conversation as an object, with all that the columns of a table tell.
 
-    `last_status` is None while no response came, `duration` in seconds.
+    `last_status` is None while no response came, `duration` in seconds; `findings` are the names of
+    what is found wrong, the worst first, where that is asked for.
     """
-    return {
+    found = {
         **conversation(place, view),
         "last_status": view.last_status,
         "duration": view.duration / 1_000_000_000,
     }
+    if with_findings:
+        from sipstream.findings.known import known, rules
+
+        found["findings"] = [rule.name for rule in rules(known(view.origin).of(view.id))]
+    return found
 
 
 def message(view: Message, call_id: str) -> dict[str, object]:
@@ -103,7 +109,7 @@ def dumps(value: object) -> str:
 
 _SOMETIMES = {
     # a key that every object of its kind has: those that only some have
-    "src_num": ("left_out",),
+    "src_num": ("left_out", "findings"),
     "cseq": ("outer", "comment", "copy_of", "cut", "bodies"),
     "with_messages": ("about",),
 }

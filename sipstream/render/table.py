@@ -16,6 +16,7 @@ from sipstream.render.colours import PLAIN, Paint
 from sipstream.sip.startline import is_request, kind_in, method_name
 
 if TYPE_CHECKING:
+    from sipstream.findings import Rule
     from sipstream.index import Index
     from sipstream.views import Conversation
 
@@ -28,6 +29,8 @@ _NONE = "-"
 _CLOCKS = (8, 12, 15)
 """Characters of a time of day: with seconds, with milliseconds, with microseconds."""
 _DATE = len("04-16 ")
+_FINDING_CELLS = (len("problem"), *range(12, 25))
+"""Cells of a finding: of its severity's word, or of its name."""
 _NS, _MS, _MINUTE, _HOUR, _DAY = 10**9, 10**6, 60, 3600, 86_400
 
 
@@ -107,6 +110,30 @@ def _painted_status(row: Row, text: str, paint: Paint) -> str:
     return text if text == _NONE else paint.status(text, int(text))
 
 
+def _worst(index: Index, number: int) -> Rule | None:
+    """Return the worst finding of a conversation, None where nothing is found."""
+    from sipstream.findings.known import known, rules
+
+    return next(iter(rules(known(index).of(number))), None)
+
+
+def _finding(row: Row, room: int) -> str:
+    worst = _worst(row.one.origin, row.one.id)
+    if worst is None:
+        return ""
+    return worst.name if len(worst.name) <= room else worst.severity.word
+
+
+def _painted_finding(row: Row, text: str, paint: Paint) -> str:
+    worst = _worst(row.one.origin, row.one.id) if paint.enabled else None
+    return paint.severity(text, worst.severity.word) if worst is not None else text
+
+
+def _severity(index: Index, number: int) -> int:
+    worst = _worst(index, number)
+    return 0 if worst is None else worst.severity
+
+
 def span(ns: int) -> str:
     """Return a duration in at most seven cells, up to some hundred years: 31.801s, 2m05s, 3d04h."""
     seconds, rest = divmod(ns, _NS)
@@ -142,6 +169,8 @@ def _last_status(index: Index, number: int) -> int:
     return -1 if status is None else status
 
 
+FINDING = "finding"
+"""The column whose values take a look at the messages; of many conversations that takes its time."""
 _TABLE = (
     Column(
         "index", "#", "its index, which show conversation takes", 0, (1,),
@@ -153,7 +182,7 @@ _TABLE = (
         lambda row, room: _clock(row.one.time, room), None,
     ),
     Column(
-        "method", "method", "its first message", 4, range(9, 17),
+        "method", "method", "its first message", 5, range(9, 17),
         lambda row, room: lists.shown_kind(row.one.first), _kind,
         painted=lambda row, text, paint: paint.status(text, row.one.first.kind),
     ),
@@ -162,11 +191,11 @@ _TABLE = (
         range(16, 33), _numbers, _users,
     ),
     Column(
-        "endpoints", "endpoints", "from where to where its first message went, sorted by address", 8,
+        "endpoints", "endpoints", "from where to where its first message went, sorted by address", 9,
         range(39, 51), _endpoints, _ends,
     ),
     Column(
-        "messages", "msgs", "how many messages it has", 7, range(4, 6),
+        "messages", "msgs", "how many messages it has", 8, range(4, 6),
         lambda row, room: str(row.one.count), lambda index, number: index.c_count[number],
         right=True,
     ),
@@ -175,13 +204,17 @@ _TABLE = (
         painted=_painted_status,
     ),
     Column(
-        "duration", "lasted", "the time from its first message to its last", 6, (7,),
+        "duration", "lasted", "the time from its first message to its last", 7, (7,),
         lambda row, room: span(row.one.duration), lambda index, number: index.duration(number),
         right=True,
     ),
     Column(
-        "state", "state", "how far it has come: calling, ringing, answered ...", 5, (11,),
+        "state", "state", "how far it has come: calling, ringing, answered ...", 6, (11,),
         lambda row, room: row.one.state, lambda index, number: index.c_state[number],
+    ),
+    Column(
+        FINDING, "finding", "the worst that is found of it; sorted by how bad it is", 4,
+        _FINDING_CELLS, _finding, _severity, painted=_painted_finding,
     ),
 )  # fmt: skip
 COLUMNS = {column.name: column for column in _TABLE}
@@ -228,6 +261,9 @@ class Layout:
         line: list[str] = []
         owed = 0
         for (text, size), column, width in zip(texts, self._columns, self._cells, strict=True):
+            if not size:
+                owed += width + _GAP
+                continue
             room = max(width - size, 0)
             before, behind = (room, 0) if column.right else (0, room)
             line.append(" " * (owed + before) + text)

@@ -31,7 +31,7 @@ _sipstream()
     COMPREPLY=()
     case $prev in
         -c)
-            _sipstream_words "alias capture clear conversation delete exit filter follow help keylog list load run save set show source tail top unalias unfollow unset untail unwatch up watch" "$cur"
+            _sipstream_words "alias capture clear conversation delete diagnose exit filter follow help keylog list load run save set show source tail top unalias unfollow unset untail unwatch up watch" "$cur"
             return
             ;;
         --live)
@@ -55,7 +55,7 @@ _sipstream()
             return
             ;;
         --filter|--follow)
-            _sipstream_words "body callid codec diversion domain dstip dstnum duration endpoint final has header interface ip last media messages method number pai port ppi reason retransmissions setup since srcip srcnum state status stir tap telnum transport ua until uri user" "$cur"
+            _sipstream_words "body callid codec diversion domain dstip dstnum duration endpoint final finding has header interface ip last media messages method number pai port ppi reason retransmissions setup since srcip srcnum state status stir tap telnum transport ua until uri user" "$cur"
             return
             ;;
     esac

@@ -1,7 +1,7 @@
 # Completion of sipstream's options, made by `python -m sipstream.manual`.
 
 complete -c sipstream -s h -l help -d 'show this help message and exit'
-complete -c sipstream -s c -x -a 'alias capture clear conversation delete exit filter follow help keylog list load run save set show source tail top unalias unfollow unset untail unwatch up watch' -d 'run a command'
+complete -c sipstream -s c -x -a 'alias capture clear conversation delete diagnose exit filter follow help keylog list load run save set show source tail top unalias unfollow unset untail unwatch up watch' -d 'run a command'
 complete -c sipstream -l live -x -a "any (string replace -r '.*/' '' /sys/class/net/*)" -d 'capture on an interface, or any'
 complete -c sipstream -l tail -r -F -d 'watch a growing file'
 complete -c sipstream -l from-now -d 'with --tail: leave out what is there already'
@@ -15,8 +15,8 @@ complete -c sipstream -l spool-dir -x -a '(__fish_complete_directories)' -d 'wit
 complete -c sipstream -l spool-size -x -d 'for spools (default: a quarter of what is free, at most 4G); beyond, the oldest go'
 complete -c sipstream -l user -x -a '(__fish_complete_users)' -d 'started by root: become this user (default: nobody)'
 complete -c sipstream -l keylog -r -F -d 'read TLS with this key log (SSLKEYLOGFILE)'
-complete -c sipstream -l filter -x -a 'body callid codec diversion domain dstip dstnum duration endpoint final has header interface ip last media messages method number pai port ppi reason retransmissions setup since srcip srcnum state status stir tap telnum transport ua until uri user' -d 'the active filter, such as \'dstnum 5660066\''
-complete -c sipstream -l follow -x -a 'body callid codec diversion domain dstip dstnum duration endpoint final has header interface ip last media messages method number pai port ppi reason retransmissions setup since srcip srcnum state status stir tap telnum transport ua until uri user' -d 'print matching messages until the sources end'
+complete -c sipstream -l filter -x -a 'body callid codec diversion domain dstip dstnum duration endpoint final finding has header interface ip last media messages method number pai port ppi reason retransmissions setup since srcip srcnum state status stir tap telnum transport ua until uri user' -d 'the active filter, such as \'dstnum 5660066\''
+complete -c sipstream -l follow -x -a 'body callid codec diversion domain dstip dstnum duration endpoint final finding has header interface ip last media messages method number pai port ppi reason retransmissions setup since srcip srcnum state status stir tap telnum transport ua until uri user' -d 'print matching messages until the sources end'
 complete -c sipstream -l messages -d 'with --follow: whole messages'
 complete -c sipstream -s q -l quiet -d 'say nothing of what is read; errors only'
 complete -c sipstream -l json -d 'one JSON object a line on standard output'

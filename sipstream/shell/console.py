@@ -271,6 +271,12 @@ class Console:
             self._progress_shown = True
             self.out.redraw(status.progress(progress, self.width() - 1))
 
+    def show_share(self, doing: str, done: int, total: int) -> None:
+        """Redraw the line that tells which part of some work is done."""
+        if self.width is not None:
+            self._progress_shown = True
+            self.out.redraw(f"{doing} {done} of {total}, {100 * done // max(total, 1)}%")
+
     def end_progress(self) -> None:
         """Take the line of progress away."""
         if self._progress_shown:

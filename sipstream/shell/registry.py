@@ -97,7 +97,7 @@ COMMANDS: list[Command] = []
 RUN = "run"
 """The command that runs one of the general context."""
 EVERYWHERE = (
-    *("show", "list", "follow", "unfollow", "watch", "unwatch"),
+    *("show", "list", "diagnose", "follow", "unfollow", "watch", "unwatch"),
     *("set", "unset", "alias", "unalias", "save", "delete", "source"),
 )
 """Commands of the general context that work in the others too, where these have none of the kind."""

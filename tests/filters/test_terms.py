@@ -32,7 +32,7 @@ def test_the_registry_is_the_help_table() -> None:
     }
     assert {name: table[name] for name in originals} == originals
     assert set(table) - set(originals) == set(
-        """body callid codec domain duration endpoint final header interface last media messages
+        """body callid codec domain duration endpoint final finding header interface last media messages
         method number port reason retransmissions setup since state status stir tap transport ua
         until uri user""".split()
     )

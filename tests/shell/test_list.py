@@ -15,6 +15,7 @@ from consoles import Shell
 from support import CAPTURES, sip
 
 from sipstream.errors import CommandError
+from sipstream.findings import diagnose
 from sipstream.render.table import COLUMNS
 from sipstream.session import Session
 from sipstream.shell.clauses import Clauses
@@ -68,6 +69,7 @@ NAIVE: dict[str, Callable[[Conversation], Any]] = {
     "status": last_status,
     "duration": lambda one: one.messages[-1].time - one.messages[0].time,
     "state": lambda one: NAMES.index(one.state),
+    "finding": lambda one: max((found.severity for found in diagnose(one)), default=0),
 }
 
 
@@ -243,7 +245,7 @@ async def test_an_abbreviation_of_load_stays_one(empty: Shell) -> None:
 
 async def test_what_is_given_up_while_lines_wait_is_left_out(empty: Shell) -> None:
     session = empty.session
-    empty.put(*(sip(call_id=str(n), destination=f"<sip:{n}@b>") for n in range(9)))
+    empty.put(*(sip(call_id=str(n), destination=f"<sip:{n}@b>") for n in range(len(COLUMNS))))
     for name in COLUMNS:
         listed = await session.listed()
         wanted = Clauses.parse(session, f"sorted by {name}")

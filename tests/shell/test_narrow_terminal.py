@@ -54,4 +54,4 @@ def test_what_is_watched_is_as_wide_as_it_is_drawn(terminal: Terminal) -> None:
     terminal.command("watch list last 2 every 1s")
     terminal.until("^every 1 s: list last 2")
     assert not any("…" in line for line in terminal.screen.display if "method" in line)
-    assert any(line.rstrip().endswith("last") for line in terminal.screen.display)
+    assert any(line.rstrip().endswith("finding") for line in terminal.screen.display)

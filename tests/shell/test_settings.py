@@ -201,7 +201,7 @@ async def test_columns_are_those_of_list(shell: Shell) -> None:
     assert heading == "method"
     [line] = await shell("set columns index,stat")
     assert line.startswith("*** Error! columns is some of index, time, method, numbers, endpoints,")
-    assert line.endswith(" and state, not 'index,stat'")
+    assert line.endswith(" state and finding, not 'index,stat'")
     assert texts(shell, "set columns index,sta") == ["status", "state"]
 
 

@@ -137,9 +137,9 @@ async def test_without_a_terminal_it_is_printed_each_time(shell: Shell) -> None:
 @pytest.mark.parametrize(
     ("line", "error"),
     [
-        ("watch load x", "only show, list and help are watched, not load"),
-        ("watch s", "only show, list and help are watched, not s"),
-        ("watch exit every 2s", "only show, list and help are watched, not exit"),
+        ("watch load x", "only show, list, diagnose and help are watched, not load"),
+        ("watch s", "only show, list, diagnose and help are watched, not s"),
+        ("watch exit every 2s", "only show, list, diagnose and help are watched, not exit"),
         ("watch show states every 0s", "every takes a whole number from 1 to 3600, as in every 2s"),
         ("watch show states times 0", "times takes a number from 1, as in times 5"),
         (
@@ -196,7 +196,7 @@ async def test_the_command_is_completed(shell: Shell) -> None:
     assert {"| count", "every", "times"} <= set(behind)
     assert [one.text for one in offers(session, "watch show states | ex", GENERAL)[1]] == ["except"]
     shown = listing(session, "watch ", GENERAL, 80)
-    assert [line.split()[0] for line in shown] == ["help", "show", "list"]
+    assert [line.split()[0] for line in shown] == ["help", "show", "diagnose", "list"]
 
 
 async def test_others_have_their_turn_while_the_command_is_completed(

@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from sipstream.filters.term import Term
-from sipstream.filters.terms import addresses, bodies, headers, numbers, startlines, whole
+from sipstream.filters.terms import addresses, bodies, findings, headers, numbers, startlines, whole
 
-_modules = (numbers, addresses, startlines, headers, bodies, whole)
+_modules = (numbers, addresses, startlines, headers, bodies, whole, findings)
 GROUPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {module.registry.about: tuple(module.registry) for module in _modules}
 )

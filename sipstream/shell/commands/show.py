@@ -158,13 +158,13 @@ async def show_overview(console: Console, one: Conversation, *, with_heading: bo
             yield overview.heading(one.call_id, console.out.paint)
         yield from overview.lines(one, console.out.paint)
 
-    await console.out.rows(_while_whole(one, texts()), _objects(one))
+    await console.out.rows(while_whole(one, texts()), _objects(one))
 
 
 async def show_messages(console: Console, one: Conversation) -> None:
     """Write all messages whole."""
     texts = message.every(one.messages, console.out.paint)
-    await console.out.rows(_while_whole(one, texts), _objects(one, objects.whole))
+    await console.out.rows(while_whole(one, texts), _objects(one, objects.whole))
 
 
 async def show_message(console: Console, one: Conversation, index: int) -> None:
@@ -190,10 +190,10 @@ def _objects(
         # Only where objects are shown: of ten thousand messages views alone take their time.
         yield from (made_of(each, one.call_id) for each in one.messages)
 
-    return _while_whole(one, made())
+    return while_whole(one, made())
 
 
-def _while_whole(one: Conversation, rows: Iterator[_Row]) -> Iterator[_Row]:
+def while_whole(one: Conversation, rows: Iterator[_Row]) -> Iterator[_Row]:
     """Yield rows as long as the conversation has all messages it had at the beginning.
 
     Raises:

@@ -8,11 +8,12 @@ from heapq import merge
 from itertools import compress
 from typing import Annotated
 
+from sipstream.limits import LISTED_FINDINGS
 from sipstream.matches import Matches
 from sipstream.pace import Pace
 from sipstream.render import lists, objects
 from sipstream.render.fold import broken
-from sipstream.render.table import COLUMNS, Layout, Row
+from sipstream.render.table import COLUMNS, FINDING, Layout, Row
 from sipstream.render.times import date
 from sipstream.session import Listed
 from sipstream.shell.clauses import EVERYTHING, Clauses, Wanted
@@ -87,8 +88,9 @@ async def show_table(console: Console, wanted: Wanted, among: Matches | None = N
     listed = await _chosen(await session.listed(selected), wanted, among, session.seen_batch)
     if listed.numbers:
         rows = _there(listed, await _in_order(listed, wanted) if out.shows else ())
-        values = (objects.listed(*row) for row in rows)
-        texts = _texts(console, rows, _times(listed), wanted, listed.places[-1])
+        with_findings = len(listed.numbers) <= LISTED_FINDINGS
+        values = (objects.listed(*row, with_findings=with_findings) for row in rows)
+        texts = _texts(console, rows, listed, wanted)
         await out.rows(texts, values, count=len(listed.numbers))
     elif not out.shows:
         await out.rows((), (), count=0)
@@ -163,17 +165,17 @@ def _times(listed: Listed) -> tuple[int, int]:
     return first, last
 
 
-def _texts(
-    console: Console, rows: Iterator[Row], ends: tuple[int, int], wanted: Wanted, highest: int
-) -> Iterator[str]:
+def _texts(console: Console, rows: Iterator[Row], listed: Listed, wanted: Wanted) -> Iterator[str]:
     """Yield the heading, the lines, and what had no room of the columns that were asked for."""
+    ends, with_findings = _times(listed), len(listed.numbers) <= LISTED_FINDINGS
     paint = console.out.paint
     by_days = wanted.by.key is None
     usual = [COLUMNS[name] for name in console.session.settings.names("columns")]
+    every = [one for one in COLUMNS.values() if with_findings or one.name != FINDING]
     layout = Layout(
-        wanted.columns or usual or COLUMNS.values(),
+        wanted.columns or usual or every,
         console.table_width,
-        highest=highest,
+        highest=listed.places[-1],
         dated=not by_days and date(ends[0]) != date(ends[1]),
     )
     yield layout.heading(paint)
@@ -182,6 +184,8 @@ def _texts(
         yield from lists.under_days(lines, *ends, paint)
     else:
         yield from (text for _, text in lines)
+    if not (wanted.columns or usual or with_findings):
+        yield paint.dim("too many to look for what is wrong with each: show findings does")
     if wanted.columns and layout.left_out:
         left_out = f"no room for {', '.join(layout.left_out)}"
         yield from map(paint.dim, broken(left_out, console.table_width or len(left_out)))

@@ -99,7 +99,7 @@ async def watch(console: Console, what: Annotated[Wanted, Looking]) -> None:
     6
     6
     sipstream: watch clear
-    *** Error! only show, list and help are watched, not clear
+    *** Error! only show, list, diagnose and help are watched, not clear
     """
     seconds = what.seconds or console.session.settings.number("watch_seconds")
     if console.in_shell:

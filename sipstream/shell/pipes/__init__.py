@@ -18,7 +18,7 @@ from sipstream.shell.pipes.save import Save
 from sipstream.shell.pipes.stage import Stage
 from sipstream.wording import aligned, listed, meant
 
-PIPED = ("show", "list", "help")
+PIPED = ("show", "list", "diagnose", "help")
 """Commands whose lines may be piped; elsewhere a `|` belongs to the command: kernel filters have it."""
 
 PIPES: dict[str, type[Stage]] = {
