@@ -210,6 +210,10 @@ COPY_WINDOW = 50 * 10**6
 """Same bytes between the same endpoints within this time are one message seen twice: timer T1
 makes a retransmission 500 ms later (RFC 3261 17.1.1.2), capture points lie microseconds apart."""
 
+RESENT_WITHIN = 32 * 10**9
+"""The same bytes again later than this (ns) aren't a retransmission: transactions are over after 64 times
+T1 (RFC 3261 17.1.1.2), and what is sent every minute with the same bytes is a ping."""
+
 DIAGNOSED = 400
 """Messages of a conversation that findings look at, the newest: some 10 ms. A call has a dozen; what has
 more is registered or pinged for days under one Call-ID."""
