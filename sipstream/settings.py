@@ -17,6 +17,7 @@ from sipstream import config, toml
 from sipstream.errors import SourceError
 from sipstream.escape import brief, escape
 from sipstream.limits import CONFIG_COMPLAINTS
+from sipstream.plan import code_of
 from sipstream.render.table import COLUMNS
 from sipstream.wording import listed
 
@@ -71,6 +72,12 @@ def _read_digits(given: object) -> Value:
     return text
 
 
+def _read_region(given: object) -> Value:
+    if not isinstance(given, str) or (given and not code_of(given.upper())):
+        raise ValueError
+    return given.upper()
+
+
 def _some_of(*choices: str) -> Kind:
     def read(given: object) -> Value:
         names = re.split(r"[\s,]+", given) if isinstance(given, str) else given
@@ -99,6 +106,7 @@ _DIGITS = 8
 _HOUR = 3600
 _SWITCH = Kind("<on|off>", "on or off", _read_switch, ("on", "off"))
 _PREFIX = Kind("<digits>", f'at most {_DIGITS} digits, "" for none', _read_digits)
+_REGION = Kind("<country>", 'two letters of a country, such as IS, "" for none', _read_region)
 _SECONDS = Kind("<seconds>", f"a whole number from 1 to {_HOUR}", _read_seconds)
 
 
@@ -158,6 +166,13 @@ _ALL = (
         "0",
         "Trunk prefix that numbers have or lack, in filters made from then on",
         ("1", '""'),
+    ),
+    Setting(
+        "region",
+        _REGION,
+        "",
+        "Country whose numbering plan says what a full number is, and gives country_code",
+        ("IS", '""'),
     ),
     Setting("watch_seconds", _SECONDS, 2, "Seconds between two looks of watch", ("5", "1")),
 )

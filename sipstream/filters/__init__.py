@@ -23,7 +23,6 @@ from sipstream.filters.grammar import (
     subject_text,
     text_of,
 )
-from sipstream.filters.numbers import normal_number
 from sipstream.filters.suggest import Suggestion, last_term, suggest
 from sipstream.filters.term import (
     ONE_VALUE,
@@ -54,7 +53,6 @@ __all__ = [
     "Suggestion",
     "Unfinished",
     "last_term",
-    "normal_number",
     "prepare",
     "quote",
     "suggest",

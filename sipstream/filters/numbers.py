@@ -8,88 +8,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from sipstream.errors import FilterError
 from sipstream.filters.texts import Wildcard, has_wildcard, longest_piece
 from sipstream.filters.values import shown
+from sipstream.plan import SHORTEST, normal_number, plan_in_use
 from sipstream.sip.uri import number_code, user_of
 
-_SEPARATORS = str.maketrans("", "", "-.() ")
 _DIALLED = re.compile(r"\+?[0-9*#]+")
 _PATTERN = re.compile(r"\+?[0-9*#?]+")
-_PREFIX = re.compile(r"\+(?=.)|00(?=[1-9*?])")
 _LIST_MARKS = re.compile(r"[,;]")
 _LISTED = re.compile(r"\+?[0-9*#]+(?:[,;]\+?[0-9*#]*)+")
 _RANGE = re.compile(r"(\+?[0-9]{3,18})-(\+?[0-9]{3,18})")
-_SHORT = 6
-"""Digits that a subscriber's number has at least; shorter ones are extensions and services, which have
-neither country code nor trunk prefix."""
-
-
-class Plan(NamedTuple):
-    """A numbering plan."""
-
-    country_code: str = ""
-    """The country's code, such as 354; "" where it isn't known."""
-    trunk_prefix: str = "0"
-    """What stands before a number dialled within the country, "" for nothing."""
-
-    def form(self, number: str) -> str:
-        """Return the one form of a number (`normal_number`): with the country's code if it is known."""
-        code, trunk = self.country_code, self.trunk_prefix
-        if not number.isdecimal():
-            return number
-        rest = number.removeprefix(trunk)
-        # Behind it no other zero stands: 00 and more begin service numbers.
-        if len(rest) < len(number) and len(rest) >= _SHORT and rest[0] != "0":
-            return self._national(rest)
-        if code and len(number) >= _SHORT:
-            return self._national(number)
-        return number
-
-    def _national(self, number: str) -> str:
-        code = self.country_code
-        is_international = number.startswith(code) and len(number) >= len(code) + _SHORT
-        return number if is_international else code + number
-
-    def spellings(self, form: str) -> Iterable[str]:
-        """Yield the ways to write digits that may have a form, some that have another one too."""
-        code, trunk = self.country_code, self.trunk_prefix
-        bare = [form]
-        if code and form.startswith(code):
-            bare.append(form[len(code) :])
-        for number in bare:
-            for prefix in ("", "+", "00", "+00"):
-                yield prefix + number
-                yield prefix + trunk + number
-
-
-_plan = Plan()
-
-
-def use_plan(plan: Plan) -> None:
-    """Compare numbers by this plan, in filters that are made from now on."""
-    global _plan
-    _plan = plan
-
-
-def normal_number(text: str) -> str:
-    """Return a number in its one spelling: no visual separators, no leading + or 00.
-
-    `+354 566-0066`, `003545660066` and `3545660066` are one number; 00 counts as the international
-    prefix only before a country code, which never begins with 0, so Australia's 000 stays. A text
-    that is no number (a user named `alice`) comes back as it is.
-    """
-    if text.isdecimal() and text.isascii() and not text.startswith("00"):
-        return text
-    number = text.translate(_SEPARATORS)
-    if not _PATTERN.fullmatch(number):
-        return text
-    # More than once: what comes back, written again, is the same number.
-    while prefix := _PREFIX.match(number):
-        number = number[prefix.end() :]
-    return number
 
 
 def number_text(value: str) -> str:
@@ -137,7 +67,7 @@ class NumberSet:
     """
 
     def __init__(self, numbers: Iterable[str]) -> None:
-        self._plan = _plan
+        self._plan = plan_in_use()
         texts = list(numbers)
         ends = {text: _ends(text) for text in texts}
         form = self._plan.form
@@ -177,7 +107,7 @@ class NumberSet:
         found = [longest_piece(pattern) for pattern in self._patterns]
         for number in self._exact:
             bare = number.removeprefix(plan.country_code) if plan.country_code else number
-            found.append(bare if len(bare) >= _SHORT else number)
+            found.append(bare if len(bare) >= SHORTEST else number)
         return found
 
     def holds(self, user: str) -> bool:

@@ -18,7 +18,7 @@ from sipstream.errors import CommandError, SipstreamError
 from sipstream.escape import brief
 from sipstream.faults import where
 from sipstream.filters import FilterTextError
-from sipstream.filters.numbers import Plan, use_plan
+from sipstream.plan import Plan, code_of, use_plan
 from sipstream.render import lists, message, objects, pointer, status
 from sipstream.render.colours import theme_of
 from sipstream.render.fold import broken
@@ -185,7 +185,8 @@ class Console:
         """Do as the settings say from now on."""
         settings = self.session.settings
         self.paging = settings.on("paging")
-        use_plan(Plan(settings.text("country_code"), settings.text("trunk_prefix")))
+        code, region = settings.text("country_code"), settings.text("region")
+        use_plan(Plan(code or code_of(region), settings.text("trunk_prefix"), region))
         self.session.forget_filters()
         if self.out.paint.enabled:
             self.out.paint.theme = theme_of(settings.text("theme"), os.environ)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from heapq import nsmallest
 
-from sipstream.filters import normal_number
+from sipstream.plan import normal_number
 
 BEGINS, HOLDS, SCATTERED = range(3)
 """How a word fits, the best first."""

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sipstream.errors import FilterError
 from sipstream.filters.addresses import AddressSet, address_text
 from sipstream.filters.moments import moment_of, moment_text
-from sipstream.filters.numbers import NumberSet, Plan, normal_number, number_text, use_plan
+from sipstream.filters.numbers import NumberSet, number_text
 from sipstream.filters.texts import TextSet, Wildcard, text_test
 from sipstream.filters.values import (
     has_privacy_parameter,
@@ -19,6 +19,7 @@ from sipstream.filters.values import (
     status_codes,
     status_text,
 )
+from sipstream.plan import Plan, normal_number, use_plan
 from sipstream.sip.uri import number_code
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sipstream.filters import normal_number
+from sipstream.plan import normal_number
 from sipstream.shell.fuzzy import BEGINS, HOLDS, SCATTERED, Typed
 from sipstream.shell.seen import Words
 from sipstream.shell.steps import at_once

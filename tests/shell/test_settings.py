@@ -12,7 +12,7 @@ from consoles import Shell
 from support import CAPTURES
 from terminal import Terminal
 
-from sipstream.filters import numbers
+from sipstream import plan
 from sipstream.limits import MAX_SCRIPT, SCRIPT_DEPTH
 from sipstream.render.colours import PLAIN, THEMES, Paint
 from sipstream.settings import Named, Settings
@@ -59,13 +59,18 @@ async def test_no_colours_stay_none_whatever_the_theme(shell: Shell) -> None:
 async def test_the_numbering_plan_is_that_of_the_settings(
     shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(numbers, "_plan", numbers.Plan())
+    monkeypatch.setattr(plan, "_plan", plan.Plan())
     asked = "show conversations dstnum 3545660066 | count"
     assert await shell(asked) == ["0"]
     await shell("set country_code 354")
     assert await shell(asked) == ["1"]
     await shell('set country_code ""')
     assert await shell(asked) == ["0"]
+    await shell("set region is")
+    assert await shell(asked) == ["1"]
+    assert await shell("set region Iceland") == [
+        "*** Error! region is two letters of a country, such as IS, \"\" for none, not 'Iceland'"
+    ]
 
 
 async def test_wrong_values_change_nothing(shell: Shell) -> None:
@@ -86,7 +91,7 @@ async def test_show_settings_lists_all_and_says_what_was_changed(shell: Shell) -
         ["watch_seconds", "9", "changed"]
     ]
     assert "theme          auto   default  Colours for a dark or a light terminal" in lines[0]
-    assert await shell("show settings | count") == ["9"]
+    assert await shell("show settings | count") == ["10"]
 
 
 async def test_settings_as_objects(tmp_path: Path) -> None:

@@ -142,7 +142,7 @@ async def show_settings(console: Console) -> None:
     sipstream: unset paging
     sipstream: show settings | match changed
     sipstream: show settings | count
-    9
+    10
     """
     settings = console.session.settings
     texts = aligned(
