@@ -16,7 +16,7 @@ from sipstream.shell.commands import show
 from sipstream.shell.console import Console
 from sipstream.shell.output import Output, Writer
 
-MESSAGES = (".sip", ".dat", ".bin", ".tsv", ".md", ".json", ".commands")
+MESSAGES = (".sip", ".dat", ".bin", ".tsv", ".md", ".json", ".commands", ".toml")
 """Of the torture sets: single messages and lists, which are no captures."""
 
 

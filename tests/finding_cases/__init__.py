@@ -1,0 +1,10 @@
+"""Made captures of the labelled set of findings; each module has the cases of a topic."""
+
+from __future__ import annotations
+
+from finding_cases import clean, unanswered
+from finding_cases.case import CASES, DIRECTORY, build
+
+TOPICS = (clean, unanswered)
+
+__all__ = ["CASES", "DIRECTORY", "TOPICS", "build"]
