@@ -40,29 +40,55 @@ class Theme:
     success: str
     redirection: str
     failure: str
+    name: str
+    """A header's name, a letter of SDP."""
+    party: str
+    """A number or user in From, To and the like."""
+    media: str
+    """Where media goes and what it is."""
+    removed: str
+    """Words of the first of two messages that the second one lacks."""
+    added: str
 
 
 def _theme(
-    call_ids: tuple[int, ...], statuses: tuple[int, int, int, int], weight: str = ""
+    call_ids: tuple[int, ...],
+    statuses: tuple[int, int, int, int],
+    syntax: tuple[int, int, int],
+    weight: str = "",
 ) -> Theme:
     """Return the theme of colours of the 256-colour palette; `weight` is that of failures."""
-    *others, failure = statuses
-    provisional, success, redirection = map(_colour, others)
+    provisional, success, redirection, failure = map(_colour, statuses)
+    name, party, media = map(_colour, syntax)
     calls = tuple(map(_colour, call_ids))
-    return Theme(calls, provisional, success, redirection, _colour(failure, weight))
+    failed = failure.replace("[", f"[{weight}")
+    changed = failure.replace("[", "[1;"), success.replace("[", "[1;")
+    return Theme(calls, provisional, success, redirection, failed, name, party, media, *changed)
 
 
 THEMES: dict[str, Theme] = {
     # 4.5:1 and more against a dark background, no call in a colour of a status.
     "dark": _theme(
-        (209, 179, 149, 115, 80, 75, 111, 141, 177, 212, 187, 152), (123, 118, 135, 203)
+        (209, 179, 149, 115, 80, 75, 111, 141, 177, 212, 187, 152),
+        (123, 118, 135, 203),
+        (110, 222, 151),
     ),
     # The same against a light one.
-    "light": _theme((130, 94, 58, 22, 23, 24, 25, 56, 90, 126, 125, 89), (62, 29, 54, 88)),
-    "mono": Theme(("",) * _CALLS, _DIM, "", _UNDERLINED, _STRONG_UNDERLINED),
+    "light": _theme(
+        (130, 94, 58, 22, 23, 24, 25, 56, 90, 126, 125, 89), (62, 29, 54, 88), (60, 94, 23)
+    ),
+    "mono": Theme(
+        *(("",) * _CALLS, _DIM, "", _UNDERLINED, _STRONG_UNDERLINED),
+        *("", _STRONG, "", _STRONG_UNDERLINED, _STRONG_UNDERLINED),
+    ),
     # What stands off black and white by 3:1 and more lies so close together in lightness that
     # failures are told by their weight too.
-    "both": _theme((166, 136, 100, 64, 29, 31, 33, 63, 99, 134, 164, 168), (32, 28, 93, 198), "1;"),
+    "both": _theme(
+        (166, 136, 100, 64, 29, 31, 33, 63, 99, 134, 164, 168),
+        (32, 28, 93, 198),
+        (67, 136, 66),
+        "1;",
+    ),
 }
 """The looks there are: for a dark terminal, a light one, without colours, for any of the two."""
 
@@ -126,6 +152,26 @@ class Paint:
             return text
         codes = {"problem": self.theme.failure, "warning": self.theme.redirection, "note": _DIM}
         return self._around(text, codes[word])
+
+    def name(self, text: str) -> str:
+        """Return the name of a header, or a letter of SDP."""
+        return self._around(text, self.theme.name)
+
+    def party(self, text: str) -> str:
+        """Return a number or user of who takes part."""
+        return self._around(text, self.theme.party)
+
+    def media(self, text: str) -> str:
+        """Return an address or a codec of media."""
+        return self._around(text, self.theme.media)
+
+    def removed(self, text: str) -> str:
+        """Return words that only the first of two messages has."""
+        return self._around(text, self.theme.removed)
+
+    def added(self, text: str) -> str:
+        """Return words that only the second one has."""
+        return self._around(text, self.theme.added)
 
     def dim(self, text: str) -> str:
         """Return a text that matters less."""

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from sipstream.escape import escape, escape_lines
-from sipstream.render import times
+from sipstream.render import syntax, times
 from sipstream.render.colours import PLAIN, Paint
 from sipstream.sip.bodies import readable
 from sipstream.sip.startline import NO_CODE
@@ -58,7 +58,7 @@ def whole(message: Message, paint: Paint = PLAIN) -> str:
     if not message.raw:
         return f"{first}\n{paint.dim(LOST)}"
     start, newline, rest = escape_lines(readable(message.raw)).rstrip("\n").partition("\n")
-    text = f"{first}\n{paint.status(start, message.kind)}{newline}{rest}"
+    text = f"{first}\n{paint.status(start, message.kind)}{newline}{syntax.painted(rest, paint)}"
     return f"{text}\n{paint.dim(CUT)}" if message.cut else text
 
 

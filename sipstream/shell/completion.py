@@ -190,8 +190,8 @@ def _wanted(line: str, context: str) -> list[tuple[Expected, str]]:
 
 
 def _named(session: Session, wanted: Expected) -> Conversation | None:
-    """Return the conversation that the line names, if it names one."""
-    for parameter, text in wanted.values.values():
+    """Return the conversation that the line names, the last one where it names several."""
+    for parameter, text in reversed(wanted.values.values()):
         if parameter.kind is ConversationRef:
             with suppress(CommandError):
                 return ConversationRef.parse(session, text).conversation

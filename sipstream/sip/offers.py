@@ -153,6 +153,11 @@ class Negotiation:
         self._waiting: OrderedDict[tuple[str, str, str], _Offer] = OrderedDict()
         """Offers in responses to an INVITE, by its CSeq number and both tags: ACK or PRACK answers."""
 
+    @property
+    def found(self) -> int:
+        """How many offers there are so far."""
+        return len(self._offers)
+
     def add(self, message: Told) -> None:
         """Take a message in."""
         method = message.method

@@ -84,7 +84,9 @@ def statuses(theme: Theme) -> list[str]:
     ("name", "on_black", "on_white"), [("dark", 4.5, 1), ("light", 1, 4.5), ("both", 3, 3)]
 )
 def test_colours_stand_off_their_background(name: str, on_black: float, on_white: float) -> None:
-    for code in {*THEMES[name].call_ids, *statuses(THEMES[name])}:
+    theme = THEMES[name]
+    syntax = (theme.name, theme.party, theme.media, theme.removed, theme.added)
+    for code in {*theme.call_ids, *statuses(theme), *syntax}:
         assert contrast(luminance(code), 0) >= on_black, code
         assert contrast(luminance(code), 1) >= on_white, code
 
@@ -156,7 +158,8 @@ def test_only_codes_of_the_pattern_are_made(name: str) -> None:
     kinds = (100, 200, 302, 404, 503, 700, 0, "INVITE", "BYE", "REGISTER", "OPTIONS", "FOO")
     painted = [paint.status("text", kind) for kind in kinds]
     painted += [paint.call_id("text", f"{n}@b") for n in range(50)]
-    painted += [paint.dim("text"), paint.strong("text")]
+    painted += [paint.dim("text"), paint.strong("text"), paint.name("text"), paint.media("text")]
+    painted += [paint.party("text"), paint.removed("text"), paint.added("text")]
     assert {SGR.sub("", one) for one in painted} == {"text"}
 
 
