@@ -159,7 +159,7 @@ async def show_headers(
     [1] 15:49:30.334001  100 Trying            -
     [2] 15:49:30.852919  183 Session Progress  <sip:8969669@10.11.12.13:5060;transport=udp>
     ...
-    sipstream*: show conversation 0 headers cseq max-forwards | match INV
+    sipstream*: show conversation 0 headers cseq max-forwards | match 70
     [0] 15:49:30.333525  INVITE                cseq: 102 INVITE  |  max-forwards: 70
     sipstream*: show conversation 0 headers user-agent | last 1
     [6] 15:50:03.480833  200 OK                -
@@ -182,7 +182,7 @@ async def show_headers_here(
     [1] 15:49:30.334001  100 Trying            -
     [2] 15:49:30.852919  183 Session Progress  <sip:8969669@10.11.12.13:5060;transport=udp>
     ...
-    sipstream[conversation 0]*: show headers cseq max-forwards | match INV
+    sipstream[conversation 0]*: show headers cseq max-forwards | match 70
     [0] 15:49:30.333525  INVITE                cseq: 102 INVITE  |  max-forwards: 70
     sipstream[conversation 0]*: show headers user-agent | last 1
     [6] 15:50:03.480833  200 OK                -
