@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 MOST_COMPARED = 100
 """Words of two lines, or lines of two bodies, compared with one another: the worst case is cubic, and
 takes 5 ms for so many."""
+MOST_LINES = 1500
+"""Lines of a message that are compared: each is looked at before the first is shown, 5 ms for so many."""
+MOST_LETTERS = 8192
+"""Letters of a line that is compared word by word; a longer one differs as a whole."""
 
 _LONG = {short: long for long, short in COMPACT.items()}
 _HEADER = re.compile(r"([A-Za-z0-9.!%*_+`'~-]{1,64})[ ]{0,8}:")
@@ -68,8 +72,7 @@ class _Line(NamedTuple):
 
 def pairs(old: Message, new: Message) -> Iterator[Pair]:
     """Yield the lines of two messages: the first one's in their order, the second one's beside them."""
-    one, other = (escape_lines(readable(message.raw)).rstrip("\n") for message in (old, new))
-    (start, head, body), (new_start, new_head, new_body) = _parts(one), _parts(other)
+    (start, head, body), (new_start, new_head, new_body) = map(_parts, (old, new))
     yield Pair("start", start, new_start)
     yield from _beside("header", head, new_head)
     yield from _bodies(body, new_body)
@@ -107,6 +110,8 @@ def as_object(pair: Pair) -> dict[str, object]:
 
 def words(old: str, new: str) -> tuple[Words, Words]:
     """Return the pieces of two lines, each with whether the other line lacks it."""
+    if max(len(old), len(new)) > MOST_LETTERS:
+        return ((old, True),), ((new, True),)
     ours, theirs = _WORD.findall(old), _WORD.findall(new)
     removed: list[tuple[str, bool]] = []
     added: list[tuple[str, bool]] = []
@@ -154,8 +159,16 @@ def _value(pair: Pair) -> bool:
     return pair.part != "header" or _header(pair.old).value != _header(pair.new).value
 
 
-def _parts(text: str) -> tuple[str, list[_Line], list[_Line]]:
+def left_out(message: Message) -> int:
+    """Return how many lines of a message are not compared, because it has so many."""
+    lines_of_it = message.raw.count(b"\n") + (not message.raw.endswith(b"\n"))
+    return max(lines_of_it - MOST_LINES, 0)
+
+
+def _parts(message: Message) -> tuple[str, list[_Line], list[_Line]]:
     """Return a message's start line, its header fields with folds undone, the lines of its body."""
+    whole = escape_lines(readable(message.raw)).rstrip("\n")
+    text = "\n".join(whole.split("\n", MOST_LINES)[:MOST_LINES])
     head, blank, body = text.partition("\n\n")
     start, *rest = head.split("\n")
     fields: list[str] = []

@@ -18,6 +18,9 @@ NAME, PARTY, MEDIA = "name", "party", "media"
 Pieces: TypeAlias = list[tuple[str, str]]
 """Pieces of a line, each with what it is; "" for nothing in particular."""
 
+MOST_LINES = 2000
+"""Lines of a message that have colours, a few milliseconds' work; what stands behind them has none."""
+
 _HEADER = re.compile(r"[A-Za-z0-9.!%*_+`'~-]{1,64}[ ]{0,8}:")
 _PARTIES = {
     "from", "f", "to", "t", "contact", "m", "diversion", "history-info", "refer-to", "r",
@@ -36,9 +39,14 @@ _OF_MEDIA = re.compile(
 def lines(text: str) -> Iterator[Pieces]:
     """Yield the pieces of each line of what stands behind a message's start line."""
     in_body = False
-    for line in text.split("\n"):
+    *first, rest = text.split("\n", MOST_LINES)
+    for line in first:
         in_body |= not line
         yield _of_body(line) if in_body else _of_head(line)
+    if len(first) == MOST_LINES:
+        yield [("", rest)]
+    else:
+        yield _of_body(rest) if in_body else _of_head(rest)
 
 
 def painted(text: str, paint: Paint) -> str:

@@ -112,3 +112,8 @@ def test_hostile_text_is_spelt() -> None:
     shown = _lines("X\nTo: \x1b[2J", "X\nTo: \udcff")
     assert shown[1:] == [r"- To: [-\x1b[2J-]", r"+ To: {+\xff+}"]
     assert diff.as_object(diff.Pair("header", r"To: \x1b", None))["old"] == "To: \x1b"
+
+
+def test_of_endless_lines_nothing_is_told_word_by_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(diff, "MOST_LETTERS", 8)
+    assert _lines("X\nTo: aaaaaa", "X\nTo: aaaaab")[1:] == ["- [-To: aaaaaa-]", "+ {+To: aaaaab+}"]

@@ -58,3 +58,11 @@ def test_painted_text_keeps_its_characters(name: str) -> None:
     # What is asked for line by line, as by `| match`, needs no colour of the line before.
     assert all(line.count("\x1b[0m") * 2 == line.count("\x1b[") for line in painted.split("\n"))
     assert f"{THEMES[name].party}1502\x1b[0m" in painted
+
+
+def test_of_endless_messages_the_first_lines_have_colours(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(syntax, "MOST_LINES", 1)
+    assert list(syntax.lines("A: 1\nB: 2\nC: 3")) == [
+        [(syntax.NAME, "A:"), ("", " 1")],
+        [("", "B: 2\nC: 3")],
+    ]

@@ -105,3 +105,16 @@ async def test_tab_offers_names_and_messages(shell: Shell) -> None:
     last = [one for one in offered("show conversation 5 diff 0 with 3 ") if one.isdigit()]
     assert last == [str(place) for place in range(count)]
     assert {"diff", "sdp", "headers", "message", "messages"} <= set(offered("show conversation 5 "))
+
+
+async def test_lines_that_are_not_compared_are_told(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sipstream.render.diff.MOST_LINES", 3)
+    shell.put(sip(call_id="long"), sip(call_id="long", start="ACK sip:2@b SIP/2.0"))
+    shown = await shell("show conversation long diff 0 1")
+    assert shown[2:] == [
+        *("- [-INVITE-] sip:2@b SIP/2.0", "+ {+ACK+} sip:2@b SIP/2.0"),
+        *("  Via: SIP/2.0/UDP a;branch=z9hG4bK1", "  From: <sip:4151500@a>;tag=1"),
+        *("(- 5 more lines are not compared)", "(+ 5 more lines are not compared)"),
+    ]

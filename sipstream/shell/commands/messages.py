@@ -159,8 +159,9 @@ async def show_headers(
     [1] 15:49:30.334001  100 Trying            -
     [2] 15:49:30.852919  183 Session Progress  <sip:8969669@10.11.12.13:5060;transport=udp>
     ...
-    sipstream*: show conversation 0 headers cseq max-forwards | match 70
+    sipstream*: show conversation 0 headers cseq max-forwards | match 70$
     [0] 15:49:30.333525  INVITE                cseq: 102 INVITE  |  max-forwards: 70
+    ...
     sipstream*: show conversation 0 headers user-agent | last 1
     [6] 15:50:03.480833  200 OK                -
     """
@@ -182,8 +183,9 @@ async def show_headers_here(
     [1] 15:49:30.334001  100 Trying            -
     [2] 15:49:30.852919  183 Session Progress  <sip:8969669@10.11.12.13:5060;transport=udp>
     ...
-    sipstream[conversation 0]*: show headers cseq max-forwards | match 70
+    sipstream[conversation 0]*: show headers cseq max-forwards | match 70$
     [0] 15:49:30.333525  INVITE                cseq: 102 INVITE  |  max-forwards: 70
+    ...
     sipstream[conversation 0]*: show headers user-agent | last 1
     [6] 15:50:03.480833  200 OK                -
     """
@@ -208,6 +210,9 @@ async def _diff(
         yield from diff.lines(old, new, paint)
 
     await console.out.rows(texts(), map(diff.as_object, diff.pairs(old, new)))
+    for sign, message in (("-", old), ("+", new)):
+        if diff.left_out(message):
+            console.out.line(f"({sign} {diff.left_out(message)} more lines are not compared)")
 
 
 def _message(one: Conversation, index: int) -> Message:
