@@ -7,6 +7,7 @@ from it. A file with faults costs the values that have them, each told by its li
 from __future__ import annotations
 
 import re
+import socket
 from collections.abc import Callable, Collection
 from difflib import get_close_matches
 from functools import partial
@@ -26,10 +27,13 @@ Value: TypeAlias = str | bool | int | tuple[str, ...]
 Keep: TypeAlias = Callable[[], str]
 """Writes a change to the file, which may wait for a disk; returns why it couldn't, "" when it did."""
 
-FILTERS, ALIASES = "filters", "aliases"
+FILTERS, ALIASES, NAMES = "filters", "aliases", "names"
 """Tables of the file: names and what they stand for."""
 _FIRST = re.compile(r"\s*(\S+)")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
+_ENDPOINT = re.compile(r"\[([^\]]*)\](?::(\d{1,5}))?|([^:]*):(\d{1,5})|(.*)", re.DOTALL)
+_SHOWN_NAME = 32
+"""Characters of an address' name: more have no room above a column."""
 
 
 class Kind(NamedTuple):
@@ -175,6 +179,13 @@ _ALL = (
         ("IS", '""'),
     ),
     Setting("watch_seconds", _SECONDS, 2, "Seconds between two looks of watch", ("5", "1")),
+    Setting(
+        "reverse_dns",
+        _SWITCH,
+        False,
+        "Addresses in ladders that have no name are looked up, which your DNS server sees",
+        ("on", "off"),
+    ),
 )
 SETTINGS: dict[str, Setting] = {one.name: one for one in _ALL}
 """All settings by name."""
@@ -195,12 +206,17 @@ class Named(NamedTuple):
 
 
 class Settings:
-    """The settings, named filters and aliases of a run; `path` is the file that keeps them."""
+    """The settings, named filters, aliases and names of addresses of a run.
+
+    `path` is the file that keeps them.
+    """
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path
         self.filters: dict[str, Named] = {}
         self.aliases: dict[str, Named] = {}
+        self.addresses: dict[str, Named] = {}
+        """Names of addresses, and of addresses with ports."""
         self.complaints: list[str] = []
         """What is wrong in the file, a sentence each."""
         self._values: dict[str, Value] = {}
@@ -265,7 +281,7 @@ class Settings:
 
     def change_named(self, table: str, name: str, text: str | None) -> Keep:
         """Let a name of a table stand for a text, None for nothing; return what keeps that."""
-        there = self.filters if table == FILTERS else self.aliases
+        there = {FILTERS: self.filters, ALIASES: self.aliases, NAMES: self.addresses}[table]
         if text is None:
             there.pop(name, None)
         else:
@@ -309,10 +325,14 @@ class Settings:
             self._values[setting.name] = setting.read(entry.value)
             return
         table, own = entry.path[0], entry.path[-1]
-        if len(entry.path) > 2 or table not in (FILTERS, ALIASES):
+        if len(entry.path) > 2 or table not in (FILTERS, ALIASES, NAMES):
             raise ValueError(f"unknown setting {name}")
         if not isinstance(entry.value, str) or not entry.value.isprintable():
             raise ValueError(f"{name} is a text of one line, in quotes")
+        if table == NAMES:
+            check_shown_name(entry.value)
+            self.addresses[read_address(own)] = Named(entry.value, place)
+            return
         check_name(own)
         if table == FILTERS:
             self.filters[own] = Named(entry.value, place)
@@ -342,3 +362,34 @@ def check_alias(name: str, reserved: Collection[str]) -> None:
     check_name(name)
     if name in reserved:
         raise ValueError(f"{name} is a command, and no alias may hide it")
+
+
+def check_shown_name(name: str) -> None:
+    """Check the name of an address.
+
+    Raises:
+        ValueError: it can't be one; the text says why.
+    """
+    if not name.strip() or not name.isprintable() or len(name) > _SHOWN_NAME:
+        raise ValueError(f"'{brief(name)}' is no name: at most {_SHOWN_NAME} letters that show")
+
+
+def read_address(text: str) -> str:
+    """Return an address, or an address with a port, as it is written most often.
+
+    Raises:
+        ValueError: it is none; the text says what is wanted.
+    """
+    match = _ENDPOINT.fullmatch(text)
+    host = (match[1] or match[3] or match[5] or "") if match else ""
+    port = (match[2] or match[4]) if match else None
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        address = socket.inet_ntop(family, socket.inet_pton(family, host))
+    except (OSError, ValueError):
+        raise ValueError(
+            f"'{brief(text)}' is no address: 10.20.0.22, 10.20.0.22:5060 or [2001:db8::1]:5060"
+        ) from None
+    if port is None:
+        return address
+    return f"[{address}]:{int(port)}" if ":" in address else f"{address}:{int(port)}"

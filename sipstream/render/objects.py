@@ -7,7 +7,7 @@ are no UTF-8 stand as lone surrogates (`\\udc80` to `\\udcff`). Key order is par
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from sipstream.render import times
@@ -15,6 +15,7 @@ from sipstream.render.message import kind
 from sipstream.sip.bodies import bodies, is_text, readable
 
 if TYPE_CHECKING:
+    from sipstream.ladder import Arrow, Column
     from sipstream.views import Conversation, Message
 
 
@@ -100,6 +101,33 @@ def whole(view: Message, call_id: str) -> dict[str, object]:
     """Return a message as an object with its `text`, what isn't text in it told by type and size."""
     text = readable(view.raw).decode("utf-8", "surrogateescape")
     return message(view, call_id) | {"text": text}
+
+
+def arrow(one: Arrow, call_id: str, columns: Sequence[Column]) -> dict[str, object]:
+    """Return an arrow of a ladder as an object; `delta` and `span` in seconds.
+
+    `index` is that of its first message, `messages` are all that were folded into it.
+    """
+    return {
+        "call_id": call_id,
+        "leg": one.leg,
+        "index": one.messages[0],
+        "messages": list(one.messages),
+        "time": times.iso(one.time),
+        "delta": one.delta / 1_000_000_000,
+        "source": one.source_endpoint,
+        "destination": one.target_endpoint,
+        "source_name": columns[one.source].shown,
+        "destination_name": columns[one.target].shown,
+        "transport": one.transport,
+        "label": one.label,
+        "answers": one.answers or None,
+        "sendings": one.sendings,
+        "span": one.span / 1_000_000_000,
+        "copies": one.copies,
+        "media": one.media or None,
+        "cut": one.cut,
+    }
 
 
 def dumps(value: object) -> str:

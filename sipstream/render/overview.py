@@ -24,6 +24,11 @@ def heading(call_id: str, paint: Paint = PLAIN) -> str:
     return f"=== Conversation Call-ID: {paint.call_id(escape(call_id), call_id)} ==="
 
 
+def left_out(conversation: Conversation, paint: Paint = PLAIN) -> str:
+    """Return the line that says how many messages of a conversation were given up."""
+    return paint.dim(f"({conversation.left_out} messages behind the first ones are given up)")
+
+
 def lines(conversation: Conversation, paint: Paint = PLAIN) -> Iterator[str]:
     """Yield a line a message: place, time, kind, its own From and To numbers.
 
@@ -33,7 +38,7 @@ def lines(conversation: Conversation, paint: Paint = PLAIN) -> Iterator[str]:
     places = len(f"[{len(messages) - 1}]")
     kinds = max((cells(shown_kind(message)) for message in messages[:_FIRST]), default=0)
     if conversation.left_out:
-        yield paint.dim(f"({conversation.left_out} messages behind the first ones are given up)")
+        yield left_out(conversation, paint)
     rows = (
         (message.time, _line(f"[{place}]".ljust(places), message, kinds, paint))
         for place, message in enumerate(messages)

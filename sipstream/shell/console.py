@@ -23,6 +23,7 @@ from sipstream.render import lists, message, objects, pointer, status
 from sipstream.render.colours import theme_of
 from sipstream.render.fold import broken
 from sipstream.shell import pipes, registry
+from sipstream.shell.naming import Naming
 from sipstream.shell.output import MARK
 from sipstream.shell.pipes.answer import answering
 from sipstream.shell.registry import CONVERSATION, FILTER, FOLLOW, GENERAL
@@ -80,6 +81,8 @@ class Console:
         """Where the line stands that runs, in a script: errors begin with it."""
         self.depth = 0
         """Scripts that run within one another."""
+        self.naming = Naming(lambda: session.settings)
+        """What addresses are called."""
         self._progress_shown = False
         session.sources.notices.tell = self.note
         session.sources.notices.complain = session.faults.tell = self.complain

@@ -1,11 +1,13 @@
 """The commands, one module a family; importing this registers them all."""
 
 from sipstream.shell.commands import (
+    addresses,
     capture,
     contexts,
     conversation,
     filtering,
     findings,
+    flow,
     follow,
     following,
     general,
@@ -19,11 +21,13 @@ from sipstream.shell.commands import (
 )
 
 __all__ = [
+    "addresses",
     "capture",
     "contexts",
     "conversation",
     "filtering",
     "findings",
+    "flow",
     "follow",
     "following",
     "general",

@@ -1,0 +1,89 @@
+"""What stands on an arrow of a ladder and beside it: labels, durations, names cut in the middle."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from sipstream.escape import ELLIPSIS, cells, cut, escape
+from sipstream.render.lists import KIND_CELLS
+
+if TYPE_CHECKING:
+    from sipstream.ladder import Arrow
+
+DELTA_CELLS = 8
+SECOND = 10**9
+_PIECE = re.compile(r"\\(?:\\|x[0-9a-f]{2}|u\{[0-9a-f]{1,6}\})|.", re.DOTALL)
+"""A character of escaped text, as many letters as it may be spelt with."""
+
+
+def seconds(ns: int) -> str:
+    """Return a duration as text has it: `31.5 s`, `0.2 ms` below a hundredth of a second."""
+    if ns < SECOND // 100:
+        return f"{ns / 10**6:.1f} ms"
+    return f"{ns / SECOND:.1f} s" if ns >= SECOND else f"{ns / SECOND:.2f} s"
+
+
+def shortened(text: str, width: int) -> str:
+    """Return an escaped name in at most `width` cells, its middle left out: ends tell names apart."""
+    if cells(text) <= width or width < 1:
+        return cut(text, width)
+    pieces = _PIECE.findall(text)
+    head: list[str] = []
+    tail: list[str] = []
+    begin, end, used = 0, len(pieces), 1
+    while begin < end:
+        # In turns, so that as much is left of both ends.
+        piece = pieces[end - 1] if len(tail) <= len(head) else pieces[begin]
+        used += cells(piece)
+        if used > width:
+            break
+        if len(tail) <= len(head):
+            end -= 1
+            tail.append(piece)
+        else:
+            begin += 1
+            head.append(piece)
+    return "".join(head) + ELLIPSIS + "".join(reversed(tail))
+
+
+def name(arrow: Arrow) -> str:
+    """Return the method, or code and reason, fit for a line."""
+    return cut(escape(arrow.label), KIND_CELLS)
+
+
+def labels(arrow: Arrow) -> list[str]:
+    """Return what may stand on an arrow, the most telling first."""
+    whole = name(arrow)
+    short = whole.partition(" ")[0] if arrow.answers else whole
+    if arrow.sendings == 1:
+        return [answer(whole, arrow), whole, short]
+    count = f"x{arrow.sendings}"
+    every = f"{count} over {seconds(arrow.span)}"
+    return [
+        f"{answer(whole, arrow)} {every}",
+        f"{whole} {every}",
+        f"{whole} {count}",
+        f"{short} {count}",
+        short,
+    ]
+
+
+def answer(text: str, arrow: Arrow) -> str:
+    """Return a response's label with the method it answers, which is told unless it is INVITE."""
+    if arrow.answers in ("", "INVITE"):
+        return text
+    return f"{text} ({cut(escape(arrow.answers), KIND_CELLS)})"
+
+
+def delta(ns: int) -> str:
+    """Return the time since the arrow before in at most DELTA_CELLS cells: `+0.3ms`, `+0.500`, `+17m`."""
+    if ns < SECOND // 100:
+        return f"+{ns / 10**6:.1f}ms"
+    if ns < 1000 * SECOND:
+        return f"+{ns / SECOND:.3f}"[:DELTA_CELLS]
+    minutes = ns // (60 * SECOND)
+    for size, unit in ((24 * 60, "d"), (60, "h"), (1, "m")):
+        if minutes >= size:
+            return f"+{minutes // size}{unit}"
+    return ""

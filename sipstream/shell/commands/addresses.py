@@ -1,0 +1,155 @@
+"""Names of addresses, which ladders show above their columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated
+
+from sipstream.errors import CommandError
+from sipstream.escape import brief, escape
+from sipstream.settings import NAMES, check_shown_name, read_address
+from sipstream.shell.arguments import Argument
+from sipstream.shell.commands.settings import kept
+from sipstream.shell.console import Console
+from sipstream.shell.offered import Offer
+from sipstream.shell.registry import command
+from sipstream.wording import aligned
+
+if TYPE_CHECKING:
+    from sipstream.session import Session
+    from sipstream.views import Conversation
+
+
+class Address(Argument):
+    """An address, with or without a port."""
+
+    syntax = "<address[:port]>"
+
+    @classmethod
+    def parse(cls, session: Session, text: str) -> str:
+        """Return the address as it is shown.
+
+        Raises:
+            CommandError: it is none.
+        """
+        try:
+            return read_address(text)
+        except ValueError as error:
+            raise CommandError(str(error)) from None
+
+    @classmethod
+    def offers(cls, session: Session, typed: str, near: Conversation | None) -> Iterable[Offer]:
+        """Return the conversation's endpoints, and addresses that have a name already."""
+        texts: dict[str, str] = {}
+        for message in near.messages[:_LOOKED_AT] if near is not None else ():
+            texts |= dict.fromkeys((message.source_address, message.destination_address), "")
+        texts |= {text: named.text for text, named in session.settings.addresses.items()}
+        return (Offer(escape(text), escape(name)) for text, name in texts.items())
+
+
+class NamedAddress(Address):
+    """An address that has a name."""
+
+    @classmethod
+    def offers(cls, session: Session, typed: str, near: Conversation | None) -> Iterable[Offer]:
+        """Return the addresses that have one."""
+        there = session.settings.addresses.items()
+        return (Offer(text, escape(named.text)) for text, named in there)
+
+
+class ShownName(Argument):
+    """What an address is called."""
+
+    syntax = "<name>"
+
+    @classmethod
+    def parse(cls, session: Session, text: str) -> str:
+        """Return the name.
+
+        Raises:
+            CommandError: it can't be one.
+        """
+        try:
+            check_shown_name(text)
+        except ValueError as error:
+            raise CommandError(str(error)) from None
+        return text
+
+
+_LOOKED_AT = 50
+"""Messages whose addresses are offered: hardly any call has other ones behind them."""
+
+
+@command("set name {address} {name}")
+async def set_name(
+    console: Console, address: Annotated[str, Address], name: Annotated[str, ShownName]
+) -> None:
+    """Gives an address a name, which ladders show in its place
+
+    With a port it is the name of that endpoint alone. It is kept with the settings; unset name takes
+    it away, show names lists all.
+
+    Examples:
+
+    $ sipstream captures/callerid-problem.txt --filter 'dstnum 5660066'
+    sipstream*: set name 10.20.0.22 pbx
+    sipstream*: set name 10.11.12.13:5060 "sip trunk"
+    sipstream*: show conversation 0 flow | match pbx
+                                pbx             sip trunk
+    sipstream*: set name trunk 10.11.12.13
+    *** Error! 'trunk' is no address: 10.20.0.22, 10.20.0.22:5060 or [2001:db8::1]:5060
+    sipstream*: unset name 10.20.0.22
+    sipstream*: unset name 10.11.12.13:5060
+    """
+    await kept(console, console.session.settings.change_named(NAMES, address, name))
+
+
+@command("unset name! {address}")
+async def unset_name(console: Console, address: Annotated[str, NamedAddress]) -> None:
+    """Takes an address' name away
+
+    It is shown as itself again, in later runs too.
+
+    Examples:
+
+    $ sipstream
+    sipstream: set name 10.20.0.22 pbx
+    sipstream: set name 10.20.0.22:5080 proxy
+    sipstream: unset name 10.20.0.22
+    sipstream: unset name 10.20.0.22:5080
+    sipstream: unset name 10.20.0.22
+    *** Error! 10.20.0.22 has no name: 'show names' lists those that have
+    """
+    settings = console.session.settings
+    if address not in settings.addresses:
+        raise CommandError(f"{brief(address)} has no name: 'show names' lists those that have")
+    await kept(console, settings.change_named(NAMES, address, None))
+
+
+@command("show names")
+async def show_names(console: Console) -> None:
+    """Shows the names that addresses were given
+
+    Each with its address.
+
+    Examples:
+
+    $ sipstream
+    sipstream: show names
+    no address has a name: 'set name ADDRESS NAME' gives one
+    sipstream: set name 10.20.0.22 pbx
+    sipstream: set name 10.11.12.13:5060 trunk
+    sipstream: show names
+    10.11.12.13:5060  trunk
+    10.20.0.22        pbx
+    sipstream: show names | count
+    2
+    sipstream: unset name 10.20.0.22
+    sipstream: unset name 10.11.12.13:5060
+    """
+    there = sorted(console.session.settings.addresses.items())
+    lines = aligned((text, escape(named.text)) for text, named in there) if there else []
+    await console.out.rows(
+        lines or ["no address has a name: 'set name ADDRESS NAME' gives one"],
+        ({"address": text, "name": named.text} for text, named in there),
+    )
