@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
+from sipstream.redacted import RedactedConversation
+
 if TYPE_CHECKING:
     from sipstream.conversations import Conversations
     from sipstream.packets import Store
+    from sipstream.redact import Redactor
     from sipstream.views import Conversation
 
 
@@ -24,12 +27,15 @@ class Selected:
         numbers: Sequence[int],
         captures: Iterable[Store] = (),
         *,
+        redactor: Redactor | None = None,
         rtp: bool = False,
         is_call: bool = False,
     ) -> None:
         self.conversations = conversations
         self.numbers = numbers
         self.captures = tuple(captures)
+        self.redactor = redactor
+        """Masks what tells of people; None: all is written as it is."""
         self.rtp = rtp
         """Whether the media of the conversations is asked for too."""
         self.is_call = is_call
@@ -47,15 +53,20 @@ class Selected:
         self._batch = conversations.index.batch
 
     def views(self) -> Iterator[Conversation]:
-        """Yield the conversations but for those given up meanwhile."""
+        """Yield the conversations, masked where that is asked for, but for those given up meanwhile."""
         gone = 0
         for number in self.numbers:
             if not self.conversations.index.is_there(number, self._batch):
                 gone += 1
                 continue
-            one = self.conversations[number]
+            one = self._view(number)
             self.written += 1
             self.messages += one.count
             yield one
         if gone:
             self.missing.append(f"{gone} conversations were given up meanwhile to make room")
+
+    def _view(self, number: int) -> Conversation:
+        if self.redactor is None:
+            return self.conversations[number]
+        return RedactedConversation(self.conversations.index, number, self.redactor)
