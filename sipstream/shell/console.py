@@ -6,6 +6,7 @@ makes no sense writes one sentence and changes nothing.
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import inspect
 import os
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from sipstream.figures import Progress
     from sipstream.follow import Follow
     from sipstream.session import Session
+    from sipstream.settings import Keep
     from sipstream.shell.output import Output
     from sipstream.shell.pager import Pager
     from sipstream.shell.watch import Watch
@@ -253,6 +255,11 @@ class Console:
         if self.chosen_follow not in self.session.follows or self.chosen_follow is None:
             raise CommandError("the follow has ended; 'exit' leaves its context")
         return self.chosen_follow
+
+    async def keep(self, keep: Keep) -> None:
+        """Keep a change of the settings in their file; that may wait for a disk."""
+        if reason := await asyncio.to_thread(keep):
+            self.out.line(f"This holds until the program ends, it can't be kept: {reason}")
 
     def note(self, text: str) -> None:
         """Say something that a source has to say; it isn't the answer to a command."""

@@ -91,7 +91,7 @@ async def test_show_settings_lists_all_and_says_what_was_changed(shell: Shell) -
         ["watch_seconds", "9", "changed"]
     ]
     assert "theme          auto   default  Colours for a dark or a light terminal" in lines[0]
-    assert await shell("show settings | count") == ["10"]
+    assert await shell("show settings | count") == ["11"]
 
 
 async def test_settings_as_objects(tmp_path: Path) -> None:

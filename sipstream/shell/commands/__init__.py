@@ -1,7 +1,6 @@
 """The commands, one module a family; importing this registers them all."""
 
 from sipstream.shell.commands import (
-    addresses,
     capture,
     contexts,
     conversation,
@@ -11,6 +10,7 @@ from sipstream.shell.commands import (
     follow,
     following,
     general,
+    hosts,
     messages,
     names,
     scripts,
@@ -21,7 +21,6 @@ from sipstream.shell.commands import (
 )
 
 __all__ = [
-    "addresses",
     "capture",
     "contexts",
     "conversation",
@@ -31,6 +30,7 @@ __all__ = [
     "follow",
     "following",
     "general",
+    "hosts",
     "messages",
     "names",
     "scripts",

@@ -10,7 +10,6 @@ from sipstream.escape import brief, escape
 from sipstream.filters import FilterSet, FilterTextError
 from sipstream.settings import ALIASES, FILTERS, Named, check_alias, check_name
 from sipstream.shell.arguments import Argument, CommandLine
-from sipstream.shell.commands.settings import kept
 from sipstream.shell.console import Console
 from sipstream.shell.offered import Offer
 from sipstream.shell.registry import FILTER, GENERAL, command, first_words
@@ -123,7 +122,7 @@ async def save_filter(console: Console, name: Annotated[str, FilterName]) -> Non
         raise CommandError("no filter is active: 'filter' and 'add' make one that can be saved")
     keep = console.session.settings.change_named(FILTERS, name, text)
     console.out.line(f"Filter {name}: {escape(text)}")
-    await kept(console, keep)
+    await console.keep(keep)
 
 
 @command("load filter! {name}", GENERAL)
@@ -210,7 +209,7 @@ async def delete_filter(console: Console, name: Annotated[str, FilterName]) -> N
     *** Error! no filter customer-y: 'show filters' lists them
     """
     _named(console.session.settings.filters, name, "filter")
-    await kept(console, console.session.settings.change_named(FILTERS, name, None))
+    await console.keep(console.session.settings.change_named(FILTERS, name, None))
 
 
 @command("alias [{definition}]")
@@ -239,7 +238,7 @@ async def alias(
         none = "no alias so far: 'alias NAME = COMMAND' makes one"
         await console.out.rows(*_rows(settings.aliases, none))
         return
-    await kept(console, settings.change_named(ALIASES, *definition))
+    await console.keep(settings.change_named(ALIASES, *definition))
 
 
 @command("unalias {name}")
@@ -259,7 +258,7 @@ async def unalias(console: Console, name: Annotated[str, AliasName]) -> None:
     *** Error! no alias sc: 'alias' lists them
     """
     _named(console.session.settings.aliases, name, "alias")
-    await kept(console, console.session.settings.change_named(ALIASES, name, None))
+    await console.keep(console.session.settings.change_named(ALIASES, name, None))
 
 
 def _named(there: dict[str, Named], name: str, what: str) -> Named:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 from sipstream.errors import CommandError
 from sipstream.escape import brief
 from sipstream.render.fold import folded
-from sipstream.settings import SETTINGS, Keep, Setting, Value, shown
+from sipstream.settings import SETTINGS, Setting, Value, shown
 from sipstream.shell.arguments import Argument
 from sipstream.shell.console import Console
 from sipstream.shell.offered import Offer
@@ -42,12 +41,6 @@ class SettingName(Argument):
     def offers(cls, session: Session, typed: str, near: Conversation | None) -> Iterable[Offer]:
         """Return the settings."""
         return (Offer(one.name, one.about) for one in SETTINGS.values())
-
-
-async def kept(console: Console, keep: Keep) -> None:
-    """Keep a change in the file; that may wait for a disk."""
-    if reason := await asyncio.to_thread(keep):
-        console.out.line(f"This holds until the program ends, it can't be kept: {reason}")
 
 
 def _register(setting: Setting) -> None:
@@ -103,7 +96,7 @@ for _one in SETTINGS.values():
 async def _change(console: Console, name: str, value: Value | None) -> None:
     keep = console.session.settings.change(name, value)
     console.settle()
-    await kept(console, keep)
+    await console.keep(keep)
 
 
 @command("unset {setting}")
@@ -142,7 +135,7 @@ async def show_settings(console: Console) -> None:
     sipstream: unset paging
     sipstream: show settings | match changed
     sipstream: show settings | count
-    10
+    11
     """
     settings = console.session.settings
     texts = aligned(

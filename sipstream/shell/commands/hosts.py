@@ -9,7 +9,6 @@ from sipstream.errors import CommandError
 from sipstream.escape import brief, escape
 from sipstream.settings import NAMES, check_shown_name, read_address
 from sipstream.shell.arguments import Argument
-from sipstream.shell.commands.settings import kept
 from sipstream.shell.console import Console
 from sipstream.shell.offered import Offer
 from sipstream.shell.registry import command
@@ -101,7 +100,7 @@ async def set_name(
     sipstream*: unset name 10.20.0.22
     sipstream*: unset name 10.11.12.13:5060
     """
-    await kept(console, console.session.settings.change_named(NAMES, address, name))
+    await console.keep(console.session.settings.change_named(NAMES, address, name))
 
 
 @command("unset name! {address}")
@@ -123,7 +122,7 @@ async def unset_name(console: Console, address: Annotated[str, NamedAddress]) ->
     settings = console.session.settings
     if address not in settings.addresses:
         raise CommandError(f"{brief(address)} has no name: 'show names' lists those that have")
-    await kept(console, settings.change_named(NAMES, address, None))
+    await console.keep(settings.change_named(NAMES, address, None))
 
 
 @command("show names")
