@@ -7,7 +7,6 @@ from it. A file with faults costs the values that have them, each told by its li
 from __future__ import annotations
 
 import re
-import socket
 from collections.abc import Callable, Collection
 from difflib import get_close_matches
 from functools import partial
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 from sipstream import config, toml
+from sipstream.addresses import check_shown, read_address
 from sipstream.errors import SourceError
 from sipstream.escape import brief, escape
 from sipstream.limits import CONFIG_COMPLAINTS
@@ -31,9 +31,6 @@ FILTERS, ALIASES, NAMES = "filters", "aliases", "names"
 """Tables of the file: names and what they stand for."""
 _FIRST = re.compile(r"\s*(\S+)")
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}")
-_ENDPOINT = re.compile(r"\[([^\]]*)\](?::(\d{1,5}))?|([^:]*):(\d{1,5})|(.*)", re.DOTALL)
-_SHOWN_NAME = 32
-"""Characters of an address' name: more have no room above a column."""
 
 
 class Kind(NamedTuple):
@@ -330,7 +327,7 @@ class Settings:
         if not isinstance(entry.value, str) or not entry.value.isprintable():
             raise ValueError(f"{name} is a text of one line, in quotes")
         if table == NAMES:
-            check_shown_name(entry.value)
+            check_shown(entry.value)
             self.addresses[read_address(own)] = Named(entry.value, place)
             return
         check_name(own)
@@ -362,34 +359,3 @@ def check_alias(name: str, reserved: Collection[str]) -> None:
     check_name(name)
     if name in reserved:
         raise ValueError(f"{name} is a command, and no alias may hide it")
-
-
-def check_shown_name(name: str) -> None:
-    """Check the name of an address.
-
-    Raises:
-        ValueError: it can't be one; the text says why.
-    """
-    if not name.strip() or not name.isprintable() or len(name) > _SHOWN_NAME:
-        raise ValueError(f"'{brief(name)}' is no name: at most {_SHOWN_NAME} letters that show")
-
-
-def read_address(text: str) -> str:
-    """Return an address, or an address with a port, as it is written most often.
-
-    Raises:
-        ValueError: it is none; the text says what is wanted.
-    """
-    match = _ENDPOINT.fullmatch(text)
-    host = (match[1] or match[3] or match[5] or "") if match else ""
-    port = (match[2] or match[4]) if match else None
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        address = socket.inet_ntop(family, socket.inet_pton(family, host))
-    except (OSError, ValueError):
-        raise ValueError(
-            f"'{brief(text)}' is no address: 10.20.0.22, 10.20.0.22:5060 or [2001:db8::1]:5060"
-        ) from None
-    if port is None:
-        return address
-    return f"[{address}]:{int(port)}" if ":" in address else f"{address}:{int(port)}"

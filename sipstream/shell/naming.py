@@ -11,7 +11,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
-from sipstream.settings import Settings, read_address
+from sipstream.addresses import read_address
+from sipstream.settings import Settings
 
 PATIENCE = 0.5
 """Seconds that an answer waits for names of DNS: what comes later is shown the next time."""

@@ -15,7 +15,7 @@ from terminal import Terminal
 from sipstream import plan
 from sipstream.limits import MAX_SCRIPT, SCRIPT_DEPTH
 from sipstream.render.colours import PLAIN, THEMES, Paint
-from sipstream.settings import Named, Settings
+from sipstream.settings import SETTINGS, Named, Settings
 from sipstream.shell import help as help_texts
 from sipstream.shell.completion import listing, offers
 from sipstream.shell.registry import FILTER, GENERAL
@@ -91,7 +91,7 @@ async def test_show_settings_lists_all_and_says_what_was_changed(shell: Shell) -
         ["watch_seconds", "9", "changed"]
     ]
     assert "theme          auto   default  Colours for a dark or a light terminal" in lines[0]
-    assert await shell("show settings | count") == ["11"]
+    assert await shell("show settings | count") == [str(len(SETTINGS))]
 
 
 async def test_settings_as_objects(tmp_path: Path) -> None:

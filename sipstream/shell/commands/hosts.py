@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
+from sipstream.addresses import check_shown, read_address
 from sipstream.errors import CommandError
 from sipstream.escape import brief, escape
-from sipstream.settings import NAMES, check_shown_name, read_address
+from sipstream.settings import NAMES
 from sipstream.shell.arguments import Argument
 from sipstream.shell.console import Console
 from sipstream.shell.offered import Offer
@@ -69,7 +70,7 @@ class ShownName(Argument):
             CommandError: it can't be one.
         """
         try:
-            check_shown_name(text)
+            check_shown(text)
         except ValueError as error:
             raise CommandError(str(error)) from None
         return text

@@ -134,8 +134,8 @@ async def show_settings(console: Console) -> None:
     ...
     sipstream: unset paging
     sipstream: show settings | match changed
-    sipstream: show settings | count
-    11
+    sipstream: show settings | match ^keys
+    keys           emacs  default  Keys that edit the line
     """
     settings = console.session.settings
     texts = aligned(
