@@ -34,6 +34,7 @@ class Follow:
         judge: Predicate,
         *,
         whole: bool,
+        flow: bool = False,
         deliver: Callable[[Follow, list[Message]], None],
     ) -> None:
         self.number = number
@@ -42,6 +43,8 @@ class Follow:
         """The filter as it was written."""
         self.whole = whole
         """Whole messages instead of one line each."""
+        self.flow = flow
+        """Ladders instead of lines, where `whole` isn't set."""
         self.shown = 0
         """Messages shown so far."""
         self.paused = False

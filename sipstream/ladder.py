@@ -229,6 +229,9 @@ class Columns:
         self._places: dict[str, int] = {}
         self._found: list[tuple[str, str, list[str]]] = []
 
+    def __len__(self) -> int:
+        return len(self._found)
+
     def learn(self, message: Message) -> None:
         """Take note of what a message says of its sender; before columns are asked for."""
         source, destination = message.source_uri, message.destination_uri

@@ -43,6 +43,7 @@ class Options:
     filter: str | None = None
     follow: str | None = None
     messages: bool = False
+    flow: bool = False
     json: bool = False
     quiet: bool = False
     color: bool = True
@@ -143,6 +144,7 @@ def parser() -> argparse.ArgumentParser:
     add("--filter", metavar="EXPR", help="the active filter, such as 'dstnum 5660066'")
     add("--follow", metavar="EXPR", help="print matching messages until the sources end")
     add("--messages", action="store_true", help="with --follow: whole messages")
+    add("--flow", action="store_true", help="with --follow: ladders, an arrow for each message")
     add("-q", "--quiet", action="store_true", help="say nothing of what is read; errors only")
     add("--json", action="store_true", help="one JSON object a line on standard output")
     add("--no-color", dest="color", action="store_false", help="no colours (also NO_COLOR)")
@@ -176,6 +178,8 @@ def _wrong(options: Options) -> str | None:
         return "--from-now is for files to watch: add --tail FILE"
     if options.messages and (options.follow is None or options.json):
         return "--messages goes with --follow, without --json"
+    if options.flow and (options.follow is None or options.messages):
+        return "--flow goes with --follow, without --messages"
     if options.follow is not None and options.commands:
         return "--follow prints until the sources end: it doesn't go with -c"
     if options.follow is not None and not (options.files or options.live or options.tail):

@@ -143,7 +143,8 @@ async def _work(options: Options, console: Console) -> int:
             text = options.filter
             await session.change_filter(lambda filters: filters.add(text))
         if options.follow is not None:
-            await session.follow(options.follow or None, whole=options.messages)
+            followed = options.follow or None
+            await session.follow(followed, whole=options.messages, flow=options.flow)
         if options.extracts:
             return await _extract(options, console)
         good = await _start_sources(options, console)

@@ -201,7 +201,7 @@ class Session:
         await self._judge_all(matches)
         return matches
 
-    async def follow(self, text: str | None, *, whole: bool = False) -> Follow:
+    async def follow(self, text: str | None, *, whole: bool = False, flow: bool = False) -> Follow:
         """Show each message of matching conversations from now on.
 
         Without text those of the active filter, of all conversations when it has no term.
@@ -213,7 +213,9 @@ class Session:
             text = self.filters.expression()
         judge = FilterSet().judge if text is None else self._filter(Filter.parse(text).node).judge
         number = max((one.number for one in self.follows), default=0) + 1
-        follow = Follow(number, text or "everything", judge, whole=whole, deliver=self._deliver)
+        follow = Follow(
+            number, text or "everything", judge, whole=whole, flow=flow, deliver=self._deliver
+        )
         await self._judge_all(follow.matches)
         await follow.begin(self.conversations)
         self.follows.append(follow)

@@ -58,6 +58,14 @@ class Lines(NamedTuple):
 ASCII, BOX = Lines("|", "-"), Lines("│", "─")
 
 
+def style_of(width: int | None, encoding: str) -> Lines:
+    """Return what fits an output: box characters only for a terminal that has them.
+
+    A program that reads lines, or a ticket that they are put into, is served best by ASCII.
+    """
+    return BOX if width is not None and encoding == "utf-8" else ASCII
+
+
 class Drawing:
     """Draws arrows between columns, in at most `width` cells; None: as wide as they need.
 
@@ -76,7 +84,7 @@ class Drawing:
         paint: Paint = PLAIN,
         style: Lines = ASCII,
     ) -> None:
-        self._columns, self._width = columns, width
+        self._columns, self.width = columns, width
         self._names, self._call_ids = names, call_ids
         self._paint, self._style = paint, style
         self._index = len(f"[{highest}]") + max((cells(escape(name)) for name in names), default=0)
@@ -105,7 +113,7 @@ class Drawing:
         if len(self._left_out) > _NAMED:
             named.append(f"{len(self._left_out) - _NAMED} more")
         text = f"No room for {len(self._left_out)} endpoints, the last column stands for them: "
-        lines = broken(text + ", ".join(named), self._width or len(text) * _NAMED * 8)
+        lines = broken(text + ", ".join(named), self.width or len(text) * _NAMED * 8)
         return [self._paint.dim(self._cut(line)) for line in lines]
 
     def arrow(self, arrow: Arrow, *, over: str = "", remark: str = "") -> list[str]:
@@ -131,7 +139,7 @@ class Drawing:
     def _place_columns(self, arrows: Sequence[Arrow]) -> None:
         """Decide which endpoints have a column, and where it is."""
         count = len(self._columns)
-        room = None if self._width is None else self._width - 1 - self._first
+        room = None if self.width is None else self.width - 1 - self._first
         most = count if room is None else max(room // _LEAST + 1, 2)
         uses = Counter(end for one in arrows for end in (one.source, one.target))
         kept = list(range(count))
@@ -176,7 +184,7 @@ class Drawing:
         Where that isn't enough each has the room half-way to its neighbours, and is shortened.
         """
         marks = [self._x[one] for one in places]
-        limit, found = self._width or 10**6, []
+        limit, found = self.width or 10**6, []
         for x, text in zip(reversed(marks), reversed(texts), strict=True):
             size = cells(text)
             start = min(x - size // 2, limit - size)
@@ -188,7 +196,7 @@ class Drawing:
             yield from reversed(found)
             return
         edges = [0, *((a + b) // 2 + 1 for a, b in pairwise(marks))]
-        ends = [*(edge - 2 for edge in edges[1:]), self._width or 10**6]
+        ends = [*(edge - 2 for edge in edges[1:]), self.width or 10**6]
         for x, text, begin, end in zip(marks, texts, edges, ends, strict=True):
             short = shortened(text, max(end - begin, 1))
             size = cells(short)
@@ -214,7 +222,7 @@ class Drawing:
     def _loop(self, arrow: Arrow, x: int, notes: list[str]) -> _Segment:
         """Return the arrow of a message that comes back to its column."""
         line = self._style.shaft
-        end = next((one for one in self._x if one > x), (self._width or 10**6))
+        end = next((one for one in self._x if one > x), (self.width or 10**6))
         room = end - x - 5
         if arrow.source == arrow.target:
             notes.append("to itself")
@@ -253,7 +261,7 @@ class Drawing:
         Notes are never torn apart; only one that is wider than all is cut.
         """
         begin = left + 2
-        width = self._width or max(_LONG, begin + max(map(cells, notes)))
+        width = self.width or max(_LONG, begin + max(map(cells, notes)))
         text = ""
         for note in [*notes, ""]:
             joined = f"{text}, {note}" if text else note
@@ -273,9 +281,9 @@ class Drawing:
 
     def _clock_cells(self) -> tuple[int, bool]:
         """Return how much of times is shown, and whether the time since the arrow before is."""
-        if self._width is None or self._width >= _WIDE:
+        if self.width is None or self.width >= _WIDE:
             return len("00:00:00.000000"), True
-        narrow = self._width < _NARROW
+        narrow = self.width < _NARROW
         return len("00:00:00" if narrow else "00:00:00.000"), not narrow
 
     def _gutter(self, arrow: Arrow) -> list[_Segment]:
@@ -317,7 +325,7 @@ class Drawing:
         return self._cut("".join(pieces))
 
     def _cut(self, line: str) -> str:
-        return line if self._width is None else cut_painted(line, self._width)
+        return line if self.width is None else cut_painted(line, self.width)
 
 
 def lines(

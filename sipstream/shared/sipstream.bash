@@ -60,7 +60,7 @@ _sipstream()
             ;;
     esac
     if [[ $cur == -* ]]; then
-        _sipstream_words "-h --help -c --live --tail --from-now --bpf --narrow --write --memory --keep --keep-calls --spool-dir --spool-size --user --keylog --filter --follow --messages -q --quiet --json --no-color --version" "$cur"
+        _sipstream_words "-h --help -c --live --tail --from-now --bpf --narrow --write --memory --keep --keep-calls --spool-dir --spool-size --user --keylog --filter --follow --messages --flow -q --quiet --json --no-color --version" "$cur"
     else
         _sipstream_names -f "$cur"
     fi

@@ -18,6 +18,7 @@ complete -c sipstream -l keylog -r -F -d 'read TLS with this key log (SSLKEYLOGF
 complete -c sipstream -l filter -x -a 'body callid codec diversion domain dstip dstnum duration endpoint final finding has header interface ip last media messages method number pai port ppi reason retransmissions setup since srcip srcnum state status stir tap telnum transport ua until uri user' -d 'the active filter, such as \'dstnum 5660066\''
 complete -c sipstream -l follow -x -a 'body callid codec diversion domain dstip dstnum duration endpoint final finding has header interface ip last media messages method number pai port ppi reason retransmissions setup since srcip srcnum state status stir tap telnum transport ua until uri user' -d 'print matching messages until the sources end'
 complete -c sipstream -l messages -d 'with --follow: whole messages'
+complete -c sipstream -l flow -d 'with --follow: ladders, an arrow for each message'
 complete -c sipstream -s q -l quiet -d 'say nothing of what is read; errors only'
 complete -c sipstream -l json -d 'one JSON object a line on standard output'
 complete -c sipstream -l no-color -d 'no colours (also NO_COLOR)'

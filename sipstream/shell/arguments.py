@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from sipstream.views import Conversation
 
 _SHORT = 3
-"""Letters by which the word `messages` is known behind a filter."""
+"""Letters by which the words `messages` and `flow` are known behind a filter."""
 _INDEXES = 50
 """Indexes of conversations offered at most."""
 _NAME_CELLS = 64
@@ -278,29 +278,32 @@ class Topic(Argument):
 
 
 class Followed(Expression):
-    """A filter, behind which `messages` asks for whole messages; without terms the active filter."""
+    """A filter, behind which stands how messages are shown; without terms the active filter."""
 
-    syntax = "[<filter>] [messages]"
+    syntax = "[<filter>] [messages|flow]"
 
-    WHOLE = "messages"
+    WHOLE, FLOW = "messages", "flow"
 
     @classmethod
-    def parse(cls, session: Session, text: str) -> tuple[str, bool]:
-        """Return the filter's text and whether whole messages are wanted.
+    def parse(cls, session: Session, text: str) -> tuple[str, str]:
+        """Return the filter's text, and WHOLE, FLOW or "" for a line each.
 
         Raises:
-            CommandError: the last word is nearly `messages`.
+            CommandError: the last word is nearly one of them.
         """
         terms, _, last = text.rpartition(" ")
-        if len(last) >= _SHORT and cls.WHOLE.startswith(last):
-            return terms.strip(), True
-        if get_close_matches(last, [cls.WHOLE], 1, 0.8):
-            raise CommandError(f"unknown word {brief(last)}: did you mean {cls.WHOLE}?")
-        return text.strip(), False
+        words = (cls.WHOLE, cls.FLOW)
+        for word in words:
+            if len(last) >= _SHORT and word.startswith(last):
+                return terms.strip(), word
+        near = get_close_matches(last, words, 1, 0.8)
+        if near:
+            raise CommandError(f"unknown word {brief(last)}: did you mean {near[0]}?")
+        return text.strip(), ""
 
     @classmethod
     def offers(cls, session: Session, typed: str, near: Conversation | None) -> Offers:
-        """Return what the grammar allows next, `messages`, and follows whose context one may enter."""
+        """Return what the grammar allows next, how to show it, and follows that one may enter."""
         if typed == unfinished(typed):
             yield from FollowNumber.offers(session, typed, near)
         yield from super().offers(session, typed, near)
@@ -309,6 +312,7 @@ class Followed(Expression):
             if done:
                 Filter.parse(done)
             yield Offer(cls.WHOLE, "whole messages, not one line each")
+            yield Offer(cls.FLOW, "ladders: who sent what to whom")
 
 
 class Watched(Argument):

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from sipstream.follow import Follow
     from sipstream.session import Session
     from sipstream.settings import Keep
+    from sipstream.shell.flowing import Flowing
     from sipstream.shell.output import Output
     from sipstream.shell.pager import Pager
     from sipstream.shell.watch import Watch
@@ -85,6 +86,8 @@ class Console:
         """Scripts that run within one another."""
         self.naming = Naming(lambda: session.settings)
         """What addresses are called."""
+        self._flowing: Flowing | None = None
+        """The ladders of follows."""
         self._progress_shown = False
         session.sources.notices.tell = self.note
         session.sources.notices.complain = session.faults.tell = self.complain
@@ -303,7 +306,9 @@ class Console:
 
         paint, width = self.out.paint, self.table_width if self.in_shell else None
         number = follow.number if len(self.session.follows) > 1 else None
-        if self.out.json:
+        if follow.flow and not follow.whole:
+            lines = self._flow(follow, messages, number)
+        elif self.out.json:
             lines = [objects.dumps(objects.message(one, call_id(one))) for one in messages]
         elif follow.whole:
             before = "" if number is None else f"#{number} "
@@ -314,3 +319,18 @@ class Console:
                 for one in messages
             ]
         self.show_followed(lines)
+
+    def _flow(self, follow: Follow, messages: list[Message], number: int | None) -> list[str]:
+        """Return the lines of a follow's ladders."""
+        from sipstream.render.ladder import style_of
+        from sipstream.shell.flowing import Flowing
+
+        flowing = self._flowing = self._flowing or Flowing(self.naming)
+        if self.out.json:
+            return list(map(objects.dumps, flowing.objects(follow, messages)))
+        width = self.table_width
+        style = style_of(width, self.out.writer.encoding)
+        paint = self.out.paint
+        return list(
+            flowing.lines(follow, messages, number=number, width=width, paint=paint, style=style)
+        )

@@ -55,21 +55,22 @@ class Naming:
 
     async def ask(self, addresses: Iterable[str]) -> None:
         """Look up addresses that have no name, where the settings say so; wait a moment for answers."""
-        settings = self._settings()
-        if not settings.on("reverse_dns"):
-            return
-        waiting = []
-        for address in dict.fromkeys(addresses):
-            if address in settings.addresses or address in self._found:
-                continue
-            if address not in self._asked and len(self._asked) < _ASKED:
-                self._begin(address)
-            if address in self._asked:
-                waiting.append(self._asked[address])
+        waiting = self.begin(addresses)
         if waiting:
             await asyncio.wait(waiting, timeout=PATIENCE)
 
-    def _begin(self, address: str) -> None:
+    def begin(self, addresses: Iterable[str]) -> list[asyncio.Future[None]]:
+        """Begin to look up the same, without waiting; return what may be waited for."""
+        settings = self._settings()
+        if not settings.on("reverse_dns"):
+            return []
+        for address in dict.fromkeys(addresses):
+            known = address in settings.addresses or address in self._found
+            if not known and address not in self._asked and len(self._asked) < _ASKED:
+                self._look_up_beside(address)
+        return [self._asked[address] for address in addresses if address in self._asked]
+
+    def _look_up_beside(self, address: str) -> None:
         try:
             read_address(address)
         except ValueError:

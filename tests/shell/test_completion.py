@@ -245,7 +245,7 @@ async def test_only_values_of_the_active_filter_are_offered_as_conversations(
         ("show conversations header User-Agent ", ["<text>", "~", "="]),
         ("show conversations dst", ["dstip", "dstnum"]),
         ("show conversations not ", ["not", "(", "dstnum"]),
-        ("follow ", ["[<filter>] [messages]", "dstnum", "<Enter>"]),
+        ("follow ", ["[<filter>] [messages|flow]", "dstnum", "<Enter>"]),
         ("show conversations | ", ["count"]),
         ("load ", ["<file>"]),
     ],

@@ -188,7 +188,17 @@ async def test_a_follow_that_ended_meanwhile(typed: Shell) -> None:
     await typed("follow dstnum 5660066")
     await typed("follow 1")
     await typed("unfollow")
-    for line in ("show", "list", "lines", "messages", "pause", "resume", "filter dstnum 1", "end"):
+    for line in (
+        "show",
+        "list",
+        "lines",
+        "messages",
+        "flow",
+        "pause",
+        "resume",
+        "filter dstnum 1",
+        "end",
+    ):
         assert await typed(line) == ["*** Error! the follow has ended; 'exit' leaves its context"]
     assert await typed("exit") == []
     assert typed.console.prompt == "sipstream: "
@@ -206,6 +216,7 @@ async def test_a_follow_as_an_object(tmp_path: Path) -> None:
         "follow": 1,
         "filter": "dstnum 5660066",
         "whole": True,
+        "flow": False,
         "conversations": 1,
         "shown": 0,
         "paused": False,

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-from sipstream.ladder import Building, Ladder
 from sipstream.pace import Pace
-from sipstream.render import ladder as drawing
 from sipstream.render import objects, overview
 from sipstream.shell.arguments import ConversationRef
 from sipstream.shell.commands.show import while_whole
 from sipstream.shell.console import Console
 from sipstream.shell.registry import CONVERSATION, command
-from sipstream.views import Conversation, Message
+
+if TYPE_CHECKING:
+    from sipstream.ladder import Ladder
+    from sipstream.views import Conversation, Message
 
 
 @command("show conversation {ref} flow")
@@ -93,6 +94,9 @@ async def show_one(console: Console, one: Conversation, *, with_heading: bool) -
 
 async def ladder_of(console: Console, messages: Iterable[Message]) -> Ladder:
     """Return the ladder of messages that come by time; others have their turn meanwhile."""
+    # Only where a ladder is wanted: a start has no use for it.
+    from sipstream.ladder import Building
+
     building, pace = Building(console.naming.name_of), Pace()
     addresses: set[str] = set()
     for message in messages:
@@ -106,16 +110,11 @@ async def ladder_of(console: Console, messages: Iterable[Message]) -> Ladder:
 
 def drawn(console: Console, ladder: Ladder, names: Sequence[str] = ()) -> Iterator[str]:
     """Return a ladder's lines, as they fit where they are shown; `names` are those of its legs."""
-    width = console.words_width
-    return drawing.lines(
-        ladder, width, names=names, paint=console.out.paint, style=style(console, width)
-    )
+    from sipstream.render import ladder as drawing
 
-
-def style(console: Console, width: int | None) -> drawing.Lines:
-    """Return what lines are drawn with: box characters only on a terminal that has them."""
-    has_them = width is not None and console.out.writer.encoding == "utf-8"
-    return drawing.BOX if has_them else drawing.ASCII
+    width, paint = console.words_width, console.out.paint
+    style = drawing.style_of(width, console.out.writer.encoding)
+    return drawing.lines(ladder, width, names=names, paint=paint, style=style)
 
 
 def rows(ladder: Ladder) -> Iterator[dict[str, object]]:

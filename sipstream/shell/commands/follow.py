@@ -13,20 +13,20 @@ from sipstream.shell.registry import FOLLOW, command
 
 
 def described(one: Follow) -> str:
-    """Return a follow's filter, and whether it shows whole messages."""
-    return escape(one.text) + (" (whole messages)" if one.whole else "")
+    """Return a follow's filter, and how it shows messages unless that is a line each."""
+    how = " (whole messages)" if one.whole else " (flow)" if one.flow else ""
+    return escape(one.text) + how
 
 
 @command("follow [{what}]")
-async def follow(
-    console: Console, what: Annotated[tuple[str, bool], Followed] = ("", False)
-) -> None:
+async def follow(console: Console, what: Annotated[tuple[str, str], Followed] = ("", "")) -> None:
     """Prints each message of matching conversations as it arrives
 
-    Without terms those of the active filter. The prompt stays usable; with messages as the last
-    word whole messages are printed. When a conversation starts to match late, its earlier messages
-    come first. unfollow, or Ctrl-C on an empty line, ends it. With the number of a follow alone:
-    enters that one, to look at what it found, to pause it or change its filter.
+    Without terms those of the active filter. The prompt stays usable. With messages as the last word
+    whole messages are printed; with flow ladders, an arrow for each message but for copies from
+    other capture points, below the names of the endpoints. When a conversation starts to match late,
+    its earlier messages come first. unfollow, or Ctrl-C on an empty line, ends it. With the number
+    of a follow alone: enters that one, to look at what it found, to pause it or change its filter.
 
     Examples:
 
@@ -35,14 +35,18 @@ async def follow(
     Follow 1: dstnum 5660066
     sipstream: follow status 5xx or status 4xx messages
     Follow 2: status 5xx or status 4xx (whole messages)
+    sipstream: follow dstnum 5660066 flow
+    Follow 3: dstnum 5660066 (flow)
     sipstream: follow
-    Follow 3: everything
+    Follow 4: everything
     """
-    text, whole = what
-    if text.isascii() and text.isdigit() and not whole:
+    text, how = what
+    if text.isascii() and text.isdigit() and not how:
         enter(console, FollowNumber.parse(console.session, text))
         return
-    one = await console.session.follow(text or None, whole=whole)
+    one = await console.session.follow(
+        text or None, whole=how == Followed.WHOLE, flow=how == Followed.FLOW
+    )
     console.out.line(f"Follow {one.number}: {described(one)}")
 
 

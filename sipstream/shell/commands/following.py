@@ -44,6 +44,7 @@ async def show_here(console: Console) -> None:
         "follow": one.number,
         "filter": one.text,
         "whole": one.whole,
+        "flow": one.flow and not one.whole,
         "conversations": one.matches.count,
         "shown": one.shown,
         "paused": one.paused,
@@ -95,7 +96,8 @@ def show_lines(console: Console) -> None:
     1 conversations match
     0 messages shown
     """
-    console.in_follow().whole = False
+    one = console.in_follow()
+    one.whole = one.flow = False
 
 
 @command("messages", FOLLOW)
@@ -114,6 +116,32 @@ def show_messages(console: Console) -> None:
     sipstream[follow 1]: lines
     """
     console.in_follow().whole = True
+
+
+@command("flow", FOLLOW)
+def show_ladders(console: Console) -> None:
+    """Draw ladders from now on, an arrow for each message
+
+    Below the names of the endpoints, which stand there again when a new one appears or another
+    call's arrows came between.
+
+    Examples:
+
+    $ sipstream captures/timeout.txt
+    sipstream: follow dstnum 5660066
+    Follow 1: dstnum 5660066
+    sipstream: follow 1
+    sipstream[follow 1]: flow
+    sipstream[follow 1]: show follows
+    1: dstnum 5660066 (flow) (0 messages shown)
+    sipstream[follow 1]: lines
+    sipstream[follow 1]: show follows
+    1: dstnum 5660066 (0 messages shown)
+    sipstream[follow 1]: flow
+    sipstream[follow 1]: flow
+    """
+    one = console.in_follow()
+    one.whole, one.flow = False, True
 
 
 @command("pause", FOLLOW)

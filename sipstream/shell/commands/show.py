@@ -350,7 +350,13 @@ async def show_follows(console: Console) -> None:
     follows = list(console.session.follows)
     texts = (f"{one.number}: {described(one)} ({one.shown} messages shown)" for one in follows)
     rows = (
-        {"follow": one.number, "filter": one.text, "whole": one.whole, "shown": one.shown}
+        {
+            "follow": one.number,
+            "filter": one.text,
+            "whole": one.whole,
+            "flow": one.flow and not one.whole,
+            "shown": one.shown,
+        }
         for one in follows
     )
     await console.out.rows(texts if follows else ["nothing is followed"], rows)
