@@ -88,7 +88,9 @@ async def write(options: Options, console: Console, to: Target) -> int:
     """
     session = console.session
     listed = await session.listed()
-    selected = Selected(session.conversations, listed.numbers, stores_of(session.sources.all))
+    selected = Selected(
+        session.conversations, listed.numbers, listed.places, stores_of(session.sources.all)
+    )
     pcapng = None if str(options.write) == STDOUT else str(options.write).endswith(".pcapng")
     pace = Pace()
     try:

@@ -45,12 +45,34 @@ def _pcapng(selected: Selected, due: Due) -> Iterator[bytes]:
     return pieces(selected, due, pcapng=True)
 
 
+def _text(selected: Selected, due: Due) -> Iterator[bytes]:
+    from sipstream.export.text import pieces
+
+    return pieces(selected, due)
+
+
+def _ndjson(selected: Selected, due: Due) -> Iterator[bytes]:
+    from sipstream.export.ndjson import pieces
+
+    return pieces(selected, due)
+
+
+def _csv(selected: Selected, due: Due) -> Iterator[bytes]:
+    from sipstream.export.csv import pieces
+
+    return pieces(selected, due)
+
+
 FORMATS = {
     one.name: one
     for one in (
         Format("pcap", "the packets as they were captured, of one link type", ".pcap", _pcap,
                media=True),
         Format("pcapng", "the packets with interfaces and comments", ".pcapng", _pcapng, media=True),
+        Format("text", "messages as tcpdump prints them with -A", ".txt", _text),
+        Format("ndjson", "a line for each message, with headers and body", ".ndjson", _ndjson,
+               shared=True),
+        Format("csv", "a row for each conversation, for spreadsheets", ".csv", _csv, shared=True),
     )
 }  # fmt: skip
 """By name; the modules are imported when they are used."""

@@ -18,10 +18,12 @@ def pieces(selected: Selected, due: Callable[[], bool], *, pcapng: bool | None) 
     Raises:
         CommandError: packets of several link types don't fit a pcap; before the first byte.
     """
-    export = Export(selected.conversations, selected.captures)
+    export = Export(selected.conversations, selected.captures, selected.redactor)
     yield from export.pieces(selected.numbers, due, pcapng=pcapng)
     selected.packets, selected.messages = export.packets, export.messages
     selected.written = export.conversations
+    if selected.redactor is not None:
+        selected.remarks.append("masked messages stand in packets of their own, each made anew")
     if export.made:
         selected.remarks.append(
             f"{export.made} messages had no packet to be found: one was made for each"

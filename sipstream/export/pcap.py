@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from sipstream.errors import CommandError
@@ -25,19 +25,30 @@ from sipstream.ways import CUT, TRANSPORTS
 
 if TYPE_CHECKING:
     from sipstream.conversations import Conversations
+    from sipstream.redact import Redactor
 
 _BLOCK = 1 << 18
 """Bytes of packets given out together."""
 _NS = 10**9
+_LONGEST_OPTION = 0xFFFF
+"""Bytes that an option of pcapng holds at most."""
 
 
 class Export:
     """Packets of conversations. `captures` are the stores of all sources, in their order.
 
+    With a redactor packets are made of masked messages: in those captured too much stands that nobody
+    knows, and what fragments and streams hold can't be masked where it lies.
+
     `pieces` gives the file; once it has ended the other attributes tell what is in it.
     """
 
-    def __init__(self, conversations: Conversations, captures: Iterable[Store]) -> None:
+    def __init__(
+        self,
+        conversations: Conversations,
+        captures: Iterable[Store],
+        redactor: Redactor | None = None,
+    ) -> None:
         self.packets = 0
         self.messages = 0
         self.conversations = 0
@@ -50,6 +61,7 @@ class Export:
         self.names = 0
         """Hosts for whose names addresses stand."""
         self._index = conversations.index
+        self._redactor = redactor
         self._captures = {id(store): store for store in captures}
         self._located: dict[int, list[tuple[int, int]]] = {}
         """Of a store: places of messages, and their numbers."""
@@ -81,17 +93,29 @@ class Export:
                 " name the file so that it ends in .pcapng"
             )
         as_pcapng = len(linktypes) > 1 if pcapng is None else pcapng
-        writer = Pcapng(self._chosen) if as_pcapng else Pcap(self._chosen)
+        finer = yield from self._finer(due)
+        writer = Pcapng(self._chosen, finer) if as_pcapng else Pcap(self._chosen, finer)
         block = bytearray(writer.head())
-        for packet in self._chosen.in_order():
-            block += writer.record(packet, self._read(packet))
-            self.packets += 1
-            if len(block) >= _BLOCK or due():
+        for packet in self._chosen.in_order(due):
+            if packet is not None:
+                block += writer.record(packet, self._read(packet))
+                self.packets += 1
+            if packet is None or len(block) >= _BLOCK or due():
                 yield bytes(block)
                 block.clear()
         yield bytes(block)
 
     # Within
+
+    def _finer(self, due: Callable[[], bool]) -> Generator[bytes, None, set[int]]:
+        steps = self._chosen.finer_than_microseconds(due)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                finer: set[int] = end.value
+                return finer
+            yield b""
 
     def _find(self, numbers: Iterable[int]) -> Iterator[None]:
         """Choose the packets of messages, in steps."""
@@ -101,6 +125,8 @@ class Export:
             for message in self._index.arrived(number):
                 self._sort(message)
             yield
+        if self._redactor is not None:
+            return
         gone: list[int] = []
         for store in self._captures.values():
             located = sorted(self._located.pop(id(store), ()))
@@ -114,6 +140,9 @@ class Export:
         """Put a message to those that are found in the same way."""
         index = self._index
         self.messages += 1
+        if self._redactor is not None:
+            self._printed.append(message)
+            return
         store = index.stores[index.m_store[message]]
         if id(store) in self._captures:
             place = index.m_offset[message]
@@ -136,6 +165,8 @@ class Export:
         upto = 0
         for batch in walk(store):
             if batch.records:
+                if batch.comments:
+                    self._chosen.keep_comments(batch)
                 upto = self._take_located(batch, located, upto, gone)
                 if search is not None:
                     search.see(batch)
@@ -176,7 +207,6 @@ class Export:
         linktypes = self._chosen.linktypes() or {Linktype.ETHERNET}
         maker = Maker(index.endpoints, min(linktypes))
         spool = Spool()
-        origin = self._chosen.origin(spool, maker.linktype, "")
         for message in sorted(self._printed, key=index.m_time.__getitem__):
             raw = index.raw(message)
             if len(raw) < index.m_length[message]:
@@ -184,7 +214,10 @@ class Export:
                 continue
             if isinstance(index.stores[index.m_store[message]], TextStore):
                 raw = with_line_ends(raw)
+            if self._redactor is not None:
+                raw = self._redactor.message(raw)
             way = index.m_way[message]
+            origin = self._chosen.origin(spool, maker.linktype, index.taps[index.ways.tap[way]])
             transport = TRANSPORTS[index.ways.transport[way] & ~CUT]
             time = index.m_time[message]
             for packet in maker.packets(*index.ways.ends(way), transport, raw):
@@ -192,7 +225,7 @@ class Export:
                 self._chosen.add((origin, time, spool.append(packet), size, size))
             yield
         self.names = len(maker.names)
-        if not self._captures_packets():
+        if self._redactor is not None or not self._captures_packets():
             self.made = 0
 
     def _captures_packets(self) -> bool:
@@ -213,10 +246,10 @@ def with_line_ends(raw: bytes) -> bytes:
 
 
 class Pcap:
-    """A pcap file: of ns where a packet has a time that is no whole µs, else of µs."""
+    """A pcap file: of ns where a packet has a time that is no whole µs (`finer`), else of µs."""
 
-    def __init__(self, chosen: Chosen) -> None:
-        self._scale = 1 if any(time % 1000 for time in chosen.times) else 1000
+    def __init__(self, chosen: Chosen, finer: set[int]) -> None:
+        self._scale = 1 if finer else 1000
         self._linktype = min(chosen.linktypes(), default=Linktype.ETHERNET)
 
     def head(self) -> bytes:
@@ -233,11 +266,16 @@ class Pcap:
 
 
 class Pcapng:
-    """A pcapng file: an interface for each link type and capture point, times in ns."""
+    """A pcapng file: an interface for each link type and capture point, with the packets' comments.
 
-    def __init__(self, chosen: Chosen) -> None:
+    Times are of ns on interfaces of `finer` origins, which have some that are no whole µs, else of µs.
+    """
+
+    def __init__(self, chosen: Chosen, finer: set[int]) -> None:
+        self._chosen = chosen
         self._interfaces: dict[tuple[int, str], int] = {}
         self._numbers = [self._interface(origin) for origin in chosen.origins]
+        self._finer = {self._numbers[origin] for origin in finer}
 
     def _interface(self, origin: Origin) -> int:
         key = (origin.linktype, origin.tap)
@@ -246,20 +284,27 @@ class Pcapng:
     def head(self) -> bytes:
         """Return what the file begins with: section and interfaces."""
         head = _block(0x0A0D0D0A, struct.pack("<IHHq", 0x1A2B3C4D, 1, 0, -1))
-        for linktype, tap in self._interfaces:
+        for (linktype, tap), number in self._interfaces.items():
             name = _option(2, tap.encode("utf-8", "surrogateescape")) if tap else b""
             # if_tsresol: the tenth power that parts of a second have.
-            options = name + _option(9, b"\x09") + _option(0, b"")
+            resolution = _option(9, b"\x09" if number in self._finer else b"\x06")
+            options = name + resolution + _option(0, b"")
             head += _block(1, struct.pack("<HHI", linktype, 0, MAX_PACKET) + options)
         return head
 
     def record(self, packet: Piece, data: bytes) -> bytes:
         """Return a packet's block."""
         origin, time, _, _, wire = packet
-        high, low = divmod(max(time, 0), 1 << 32)
+        number = self._numbers[origin]
+        units = max(time, 0) // (1 if number in self._finer else 1000)
         size = len(data)
-        fields = (self._numbers[origin], high, low, size, max(wire, size))
-        return _block(6, struct.pack("<IIIII", *fields) + data + bytes(-size % 4))
+        fields = (number, *divmod(units, 1 << 32), size, max(wire, size))
+        comments = self._chosen.comment(packet)
+        options = b""
+        for line in comments.split("\n") if comments else ():
+            options += _option(1, line.encode("utf-8", "surrogateescape")[:_LONGEST_OPTION])
+        end = _option(0, b"") if options else b""
+        return _block(6, struct.pack("<IIIII", *fields) + data + bytes(-size % 4) + options + end)
 
 
 def _block(kind: int, body: bytes) -> bytes:

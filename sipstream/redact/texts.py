@@ -7,6 +7,8 @@ import re
 from sipstream.redact.masks import Masks
 
 _WORD = re.compile(rb"[0-9A-Za-z\x80-\xff]+")
+_BETWEEN = re.compile(rb"([^0-9A-Za-z\x80-\xff._-])")
+"""What stands between words, each character by itself."""
 _PRODUCT = re.compile(rb"\((?:[^()\\]|\\.)*|[^\s()]+", re.DOTALL)
 """A comment, which may name anybody's telephone, or a product (RFC 3261 section 20.41)."""
 _VERSIONED = re.compile(rb"[A-Za-z][A-Za-z0-9._+~-]{0,47}(?:/[A-Za-z0-9._+~:-]{1,40})?")
@@ -67,12 +69,11 @@ class Texts:
         if not piece.startswith(b"("):
             named = _VERSIONED.fullmatch(piece) or _PLAIN_VERSION.fullmatch(piece)
             return piece if named and not _DEVICE.search(piece) else self._masks.opaque(piece)
-        words = piece[1:].split(b" ")
-        return b"(" + b" ".join(
+        words = _BETWEEN.split(piece[1:])
+        return b"(" + b"".join(
             word if self._tells_nothing(word) else self._masks.opaque(word) for word in words
         )
 
     @staticmethod
     def _tells_nothing(word: bytes) -> bool:
-        bare = word.strip(b",;")
-        return bare.lower() in _HARMLESS or _PLAIN_VERSION.fullmatch(bare) is not None
+        return word.lower() in _HARMLESS or _PLAIN_VERSION.fullmatch(word) is not None

@@ -34,6 +34,7 @@ COMPACT = {
 _LONG = {short: long for long, short in COMPACT.items()}
 _FOLD = re.compile(rb"(?:(?<![ \t])[ \t]+)?\r?\n[ \t]+")
 """Blanks are looked at from their first one on only: a long run of them costs no more."""
+_FIELD = re.compile(rb"\n([^\r\n][^\n]*(?:\n[ \t][^\n]*)*)")
 _BLANK_LINE = re.compile(rb"\n\r?\n")
 
 
@@ -129,6 +130,16 @@ def every_of(data: bytes, start: int, end: int, names: tuple[str, ...]) -> list[
     """Return the values of all fields of several names, found in one pass."""
     stop = head_end(data, start, end)
     return [_clean(match[1]) for match in _pattern_of(names).finditer(data, start, stop)]
+
+
+def fields(data: bytes, start: int, end: int) -> list[tuple[bytes, bytes]]:
+    """Return names and values of all fields, in their order, folds undone; other lines have no name."""
+    found = []
+    line_end = data.find(b"\n", start, end)
+    for match in _FIELD.finditer(data, start if line_end < 0 else line_end, end):
+        name, colon, value = match[1].partition(b":")
+        found.append((name.rstrip(), _clean(value)) if colon else (b"", _clean(name)))
+    return found
 
 
 def _clean(value: bytes) -> bytes:

@@ -8,13 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import ClassVar
 
 from sipstream.errors import CommandError
-from sipstream.escape import brief, escape
+from sipstream.escape import brief
 from sipstream.render import objects
+from sipstream.render.cells import cell
 from sipstream.shell.pipes.stage import Row, Stage
 from sipstream.wording import meant
-
-_LIVE = tuple("=+-@＝＋－＠'")
-"""What a spreadsheet takes for the beginning of a formula, in both widths, and the mark against it."""
 
 
 class Display(Stage):
@@ -74,7 +72,7 @@ sipstream: show conversations | display json | match 5660066 | count
                 f"no column for {', '.join(sorted(unknown))}, which the first object lacks:"
                 " | display json has it"
             )
-        yield _line(_cell(row.content.get(name)) for name in self._columns)
+        yield _line(cell(row.content.get(name)) for name in self._columns)
 
 
 def _as_json(row: Row) -> Iterable[str]:
@@ -85,13 +83,3 @@ def _line(cells: Iterable[str]) -> str:
     line = io.StringIO()
     csv.writer(line, lineterminator="").writerow(cells)
     return line.getvalue()
-
-
-def _cell(value: object) -> str:
-    """Return a value as the text of a cell: one line, and nothing that a spreadsheet would run."""
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        text = escape(value)
-        return f"'{text}" if text.lstrip().startswith(_LIVE) else text
-    return objects.dumps(value)
