@@ -59,7 +59,13 @@ def _open_and_drop(options: Options) -> Opened:
     may_start = options.follow is None and (
         not options.commands or any(line.lstrip().startswith("ca") for line in options.commands)
     )
+    bound = None
+    if options.prometheus is not None:
+        from sipstream.serving import listening
+
+        bound = listening(*options.prometheus)
     opened = open_and_drop(files, len(options.live), may_start, options.user)
+    opened.listening = bound
     if options.files and options.files[0] != STDIN:
         opened.begin_reading(options.files[0])
     return opened

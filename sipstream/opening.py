@@ -16,6 +16,8 @@ from sipstream import privileges
 from sipstream.errors import SourceError
 
 if TYPE_CHECKING:
+    import socket
+
     from sipstream.parallel import Reading
     from sipstream.sources.packet_socket import Sockets
     from sipstream.spool import FileStore
@@ -32,6 +34,7 @@ _IMPORTED_LATER = (
     "multiprocessing.connection",
     "multiprocessing.popen_fork",
     "platformdirs.unix",
+    "plotext",
     "wcwidth",
 )
 """What ours import only when they need it, beside their own modules."""
@@ -48,6 +51,8 @@ class Opened:
     files: dict[str, FileStore | SourceError] = field(default_factory=dict)
     readings: dict[str, Reading] = field(default_factory=dict, repr=False)
     """Files that other processes read already."""
+    listening: socket.socket | None = None
+    """Where figures are served (`--prometheus`)."""
 
     def begin_reading(self, name: str) -> None:
         """Have other processes begin with a large capture file, while this one gets ready for it.

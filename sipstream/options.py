@@ -14,6 +14,8 @@ from sipstream.limits import MEMORY
 from sipstream.version import __version__
 
 STDIN = "-"
+LOOPBACK = "127.0.0.1"
+_LAST_PORT = 65_535
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30}
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _LEAST_MEMORY = 8 << 20
@@ -46,6 +48,7 @@ class Options:
     flow: bool = False
     json: bool = False
     quiet: bool = False
+    prometheus: tuple[str, int] | None = None
     color: bool = True
 
     @property
@@ -138,6 +141,12 @@ def parser() -> argparse.ArgumentParser:
         type=_size,
         metavar="SIZE",
         help="for spools (default: a quarter of what is free, at most 4G); beyond, the oldest go",
+    )
+    add(
+        "--prometheus",
+        type=_address,
+        metavar="[ADDRESS]:PORT",
+        help="serve figures to Prometheus at /metrics, on 127.0.0.1 unless an ADDRESS is given",
     )
     add("--user", metavar="NAME", help="started by root: become this user (default: nobody)")
     add("--keylog", type=Path, metavar="FILE", help="read TLS with this key log (SSLKEYLOGFILE)")
@@ -242,6 +251,24 @@ def _keep(text: str) -> tuple[str, int]:
     raise argparse.ArgumentTypeError(
         f"{text!r} is no time such as 30m or 2h, nor a size such as 500MB"
     )
+
+
+def _address(text: str) -> tuple[str, int]:
+    """Return address and port of `:9100`, `10.0.0.1:9100` or `[::1]:9100`; no name is looked up."""
+    import ipaddress
+
+    host, colon, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]") if host.startswith("[") else host
+    host = {"": LOOPBACK, "localhost": LOOPBACK}.get(host, host)
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        colon = ""
+    if not colon or not re.fullmatch(r"[1-9]\d{0,4}", port, re.ASCII) or int(port) > _LAST_PORT:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no address with a port, such as :9100, 10.0.0.1:9100 or [::1]:9100"
+        )
+    return host, int(port)
 
 
 def _count(text: str) -> int:

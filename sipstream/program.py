@@ -7,7 +7,7 @@ import errno
 import os
 import stat
 from collections.abc import AsyncIterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,7 +82,8 @@ async def _main(options: Options, opened: Opened) -> int:
                 console.width = _terminal_width
             # In front of a shell Ctrl-C ends a load only, otherwise all of it.
             ends_less = session.sources.interrupt if _has_shell(options) else lambda: False
-            status = await until_ended(_work(options, console), writer, ends_less, console.note)
+            async with _serving(options, console):
+                status = await until_ended(_work(options, console), writer, ends_less, console.note)
         with suppress(TimeoutError):
             async with asyncio.timeout(_PATIENCE):
                 await writer.drain(0)
@@ -96,6 +97,21 @@ async def _main(options: Options, opened: Opened) -> int:
         return FAILED
     finally:
         out.close()
+
+
+@asynccontextmanager
+async def _serving(options: Options, console: Console) -> AsyncIterator[None]:
+    """Serve figures, where that is asked for, until all is done."""
+    bound = console.session.sources.opened.listening
+    if bound is None:
+        yield
+        return
+    from sipstream.serving import Serving, where
+
+    async with Serving(console.session, bound):
+        if not options.quiet:
+            console.out.line(where(bound))
+        yield
 
 
 def _use_settings(console: Console) -> None:
@@ -158,7 +174,7 @@ async def _work(options: Options, console: Console) -> int:
             return await _shell(options, console)
         else:
             good = await _run_commands(_typed(), console) and good
-            if options.write is not None and not console.finished:
+            if (options.write or options.prometheus) and not console.finished:
                 # Without a terminal, as a service has none, the capture itself is the job.
                 await session.sources.wait_sources()
         return _status(good, session)

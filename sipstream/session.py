@@ -92,6 +92,8 @@ class Session:
         self._sample = (clock(), 0, 0.0)
         self._told_given_up = False
         self._ageing = Ageing(lambda: self.conversations, keep or Keep(), self._room, clock)
+        self.watchers: list[Callable[[list[int]], None]] = [self._ageing.saw]
+        """Called with the numbers of messages that came."""
         self._ages: asyncio.Task[None] | None = None
         self._ages_on = True
         self._told_lost = False
@@ -314,7 +316,8 @@ class Session:
 
         Those that an earlier run had (`former`) are followed from what comes next.
         """
-        self._ageing.saw(added)
+        for saw in self.watchers:
+            saw(added)
         if not (self.filters.active or self._judging or self.follows):
             return
         column = self.conversations.index.m_conversation

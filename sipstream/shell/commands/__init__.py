@@ -16,6 +16,7 @@ from sipstream.shell.commands import (
     scripts,
     settings,
     show,
+    stats,
     table,
     watching,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "scripts",
     "settings",
     "show",
+    "stats",
     "table",
     "watching",
 ]
