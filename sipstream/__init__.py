@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from sipstream.conversations import Conversations
     from sipstream.errors import FilterError, SipstreamError, SourceError
     from sipstream.filters import Filter
+    from sipstream.rtp.values import Stream
     from sipstream.views import Conversation, Message
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "Message",
     "SipstreamError",
     "SourceError",
+    "Stream",
     "__version__",
     "load",
     "stream",
@@ -47,6 +49,7 @@ _HOMES = {
     "Message": "sipstream.views",
     "SipstreamError": "sipstream.errors",
     "SourceError": "sipstream.errors",
+    "Stream": "sipstream.rtp.values",
     "load": "sipstream.api",
     "stream": "sipstream.api",
 }

@@ -16,16 +16,23 @@ from sipstream.sources.file import FileSource
 from sipstream.views import Message
 
 
-def load(path: str | Path, keylog: str | Path | None = None) -> Conversations:
+def load(path: str | Path, keylog: str | Path | None = None, *, rtp: bool = False) -> Conversations:
     """Load a capture: pcap, pcapng, a .gz of these, or what tcpdump printed.
 
-    TLS is read with the secrets of `keylog`. Runs an event loop of its own; inside one, use `stream`.
+    TLS is read with the secrets of `keylog`. With `rtp` RTP and RTCP are looked at too, and the result's
+    `streams.of(conversation)` gives the streams of a call. Runs an event loop of its own; inside one,
+    use `stream`.
 
     Raises:
         SourceError: a file can't be read, or is of no known kind.
     """
     conversations = Conversations()
-    intake = pipeline.Intake(FileSource(Path(path)), conversations, _secrets(keylog))
+    if rtp:
+        from sipstream.rtp.streams import Streams
+
+        conversations.streams = Streams(conversations.index.endpoints.outers)
+    source = FileSource(Path(path))
+    intake = pipeline.Intake(source, conversations, _secrets(keylog), conversations.streams)
     asyncio.run(pipeline.run(intake, lambda added: None))
     return conversations
 

@@ -66,6 +66,7 @@ def _open_and_drop(options: Options) -> Opened:
         bound = listening(*options.prometheus)
     opened = open_and_drop(files, len(options.live), may_start, options.user)
     opened.listening = bound
-    if options.files and options.files[0] != STDIN:
+    # Jitter and the order of RTP are those of all packets before: one process reads it then.
+    if options.files and options.files[0] != STDIN and not options.rtp:
         opened.begin_reading(options.files[0])
     return opened

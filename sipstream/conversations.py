@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import repeat
+from typing import TYPE_CHECKING
 
 from sipstream import states
 from sipstream.decode.endpoints import Endpoints
@@ -24,6 +25,9 @@ from sipstream.spool import Spool, spool_of
 from sipstream.stores import Stores
 from sipstream.views import Conversation, Message
 from sipstream.ways import CUT
+
+if TYPE_CHECKING:
+    from sipstream.rtp.streams import Streams
 
 _CONVERSATION, _USER, _ENDPOINT, _WAY, _TIME = 180, 220, 260, 340, 420
 """Bytes of memory, measured, that a conversation, a user part that is no number, an endpoint, a way and a
@@ -64,6 +68,8 @@ class Conversations:
         """Those of them that `give_up` was asked to."""
         self.message_count = 0
         """How many messages are in the index."""
+        self.streams: Streams | None = None
+        """RTP beside them, where `load` was asked for it; a session has its own."""
         self._tell_given_up = given_up
         self._room = room
         self._ids: dict[bytes, int] = {}

@@ -279,3 +279,29 @@ SCRIPT_DEPTH = 8
 
 WATCH_LINES = 200
 """Lines of an answer kept for `watch`: a third of the tallest terminal shows fewer."""
+
+RTP_STREAMS = 32_768
+"""RTP streams whose figures are kept with `--rtp`, some 60 MiB: those of 16,000 calls; the longest idle
+one goes first."""
+
+RTP_SINGLES = 4096
+"""Streams of which one packet came: most are no RTP (RFC 3550 A.1 wants two packets of a source), so
+what only looks like it makes no other stream go."""
+
+RTP_PAYLOAD_TYPES = 8
+"""Payload types of a stream counted apart: a call uses three."""
+
+RTP_EVENTS = 500
+"""DTMF events of a stream that are kept: nobody presses more keys in a call."""
+
+RTP_ALL_EVENTS = 200_000
+"""DTMF events of all streams together, some 30 MiB."""
+
+RTCP_REPORTERS = 16_384
+"""Senders of RTCP whose reports are kept: two a call, of half as many calls as there are streams."""
+
+RTCP_BLOCKS = 4
+"""Sources that a sender of RTCP tells of: in a call it is one for each stream that it gets."""
+
+RTCP_SENT = 65_536
+"""Sender reports remembered for round trips: two of each sender."""

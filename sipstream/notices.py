@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 
 from sipstream import suspects
@@ -24,6 +25,8 @@ _ADVICE = {
 _FORGOTTEN = f"key logs hold more than {TLS_SECRETS} secrets of TLS: the oldest are forgotten"
 
 Tell = Callable[[str], None]
+_SECONDS = 0.2
+"""How often sources are asked whether they have something to say."""
 
 
 class Notices:
@@ -55,6 +58,18 @@ class Notices:
                 continue
             if source.tally.reasons[reason] and self._is_new(source, reason):
                 self.tell(f"{name}: {advice}")
+
+    async def listen(self, running: Callable[[], list[Source]]) -> None:
+        """Pass on what running sources have to say, also while no packet comes."""
+        while sources := running():
+            for source in sources:
+                try:
+                    self.pass_on(source)
+                except Exception as error:
+                    # A sentence that can't be said ends nothing.
+                    suspects.keep_traceback(error)
+                    source.notes.clear()
+            await asyncio.sleep(_SECONDS)
 
     def partial(self, sources: Iterable[Source]) -> bool:
         """Tell whether a part of some source couldn't be read: it is cut short or damaged."""

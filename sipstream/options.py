@@ -34,6 +34,7 @@ class Options:
     from_now: bool = False
     bpf: str | None = None
     narrow: bool = False
+    rtp: bool = False
     write: Path | None = None
     user: str | None = None
     keylog: Path | None = None
@@ -102,6 +103,11 @@ def parser() -> argparse.ArgumentParser:
         "--narrow",
         action="store_true",
         help="with --live and a filter: capture between its addresses and ports only (needs libpcap)",
+    )
+    add(
+        "--rtp",
+        action="store_true",
+        help="look at RTP and RTCP of the calls too: loss, jitter, silence, DTMF (show rtp); slower",
     )
     add(
         "--write",
@@ -183,6 +189,8 @@ def _wrong(options: Options) -> str | None:
         return "--bpf filters what --live captures: add --live IFACE"
     if options.narrow and not (options.live and (options.filter or options.follow)):
         return "--narrow captures what a filter asks for: add --live IFACE and --filter or --follow"
+    if options.narrow and options.rtp:
+        return "--narrow keeps out media of other hosts: choose one of --narrow and --rtp"
     if options.from_now and not options.tail:
         return "--from-now is for files to watch: add --tail FILE"
     if options.messages and (options.follow is None or options.json):

@@ -76,17 +76,22 @@ class Scanned(Batch):
 class ParallelFile(FileSource):
     """A file whose ranges other processes read, where it is large, and a pcap or text.
 
-    `reading` is what was begun before (`begin`), of the same file.
+    `reading` is what was begun before (`begin`), of the same file; without `divided` it is read here.
     """
 
     def __init__(
-        self, path: Path, opened: FileStore | None = None, reading: Reading | None = None
+        self,
+        path: Path,
+        opened: FileStore | None = None,
+        reading: Reading | None = None,
+        divided: bool = True,
     ) -> None:
         super().__init__(path, opened)
         self._reading = reading
+        self._divided = divided
 
     async def _parts(self, file: FileStore) -> AsyncGenerator[list[Batch], None]:
-        reading = self._reading or begin(file)
+        reading = self._reading or (begin(file) if self._divided else None)
         if reading is None:
             parts = super()._parts(file)
         elif isinstance(reading.reader, PcapReader):

@@ -11,6 +11,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
+from typing import TYPE_CHECKING
 
 from sipstream.conversations import Conversations
 from sipstream.decode.decoder import Decoder
@@ -24,16 +25,23 @@ from sipstream.sip.found import Found
 from sipstream.sip.scan import Scanner
 from sipstream.sources import Source
 
+if TYPE_CHECKING:
+    from sipstream.rtp.streams import Streams
+
 _FIRST_PACKETS = 64
 _LONG = 0.006
 """Seconds that packets may hold the event loop: keys are echoed and lines printed between two times."""
 
 
 class Intake:
-    """One source's way through the stages, and what came of it."""
+    """One source's way through the stages, and what came of it; RTP and RTCP go to `streams`."""
 
     def __init__(
-        self, source: Source, conversations: Conversations, secrets: Secrets | None = None
+        self,
+        source: Source,
+        conversations: Conversations,
+        secrets: Secrets | None = None,
+        streams: Streams | None = None,
     ) -> None:
         self.source = source
         self.opened = 0
@@ -41,6 +49,7 @@ class Intake:
         self._store: Store | None = None
         self._tap = ""
         self._conversations = conversations
+        self._streams = streams
         self._decoder = Decoder(source.tally, conversations.index.endpoints, secrets)
         self._scanner = Scanner(source.tally)
         self._restarts = Restarts()
@@ -93,6 +102,8 @@ class Intake:
         return added
 
     def _group(self, datagrams: list[Datagram], store: Store, tap: str) -> list[int]:
+        if self._streams is not None:
+            datagrams = self._streams.feed(datagrams, self.source.tally, tap)
         with_messages = self.source.tally.with_messages
         try:
             return self._enter(self._scanner.feed(datagrams), store, tap)

@@ -68,7 +68,7 @@ async def _main(options: Options, opened: Opened) -> int:
             out.error(str(error))
             return FAILED
         keep = Keep(**dict(options.keep), calls=options.keep_calls)
-        async with Session(memory=options.memory, keep=keep, room=room) as session:
+        async with Session(memory=options.memory, keep=keep, room=room, rtp=options.rtp) as session:
             session.sources.write = options.write
             session.sources.opened = opened
             console = Console(session, out)

@@ -38,6 +38,11 @@ KEEP_ALIVE = "keep-alive"
 EMPTY = "empty datagram"
 NO_CALL_ID = "SIP without Call-ID"
 
+# Beside SIP, with --rtp.
+RTP = "RTP"
+RTCP = "RTCP"
+"""By their headers: they may be of no call that was captured."""
+
 # In TLS.
 TLS = "TLS without keys"
 TLS_CONTROL = "TLS handshake and control"

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from sipstream import pipeline, suspects
+from sipstream import pipeline
 from sipstream.conversations import Conversations
 from sipstream.decode.keylog import Secrets
 from sipstream.errors import CommandError, SourceError
@@ -27,11 +27,16 @@ from sipstream.sources import Source
 from sipstream.spool import PcapSpool
 
 if TYPE_CHECKING:
+    from sipstream.rtp.streams import Streams
     from sipstream.sources.live import LiveSource
     from sipstream.sources.tail import TailSource
 
-_NOTE_SECONDS = 0.2
-"""How often sources are asked whether they have something to say."""
+
+def _streams(conversations: Conversations) -> Streams:
+    # Few ask for it: the others needn't wait for its import.
+    from sipstream.rtp.streams import Streams
+
+    return Streams(conversations.index.endpoints.outers)
 
 
 class Sources:
@@ -40,7 +45,7 @@ class Sources:
     `conversations` returns those that messages go to, `publish` takes the numbers of new ones (`former`:
     an earlier run had them), `shown` is awaited between batches of a source that can wait, so that a
     follow's output keeps up; `clock` tells seconds, `room` is where spools lie; `aged` is awaited when
-    all has come that was waited for: what is too old or too much goes then.
+    all has come that was waited for: what is too old or too much goes then; `rtp` asks for RTP and RTCP.
     """
 
     def __init__(
@@ -51,6 +56,7 @@ class Sources:
         clock: Callable[[], float],
         room: Room,
         aged: Callable[[], Awaitable[None]],
+        rtp: bool = False,
     ) -> None:
         self.all: list[Source] = []
         """Every source so far, ended ones too; each has its tally."""
@@ -59,6 +65,8 @@ class Sources:
         self.write: Path | None = None
         """Where all of live captures is kept (`--write`)."""
         self.narrow: str | None = None  # What kernel filters are narrowed to (`--narrow`).
+        self.streams = _streams(conversations()) if rtp else None
+        """What RTP and RTCP go to."""
         self.opened = Opened()
         """What was opened before, with rights that are gone."""
         self.secrets = Secrets()
@@ -114,6 +122,8 @@ class Sources:
         running = [one.intake for one in self._running.values()]
         for intake in (*running, *(load.intake for load in self._loads)):
             intake.regroup(conversations)
+        if self.streams is not None:
+            self.streams.clear()
 
     async def load(
         self,
@@ -130,7 +140,7 @@ class Sources:
             SourceError: the file can't be read, or holds nothing that could be loaded.
         """
         reading = self.opened.readings.pop(str(path), None)
-        source = ParallelFile(path, self.opened.take(path), reading)
+        source = ParallelFile(path, self.opened.take(path), reading, self.streams is None)
         load = Load(self._intake(source), progress, self._clock())
         self._loads.append(load)
         task = load.task = self._tasks.create_task(self._load(load), name=source.name)
@@ -297,7 +307,7 @@ class Sources:
             raise CommandError(f"a capture on {escape(interface)} is running already")
         source = LiveSource(
             interface, bpf=bpf, narrow=self.narrow, cooked=cooked, write=self._written,
-            sockets=self.opened.sockets, room=self._room,
+            sockets=self.opened.sockets, room=self._room, media=self.streams is not None,
         )  # fmt: skip
         source.open(self.write if self._written is None else None)
         self._interface = interface
@@ -354,7 +364,7 @@ class Sources:
 
     def _intake(self, source: Source) -> pipeline.Intake:
         self.all.append(source)
-        return pipeline.Intake(source, self._conversations(), self.secrets)
+        return pipeline.Intake(source, self._conversations(), self.secrets, self.streams)
 
     def _start(self, source: Source, *, tell_end: str = "") -> Source:
         intake = self._intake(source)
@@ -363,20 +373,9 @@ class Sources:
         # Also when it is cancelled before it began.
         task.add_done_callback(lambda _: self._running.pop(source, None))
         if len(self._running) == 1:
-            self._tasks.create_task(self._listen(), name="notes of sources")
+            listening = self.notices.listen(lambda: self.running)
+            self._tasks.create_task(listening, name="notes of sources")
         return source
-
-    async def _listen(self) -> None:
-        """Pass on what running sources have to say, also while no packet comes."""
-        while self._running:
-            for source in self.running:
-                try:
-                    self.notices.pass_on(source)
-                except Exception as error:
-                    # A sentence that can't be said ends nothing.
-                    suspects.keep_traceback(error)
-                    source.notes.clear()
-            await asyncio.sleep(_NOTE_SECONDS)
 
     async def _run(self, intake: pipeline.Intake, tell_end: str) -> None:
         source = intake.source

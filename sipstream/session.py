@@ -56,7 +56,7 @@ class Session:
     """All state of one run of the program. Use it as an async context manager: it owns the tasks.
 
     `memory` is how many bytes the conversations may take, None for no limit; `keep` is what is kept of
-    those that are over, `room` where spools lie.
+    those that are over, `room` where spools lie; `rtp`: RTP and RTCP are looked at too.
     """
 
     def __init__(
@@ -66,6 +66,7 @@ class Session:
         memory: int | None = MEMORY,
         keep: Keep | None = None,
         room: Room | None = None,
+        rtp: bool = False,
     ) -> None:
         self._memory = memory
         self._room = room if room is not None else Room()
@@ -77,8 +78,11 @@ class Session:
         self.settings = Settings()
         self.faults = Faults(clock)
         self.sources = Sources(
-            lambda: self.conversations, self._publish, self._shown, clock, self._room, self._settle
-        )
+            lambda: self.conversations, self._publish, self._shown, clock, self._room, self._settle,
+            rtp,
+        )  # fmt: skip
+        self.streams = self.sources.streams
+        """Streams beside calls, None without `rtp`."""
         self.drained: Callable[[], Awaitable[None]] | None = None
         """Awaited between batches of a file, so that a follow's output keeps up."""
         self.deliver: Deliver = lambda follow, messages: None
@@ -90,13 +94,12 @@ class Session:
         self._judging: list[Matches] = []
         """What filters have found so far that go through all conversations."""
         self._sample = (clock(), 0, 0.0)
-        self._told_given_up = False
+        self._told_given_up = self._told_lost = False
         self._ageing = Ageing(lambda: self.conversations, keep or Keep(), self._room, clock)
         self.watchers: list[Callable[[list[int]], None]] = [self._ageing.saw]
         """Called with the numbers of messages that came."""
         self._ages: asyncio.Task[None] | None = None
         self._ages_on = True
-        self._told_lost = False
 
     async def __aenter__(self) -> Session:
         await self.sources.__aenter__()

@@ -66,7 +66,7 @@ class Run:
         """Return for each step the prompt that it was typed at, and the lines of its answer."""
         found = []
         given = options.parse(example.arguments)
-        async with Session() as session:
+        async with Session(rtp=given.rtp) as session:
             console = Console(session, Output(self._writer, self._writer))
             session.settings = Settings.read(self._path.with_name("config.toml"))
             console.settle()

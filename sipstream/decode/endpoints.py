@@ -83,12 +83,12 @@ class Endpoints:
         """Return the address as text, `10.20.0.22` or `2001:db8::1`."""
         address = self._addresses[number]
         if address is None:
-            address = self._addresses[number] = _parts(self._keys[number])[0]
+            address = self._addresses[number] = parts_of(self._keys[number])[0]
         return address
 
     def port(self, number: int) -> int:
         """Return the port."""
-        return _parts(self._keys[number])[1]
+        return parts_of(self._keys[number])[1]
 
     def text(self, number: int) -> str:
         """Return the endpoint as tcpdump prints it, `10.20.0.22.5060`."""
@@ -102,7 +102,7 @@ class Endpoints:
         return f"{address}:{self.port(number)}"
 
 
-def _parts(key: Key) -> tuple[str, int]:
+def parts_of(key: Key) -> tuple[str, int]:
     """Return an endpoint's address as text, and its port."""
     if isinstance(key, str):
         host, _, port = key.rpartition(":")
@@ -133,7 +133,7 @@ class Outers:
 
     def agent(self, sender: Key, agent: int) -> int:
         """Return the number of what a HEP agent sent from the endpoint `sender`."""
-        address, port = _parts(sender)
+        address, port = parts_of(sender)
         where = f"HEP from {address}.{port}"
         return self._intern((0, f"{where}, agent {agent}" if agent else where, b"", b""))
 

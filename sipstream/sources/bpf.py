@@ -35,7 +35,7 @@ _LOOPBACK_ONCE = """
 go-on:
 """
 
-_MAY_HOLD_SIP = f"""
+_MAY_HOLD_SIP = """
         ; X is the place of the header looked at, counted from the network header.
         ldx 0
         ld protocol
@@ -127,6 +127,7 @@ transport: ; UDP, TCP and SCTP alike begin with source and destination port.
 udp:    txa
         add 8
         tax
+        {media}
         jmp payload
 tcp:    ; RFC 9293: data offset in words of four bytes.
         ldb x+12
@@ -154,7 +155,12 @@ payload: ; The kernel itself refuses a packet that is too short for what is load
         jeq "MESS" accept               ; RFC 3428
         jeq "UPDA" accept               ; RFC 3311
 reject: ret 0
-accept: ret {limits.MAX_PACKET}
+accept: ret {longest}
+"""
+_MEDIA = """
+        ldb x+0
+        and 0xc0
+        jeq 0x80 accept                 ; RTP and RTCP: version 2 (RFC 3550, RFC 7983)
 """
 
 _FROM_NETWORK_HEADER = -0x100000
@@ -214,8 +220,16 @@ NOTHING: Program = ((_RETURN, 0, 0, 0),)
 
 _ONCE = assemble(_LOOPBACK_ONCE)
 
-DEFAULT: Program = _ONCE + assemble(_MAY_HOLD_SIP)
+
+def _made(media: str) -> Program:
+    return _ONCE + assemble(_MAY_HOLD_SIP.format(media=media, longest=limits.MAX_PACKET))
+
+
+DEFAULT = _made("")
 """SIP ports, fragments, and what begins like a SIP message on any port; RTP stays out."""
+
+WITH_MEDIA = _made(_MEDIA)
+"""The same, and what begins like RTP or RTCP on any port of UDP."""
 
 _SO_ATTACH_FILTER = 26
 

@@ -31,6 +31,7 @@ BUFFER = 16 << 20
 """Bytes asked for as the kernel's receive buffer: room for a burst of some 20,000 packets."""
 
 DEFAULT_FILTER_TEXT = "SIP on any port"
+MEDIA_FILTER_TEXT = "SIP on any port, RTP and RTCP"
 
 _LOOK_SECONDS = 1.0
 """How often drops are counted, and the interface is looked at."""
@@ -55,7 +56,8 @@ class LiveSource:
     well; `cooked` makes every frame a LINUX_SLL2 one, so
     that interfaces of several link types fit one file; `write` is a spool that others write to as
     well; `buffer` is the receive buffer's size in bytes; `sockets` has sockets opened before;
-    `room` is where a spool of our own lies.
+    `room` is where a spool of our own lies; `media` lets RTP and RTCP through too, where there is no
+    own filter.
     """
 
     live = True
@@ -71,17 +73,20 @@ class LiveSource:
         buffer: int = BUFFER,
         sockets: packet_socket.Sockets | None = None,
         room: Room | None = None,
+        media: bool = False,
     ) -> None:
         self.name = interface
         self.tally = Tally(interface)
         self.notes: list[str] = []
-        self.filter_text = DEFAULT_FILTER_TEXT if bpf is None else bpf
+        usual = MEDIA_FILTER_TEXT if media else DEFAULT_FILTER_TEXT
+        self.filter_text = usual if bpf is None else bpf
         if narrow is not None:
             self.filter_text += f", narrowed to {narrow}"
         self.buffer = buffer
         """The receive buffer's size in bytes; once open, what the kernel gave."""
         self._bpf = bpf
         self._narrow = narrow
+        self._media = media
         self._cooked = cooked or (write is not None and write.linktype == Linktype.LINUX_SLL2)
         self._spool = write
         self._room = room
@@ -179,7 +184,7 @@ class LiveSource:
 
     def _wide_program(self, linktype: int) -> kernel_filter.Program:
         if self._bpf is None:
-            return kernel_filter.DEFAULT
+            return kernel_filter.WITH_MEDIA if self._media else kernel_filter.DEFAULT
         if "vlan" in self._bpf.split():
             self.notes.append(
                 "the kernel takes VLAN tags off before a filter sees them: `vlan` finds only inner"
