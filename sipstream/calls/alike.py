@@ -25,7 +25,7 @@ _IN_COMMON = 4
 """Digits that two spellings of a number have in common at least; there may be a prefix."""
 KEYED_DIGITS = 6
 """Last digits of a number by which two spellings of it are found; a shorter one counts whole."""
-_ANYWHERE = ("", "0.0.0.0", "::")  # noqa: S104
+_ANYWHERE = ("", "0.0.0.0", "::")
 _OVER = frozenset((states.ENDED, states.CANCELLED, states.FAILED, states.DONE))
 
 
@@ -96,7 +96,9 @@ def parallel(index: Index, one: int, other: int) -> bool:
     if source != destination:
         return True
     ways = index.ways
-    return ways.ends(index.m_way[index.c_first[one]]) == ways.ends(index.m_way[index.c_first[other]])
+    return ways.ends(index.m_way[index.c_first[one]]) == ways.ends(
+        index.m_way[index.c_first[other]]
+    )
 
 
 def users(index: Index, number: int) -> tuple[str, str]:
@@ -134,10 +136,9 @@ def may_be_one(index: Index, one: int, other: int) -> bool:
 def goes_on(index: Index, one: int, other: int) -> bool:
     """Tell whether the machine that got a conversation sent another one while that was going on."""
     source, middle = ends(index, one)
-    return (
-        source != middle == ends(index, other)[0]
-        and begin(index, one) <= begin(index, other) <= end(index, one)
-    )
+    return source != middle == ends(index, other)[0] and begin(index, one) <= begin(
+        index, other
+    ) <= end(index, one)
 
 
 def evidence(

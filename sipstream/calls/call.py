@@ -172,5 +172,7 @@ class Call:
         calls, index = self._calls, self._calls.conversations.index
         apart = alike.begin(index, second) - alike.begin(index, first)
         media = alike.evidence(index, first, second, calls.of_same_numbers)
-        reason = f"the same numbers {round(apart / _MS)} ms apart, and {media or 'media that fitted'}"
+        reason = (
+            f"the same numbers {round(apart / _MS)} ms apart, and {media or 'media that fitted'}"
+        )
         return Link(first, second, reason, "likely", "numbers and media")

@@ -23,8 +23,8 @@ CALL_HEADERS = (
 """Headers whose value is the Call-ID of another leg, or one that all legs share."""
 
 LEAST_TEXT = 8
-"""Characters of an identifier or a tag at least: what is shorter occurs by chance, and a tag has 32 bits of
-randomness (RFC 3261 19.3)."""
+"""Characters of an identifier or a tag at least: what is shorter occurs by chance, and a tag has 32
+bits of randomness (RFC 3261 19.3)."""
 LEAST_COMMON = 16
 """Characters that two Call-IDs have in common at least: a machine's counter has fewer."""
 _LEAST_LETTERS = 5
@@ -43,7 +43,9 @@ _TAG = re.compile(rb";\s*tag\s*=\s*([^\s;,>]+)", re.IGNORECASE)
 _HOP = re.compile(rb"\s*SIP\s*/\s*[^\s/]+\s*/\s*\S+\s+([^\s;]+)", re.IGNORECASE)
 _BRANCH = re.compile(rb";\s*branch\s*=\s*z9hG4bK([^\s;]+)", re.IGNORECASE)
 _REPLACES = re.compile(rb"[?&]replaces=([^&>\s]+)", re.IGNORECASE)
-_B2B = re.compile(rb"(?:[-_.+]b2b(?:ua)?(?:[-_.]?\d{1,3})?)+$|^(?:b2b(?:ua)?[-_.+])+", re.IGNORECASE)
+_B2B = re.compile(
+    rb"(?:[-_.+]b2b(?:ua)?(?:[-_.]?\d{1,3})?)+$|^(?:b2b(?:ua)?[-_.+])+", re.IGNORECASE
+)
 
 
 class Kind(IntEnum):
@@ -73,7 +75,6 @@ class Fact(NamedTuple):
     kind: Kind
     label: str
     value: bytes
-
 
     @property
     def key(self) -> int:

@@ -17,7 +17,7 @@ _BLOCK = 1 << 16
 """Characters given out together."""
 COLUMNS = (
     *("index", "call_id", "time", "method", "src_num", "dst_num", "source", "destination"),
-    *("messages", "state", "last_status", "duration", "left_out"),
+    *("messages", "state", "last_status", "duration", "findings", "left_out"),
 )
 """In their order; the first line names them."""
 
@@ -27,7 +27,8 @@ def pieces(selected: Selected, due: Callable[[], bool]) -> Iterator[bytes]:
     block = [_line(COLUMNS)]
     size = 0
     for place, one in selected.placed():
-        row = objects.listed(place, one)
+        row = objects.listed(place, one, with_findings=True)
+        row["findings"] = " ".join(str(name) for name in row["findings"])
         block.append(_line(cell(row.get(name)) for name in COLUMNS))
         size += len(block[-1])
         if size >= _BLOCK or due():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sipstream.render import times
 from sipstream.render.message import kind
@@ -42,7 +42,7 @@ def conversation(place: int, view: Conversation) -> dict[str, object]:
     return found
 
 
-def listed(place: int, view: Conversation, *, with_findings: bool) -> dict[str, object]:
+def listed(place: int, view: Conversation, *, with_findings: bool) -> dict[str, Any]:
     """Return a conversation as an object, with all that the columns of a table tell.
 
     `last_status` is None while no response came, `duration` in seconds; `findings` are the names of

@@ -42,7 +42,7 @@ _sipstream()
             _sipstream_names -f "$cur"
             return
             ;;
-        --bpf|--memory|--keep|--keep-calls|--spool-size)
+        --bpf|--memory|--keep|--keep-calls|--spool-size|--prometheus)
             :
             return
             ;;
@@ -60,7 +60,7 @@ _sipstream()
             ;;
     esac
     if [[ $cur == -* ]]; then
-        _sipstream_words "-h --help -c --live --tail --from-now --bpf --narrow --write --memory --keep --keep-calls --spool-dir --spool-size --user --keylog --filter --follow --messages --flow -q --quiet --json --no-color --version" "$cur"
+        _sipstream_words "-h --help -c --live --tail --from-now --bpf --narrow --rtp --write --memory --keep --keep-calls --spool-dir --spool-size --prometheus --user --keylog --filter --follow --messages --flow -q --quiet --json --no-color --version" "$cur"
     else
         _sipstream_names -f "$cur"
     fi
