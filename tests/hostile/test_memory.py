@@ -26,7 +26,7 @@ from sipstream.filters import Filter
 from sipstream.follow import Follow
 from sipstream.limits import KEPT_FIRST, MAX_MESSAGES
 from sipstream.session import Session
-from sipstream.shell.commands.show import _while_whole
+from sipstream.shell.commands.show import while_whole
 from sipstream.sources.file import FileSource
 from sipstream.views import Message
 
@@ -292,7 +292,7 @@ async def test_a_listing_ends_when_its_messages_go() -> None:
     chain.load([options(1), sip("SIP/2.0 200 OK", "flood-1", cseq="1 OPTIONS")])
     one = chain.conversations.by_call_id("flood-1")
     assert one is not None
-    rows = _while_whole(one, iter(["first", "second"]))
+    rows = while_whole(one, iter(["first", "second"]))
     assert next(rows) == "first"
     chain.load(flood(5_000, 2))
     with pytest.raises(CommandError, match="given up meanwhile"):

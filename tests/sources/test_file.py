@@ -73,7 +73,7 @@ async def test_batches_are_small_enough_for_the_event_loop(tmp_path: Path) -> No
     assert max(sizes) <= limits.BATCH_PACKETS
 
 
-@pytest.mark.parametrize("data", [b"", gzip.compress(b"")])
+@pytest.mark.parametrize("data", [b"", gzip.compress(b"")], ids=["bare", "packed"])
 async def test_an_empty_file_is_an_empty_load(tmp_path: Path, data: bytes) -> None:
     source = written(tmp_path, data)
     assert await numbers_in(source) == []

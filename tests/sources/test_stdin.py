@@ -189,7 +189,11 @@ async def test_endless_zeros_are_given_up(device: int, monkeypatch: pytest.Monke
         await numbers_in(StdinSource(device))
 
 
-@pytest.mark.parametrize("data", [b"hello", b"hello\nworld\n" * 1000, gzip.compress(b"hello")])
+@pytest.mark.parametrize(
+    "data",
+    [b"hello", b"hello\nworld\n" * 1000, gzip.compress(b"hello")],
+    ids=["short", "long", "packed"],
+)
 async def test_other_content_is_refused(pipe: Pipe, data: bytes) -> None:
     reading, writing = pipe
     os.write(writing, data)
