@@ -296,7 +296,7 @@ class Columns:
 
 
 def described(raw: bytes) -> str:
-    """Return what a message's session descriptions say: address and port, codecs, direction.
+    """Return what a message's session descriptions say: address and port, direction, codecs.
 
     `10.20.0.22:13270 PCMA PCMU`; the kind where it isn't audio, the direction where it isn't sendrecv.
     """
@@ -314,11 +314,11 @@ def _stream(one: sdp.Media) -> str:
     if not one.port:
         return " ".join([one.kind, "refused"])
     words.append(_endpoint(one.address, one.port) if one.address else f"port {one.port}")
+    if one.direction != sdp.DIRECTIONS[0]:
+        words.append(one.direction)
     words += one.codecs[:_CODECS]
     if len(one.codecs) > _CODECS:
         words.append(f"+{len(one.codecs) - _CODECS}")
-    if one.direction != sdp.DIRECTIONS[0]:
-        words.append(one.direction)
     return " ".join(words)
 
 

@@ -161,7 +161,7 @@ def test_conversations_are_legs_of_one_ladder_by_time() -> None:
 def test_a_session_description_is_a_line() -> None:
     bodies = {
         SDP + "m=audio 4000 RTP/AVP 8 0\r\n": "10.0.0.1:4000 PCMA PCMU",
-        SDP + "m=audio 4000 RTP/AVP 8\r\na=sendonly\r\n": "10.0.0.1:4000 PCMA sendonly",
+        SDP + "m=audio 4000 RTP/AVP 8\r\na=sendonly\r\n": "10.0.0.1:4000 sendonly PCMA",
         SDP + "m=audio 0 RTP/AVP 8\r\nm=video 4002 RTP/AVP 34\r\n": (
             "audio refused, video 10.0.0.1:4002 H263"
         ),

@@ -1,12 +1,13 @@
-"""What stands on an arrow of a ladder and beside it: labels, durations, names cut in the middle."""
+"""What arrows of a ladder are made of: lines, labels, durations, names cut in the middle."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sipstream.escape import ELLIPSIS, cells, cut, escape
 from sipstream.render.lists import KIND_CELLS
+from sipstream.render.table import span
 
 if TYPE_CHECKING:
     from sipstream.ladder import Arrow
@@ -15,6 +16,24 @@ DELTA_CELLS = 8
 SECOND = 10**9
 _PIECE = re.compile(r"\\(?:\\|x[0-9a-f]{2}|u\{[0-9a-f]{1,6}\})|.", re.DOTALL)
 """A character of escaped text, as many letters as it may be spelt with."""
+
+
+class Lines(NamedTuple):
+    """What lifelines and arrows are drawn with."""
+
+    vertical: str
+    shaft: str
+
+
+ASCII, BOX = Lines("|", "-"), Lines("│", "─")
+
+
+def style_of(width: int | None, encoding: str) -> Lines:
+    """Return what fits an output: box characters only for a terminal that has them.
+
+    A program that reads lines, or a ticket that they are put into, is served best by ASCII.
+    """
+    return BOX if width is not None and encoding == "utf-8" else ASCII
 
 
 def seconds(ns: int) -> str:
@@ -77,13 +96,9 @@ def answer(text: str, arrow: Arrow) -> str:
 
 
 def delta(ns: int) -> str:
-    """Return the time since the arrow before in at most DELTA_CELLS cells: `+0.3ms`, `+0.500`, `+17m`."""
+    """Return the time since the arrow before in DELTA_CELLS cells at most: `+0.3ms`, `+17m09s`."""
     if ns < SECOND // 100:
         return f"+{ns / 10**6:.1f}ms"
     if ns < 1000 * SECOND:
         return f"+{ns / SECOND:.3f}"[:DELTA_CELLS]
-    minutes = ns // (60 * SECOND)
-    for size, unit in ((24 * 60, "d"), (60, "h"), (1, "m")):
-        if minutes >= size:
-            return f"+{minutes // size}{unit}"
-    return ""
+    return f"+{span(ns)}"

@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from sipstream.escape import cells, cut, escape
 from sipstream.render import times
 from sipstream.render.arrows import (
+    ASCII,
     DELTA_CELLS,
     SECOND,
+    Lines,
     answer,
     delta,
     labels,
@@ -38,6 +40,8 @@ _USUAL = 28
 """Cells between them where nobody knows yet what will be sent."""
 _LONG = 100
 """Cells of lines below arrows where no terminal says how wide they may be."""
+_SHIFT = 20
+"""Cells that lines below arrows begin further to the left rather than be broken."""
 _AGAIN = 40
 """Arrows after which the names stand there again: about a screenful."""
 _KNOWN = ("100 Trying", "180 Ringing", "183 Session Progress", "200 OK")
@@ -46,24 +50,6 @@ _NAMED = 8
 """Endpoints without a column, and legs, that are named above a ladder."""
 
 _Segment = tuple[int, str, Callable[[str], str]]
-
-
-class Lines(NamedTuple):
-    """What lifelines and arrows are drawn with."""
-
-    vertical: str
-    shaft: str
-
-
-ASCII, BOX = Lines("|", "-"), Lines("│", "─")
-
-
-def style_of(width: int | None, encoding: str) -> Lines:
-    """Return what fits an output: box characters only for a terminal that has them.
-
-    A program that reads lines, or a ticket that they are put into, is served best by ASCII.
-    """
-    return BOX if width is not None and encoding == "utf-8" else ASCII
 
 
 class Drawing:
@@ -114,10 +100,17 @@ class Drawing:
             named.append(f"{len(self._left_out) - _NAMED} more")
         text = f"No room for {len(self._left_out)} endpoints, the last column stands for them: "
         lines = broken(text + ", ".join(named), self.width or len(text) * _NAMED * 8)
-        return [self._paint.dim(self._cut(line)) for line in lines]
+        return list(map(self.told, lines))
 
-    def arrow(self, arrow: Arrow, *, over: str = "", remark: str = "") -> list[str]:
-        """Return the lines of an arrow; the transport `over` which it goes stands below, and `remark`."""
+    def told(self, text: str) -> str:
+        """Return a line that tells of the whole ladder."""
+        return self._paint.dim(self._cut(text))
+
+    def arrow(self, arrow: Arrow, *, over: str = "", same_media: bool = False) -> list[str]:
+        """Return the lines of an arrow; `over` which transport it goes stands below where it is given.
+
+        Its session description is called the same where it is that of an arrow shortly before.
+        """
         source, target = self._place[arrow.source], self._place[arrow.target]
         left, right = sorted((self._x[source], self._x[target]))
         notes: list[str] = []
@@ -128,8 +121,11 @@ class Drawing:
         notes += self._without_column(arrow)
         if over:
             notes.append(f"over {over}")
-        notes += [text for text in (remark, "cut short" * arrow.cut) if text]
-        if arrow.media:
+        if arrow.cut:
+            notes.append("cut short")
+        if arrow.media and same_media:
+            notes.append("same SDP")
+        elif arrow.media:
             notes += f"SDP {escape(arrow.media)}".split(", ")
         lines = [self._composed([*self._gutter(arrow), segment])]
         return [*lines, *self._below(notes, left)] if notes else lines
@@ -242,7 +238,9 @@ class Drawing:
         if name(arrow) not in text and name(arrow) not in _KNOWN:
             notes.append(answer(name(arrow), arrow))
         if arrow.sendings > 1 and " over " not in text:
-            notes.append(f"x{arrow.sendings} over {seconds(arrow.span)}")
+            over = f"over {seconds(arrow.span)}"
+            count = f"x{arrow.sendings}"
+            notes.append(over if count in text else f"{count} {over}")
         return text
 
     def _without_column(self, arrow: Arrow) -> list[str]:
@@ -265,7 +263,7 @@ class Drawing:
         text = ""
         for note in [*notes, ""]:
             joined = f"{text}, {note}" if text else note
-            if note and (not text or begin + cells(joined) < width):
+            if note and (not text or begin - _SHIFT + cells(joined) < width):
                 text = joined
                 continue
             text += "," * bool(note)
@@ -354,7 +352,7 @@ def lines(
         line = f"{escape(leg)}: {paint.call_id(escape(call_id), call_id)}"
         yield line if width is None else cut_painted(line, width)
     for text in _above(ladder):
-        yield from (paint.dim(line) for line in broken(text, width or len(text)))
+        yield from map(drawing.told, broken(text, width or len(text)))
     yield from drawing.left_out()
     yield from drawing.heads()
     rows = ((one.time, "\n".join(drawn)) for one, drawn in _drawn(drawing, arrows))
@@ -367,11 +365,14 @@ def lines(
 def _drawn(drawing: Drawing, arrows: Sequence[Arrow]) -> Iterator[tuple[Arrow, list[str]]]:
     """Draw arrows; the first one between two columns over another transport than before says so."""
     transports: dict[frozenset[int], str] = {}
+    media = ""
     for one in arrows:
         hop = frozenset((one.source, one.target))
         before = transports.get(hop, arrows[0].transport)
         transports[hop] = one.transport
-        yield one, drawing.arrow(one, over=one.transport if one.transport != before else "")
+        over = one.transport if one.transport != before else ""
+        yield one, drawing.arrow(one, over=over, same_media=one.media == media)
+        media = one.media or media
 
 
 def _above(ladder: Ladder) -> Iterator[str]:

@@ -322,7 +322,7 @@ class Console:
 
     def _flow(self, follow: Follow, messages: list[Message], number: int | None) -> list[str]:
         """Return the lines of a follow's ladders."""
-        from sipstream.render.ladder import style_of
+        from sipstream.render.arrows import style_of
         from sipstream.shell.flowing import Flowing
 
         flowing = self._flowing = self._flowing or Flowing(self.naming)

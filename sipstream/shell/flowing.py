@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 from sipstream.ladder import COPY, Arrow, Column, Columns, Folds, arrow
 from sipstream.render import objects, overview
-from sipstream.render.ladder import Drawing, Lines
+from sipstream.render.ladder import Drawing
 
 if TYPE_CHECKING:
     from sipstream.follow import Follow
+    from sipstream.render.arrows import Lines
     from sipstream.render.colours import Paint
     from sipstream.shell.naming import Naming
     from sipstream.views import Message
@@ -41,6 +42,8 @@ class _Open:
         self.before = 0
         """The time of the last arrow."""
         self.transport = "UDP"
+        self.media = ""
+        """What the last session description said."""
 
 
 class Flowing:
@@ -86,7 +89,7 @@ class Flowing:
                 key = follow, message.conversation
                 if self._last != key:
                     self._last = key
-                    one.drawing = None
+                    one.drawing, one.media = None, ""
                     before = "" if number is None else f"#{number} "
                     yield before + overview.heading(one.call_id, paint)
                 columns = one.columns.all()
@@ -97,10 +100,9 @@ class Flowing:
                     yield from one.drawing.heads()
                 over = "" if drawn.transport == one.transport else drawn.transport
                 one.transport = drawn.transport
-                if drawn.sendings > 1:
-                    # It is some lines above.
-                    drawn = drawn._replace(media="")
-                yield from one.drawing.arrow(drawn, over=over)
+                same = drawn.media == one.media
+                one.media = drawn.media or one.media
+                yield from one.drawing.arrow(drawn, over=over, same_media=same)
 
     def _of(self, follow: Follow, message: Message) -> _Open:
         """Return the ladder of a message's conversation."""

@@ -111,9 +111,10 @@ async def ladder_of(console: Console, messages: Iterable[Message]) -> Ladder:
 def drawn(console: Console, ladder: Ladder, names: Sequence[str] = ()) -> Iterator[str]:
     """Return a ladder's lines, as they fit where they are shown; `names` are those of its legs."""
     from sipstream.render import ladder as drawing
+    from sipstream.render.arrows import style_of
 
     width, paint = console.words_width, console.out.paint
-    style = drawing.style_of(width, console.out.writer.encoding)
+    style = style_of(width, console.out.writer.encoding)
     return drawing.lines(ladder, width, names=names, paint=paint, style=style)
 
 
