@@ -5,7 +5,7 @@ Pure values that text and pictures are drawn from. Texts are the traffic's own: 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -100,11 +100,11 @@ def build(messages: Iterable[Message], name_of: NameOf | None = None) -> Ladder:
     building = Building(name_of)
     for message in sorted(messages, key=lambda one: one.time):
         building.enter(message)
-    return building.ladder()
+    return building.ladder(building.arrows())
 
 
 class Building:
-    """A ladder that is being made; who has other work to do meanwhile enters message by message."""
+    """A ladder that is being made, message by message and arrow by arrow: others may have their turn."""
 
     def __init__(self, name_of: NameOf | None = None) -> None:
         self._columns = Columns(name_of)
@@ -121,15 +121,19 @@ class Building:
         if message.conversation not in self._legs:
             self._legs[message.conversation] = leg_of(message)
 
-    def ladder(self) -> Ladder:
-        """Return the ladder of all that was entered."""
+    def arrows(self) -> Iterator[Arrow]:
+        """Yield the arrows of all that was entered."""
         places = {number: place for place, number in enumerate(self._legs)}
-        arrows, before = [], self._drafts[0][0].time if self._drafts else 0
+        before: Message | None = None
         for message, sent in self._drafts:
-            ends = self._columns.ends(message)
-            arrows.append(arrow(message, sent, ends, message.time - before, places))
-            before = message.time
-        return Ladder(self._columns.all(), tuple(arrows), tuple(self._legs.values()))
+            delta = 0 if before is None else message.time - before.time
+            yield arrow(message, sent, self._columns.ends(message), delta, places)
+            before = message
+
+    def ladder(self, arrows: Iterable[Arrow]) -> Ladder:
+        """Return the ladder of these arrows, all that there are."""
+        made = tuple(arrows)
+        return Ladder(self._columns.all(), made, tuple(self._legs.values()))
 
 
 def leg_of(message: Message) -> Leg:

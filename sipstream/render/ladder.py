@@ -42,6 +42,10 @@ _LONG = 100
 """Cells of lines below arrows where no terminal says how wide they may be."""
 _SHIFT = 20
 """Cells that lines below arrows begin further to the left rather than be broken."""
+_COLUMNS = 24
+"""Columns at most where no terminal says how wide they may be: each makes every line longer."""
+_MEASURED = 256
+"""Arrows that say how far apart columns stand; a conversation may have ten thousand."""
 _AGAIN = 40
 """Arrows after which the names stand there again: about a screenful."""
 _KNOWN = ("100 Trying", "180 Ringing", "183 Session Progress", "200 OK")
@@ -136,7 +140,7 @@ class Drawing:
         """Decide which endpoints have a column, and where it is."""
         count = len(self._columns)
         room = None if self.width is None else self.width - 1 - self._first
-        most = count if room is None else max(room // _LEAST + 1, 2)
+        most = _COLUMNS if room is None else max(room // _LEAST + 1, 2)
         uses = Counter(end for one in arrows for end in (one.source, one.target))
         kept = list(range(count))
         if count > most:
@@ -156,7 +160,7 @@ class Drawing:
     def _need(self, arrows: Sequence[Arrow]) -> int:
         """Return how far apart columns stand where there is room for all labels and names."""
         need = max((cells(escape(one.shown)) + 2 for one in self._kept), default=0)
-        for one in arrows:
+        for one in arrows[:_MEASURED]:
             span = abs(self._place[one.source] - self._place[one.target]) or 1
             need = max(need, (cells(labels(one)[0]) + 5) // span + 1)
         return min(max(need, _LEAST if arrows else _USUAL), _MOST)

@@ -105,7 +105,12 @@ async def ladder_of(console: Console, messages: Iterable[Message]) -> Ladder:
         if pace.due():
             await pace.rest()
     await console.naming.ask(sorted(addresses))
-    return building.ladder()
+    arrows = []
+    for arrow in building.arrows():
+        arrows.append(arrow)
+        if pace.due():
+            await pace.rest()
+    return building.ladder(arrows)
 
 
 def drawn(console: Console, ladder: Ladder, names: Sequence[str] = ()) -> Iterator[str]:
