@@ -215,9 +215,18 @@ class Drawing:
         shaft = inner - 1 - size
         before, behind = shaft // 2, shaft - shaft // 2
         line = self._style.shaft
-        drawn = f"{line * before}{text}{line * behind}"
-        drawn = f"<{drawn}" if leftward else f"{drawn}>"
-        return left + 1, drawn, lambda text: self._paint.status(text, arrow.kind)
+        begin, end = line * before, line * behind
+        if leftward:
+            begin = "<" + begin
+        else:
+            end += ">"
+        return left + 1, f"{begin}{text}{end}", lambda _: self._painted(arrow, begin, text, end)
+
+    def _painted(self, arrow: Arrow, begin: str, text: str, end: str) -> str:
+        """Return a response's arrow in the colour of its class; a request's label alone stands out."""
+        if isinstance(arrow.kind, str):
+            return begin + self._paint.status(text, arrow.kind) + end
+        return self._paint.status(begin + text + end, arrow.kind)
 
     def _loop(self, arrow: Arrow, x: int, notes: list[str]) -> _Segment:
         """Return the arrow of a message that comes back to its column."""

@@ -60,6 +60,8 @@ def test_colours_are_those_of_the_classes_and_change_no_letter() -> None:
     assert [SGR.sub("", line) for line in painted] == plain
     ok = next(line for line in painted if "200 OK" in line)
     assert f"{THEMES['dark'].success}<" in ok
+    # Of a request only the label has a weight: an arrow that is underlined looks like two.
+    assert any("--\x1b[4m BYE \x1b[0m--" in line for line in painted)
     # Long waits stand out.
     assert any("\x1b[1m+59.910\x1b[0m" in line for line in painted)
     assert any("\x1b[2m+0.4ms\x1b[0m" in line for line in painted)
