@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 from sipstream.addresses import check_shown, read_address
 from sipstream.errors import CommandError
 from sipstream.escape import brief, escape
+from sipstream.filters import Suggestion
 from sipstream.settings import NAMES
 from sipstream.shell.arguments import Argument
 from sipstream.shell.console import Console
-from sipstream.shell.offered import Offer
+from sipstream.shell.offered import Offer, Offers, filled
 from sipstream.shell.registry import command
 from sipstream.wording import aligned
 
@@ -38,13 +39,13 @@ class Address(Argument):
             raise CommandError(str(error)) from None
 
     @classmethod
-    def offers(cls, session: Session, typed: str, near: Conversation | None) -> Iterable[Offer]:
-        """Return the conversation's endpoints, and addresses that have a name already."""
-        texts: dict[str, str] = {}
-        for message in near.messages[:_LOOKED_AT] if near is not None else ():
-            texts |= dict.fromkeys((message.source_address, message.destination_address), "")
-        texts |= {text: named.text for text, named in session.settings.addresses.items()}
-        return (Offer(escape(text), escape(name)) for text, name in texts.items())
+    def offers(cls, session: Session, typed: str, near: Conversation | None) -> Offers:
+        """Return addresses that have a name already, and those that were captured."""
+        named = session.settings.addresses
+        yield from (Offer(text, escape(one.text)) for text, one in named.items())
+        for offer in filled(session, [Suggestion("value-address", "", "")], typed):
+            if not isinstance(offer, Offer) or offer.text not in named:
+                yield offer
 
 
 class NamedAddress(Address):
@@ -74,10 +75,6 @@ class ShownName(Argument):
         except ValueError as error:
             raise CommandError(str(error)) from None
         return text
-
-
-_LOOKED_AT = 50
-"""Messages whose addresses are offered: hardly any call has other ones behind them."""
 
 
 @command("set name {address} {name}")
