@@ -281,7 +281,7 @@ WATCH_LINES = 200
 """Lines of an answer kept for `watch`: a third of the tallest terminal shows fewer."""
 
 RTP_STREAMS = 32_768
-"""RTP streams whose figures are kept with `--rtp`, some 60 MiB: those of 16,000 calls; the longest idle
+"""RTP streams whose figures are kept with `--rtp`, some 40 MiB: those of 16,000 calls; the longest idle
 one goes first."""
 
 RTP_SINGLES = 4096

@@ -123,6 +123,15 @@ def test_what_passes_with_vlan_tags_in_the_frame(name: str, tags: tuple[int, ...
     assert verdict(bpf.DEFAULT, frame, 14 + 4 * len(tags), tags[0], OUTGOING) == expected
 
 
+@pytest.mark.parametrize("name", [*WANTED, *UNWANTED])
+def test_with_rtp_media_pass_too(name: str) -> None:
+    ethertype, packet = (WANTED | UNWANTED)[name]
+    media = name.startswith(("RTP", "RTCP"))
+    expected = MAX_PACKET if name in WANTED or media else 0
+    assert verdict(bpf.WITH_MEDIA, ethernet(packet, ethertype)) == expected
+    assert verdict(bpf.WITH_MEDIA, packet, 0, ethertype, hardware=NONE) == expected
+
+
 def test_loopback_shows_a_packet_once() -> None:
     _, packet = v4(udp(sip()))
     frame = ethernet(packet)

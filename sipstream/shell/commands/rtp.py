@@ -132,7 +132,7 @@ async def show_rtp(console: Console) -> None:
     else:
         console.out.line(f"no RTP was captured of {session.shown_count} conversations")
     if streams.given_up and console.out.shows:
-        console.out.line(f"{streams.given_up} streams were given up to make room for others")
+        console.out.line(f"streams given up to make room for others: {streams.given_up}")
 
 
 async def _all(console: Console, streams: Streams, table: render.Table) -> list[_Found]:
