@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from support import A, B, ethernet, ipv4, sip, tcp, udp
 
-from sipstream import limits, parallel, ranges
+from sipstream import cli, limits, options, parallel, ranges
 from sipstream.conversations import Conversations
 from sipstream.parallel import ParallelFile, Scanned
 from sipstream.pipeline import Intake
@@ -196,6 +196,26 @@ async def test_a_load_that_is_interrupted_leaves_no_process(tmp_path: Path) -> N
         assert 0 < session.conversations.message_count < 2_000
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)  # noqa: ASYNC222
+
+
+def media(count: int) -> Iterator[bytes]:
+    """A call with an hour's packets of RTP."""
+    kind = "Content-Type: application/sdp\r\n"
+    body = "v=0\r\nc=IN IP4 10.0.0.2\r\nm=audio 5000 RTP/AVP 8\r\n"
+    yield packet(sip(extra=kind, body=body))
+    for number in range(count):
+        head = struct.pack("!BBHII", 0x80, 8, number & 0xFFFF, 160 * number, 7)
+        yield ethernet(ipv4(udp(head + bytes(160), 4000, 5000)))
+
+
+async def test_rtp_is_looked_at_in_order_by_one_process(tmp_path: Path) -> None:
+    path = write(tmp_path / "media.pcap", media(3000))
+    async with Session(rtp=True) as session:
+        await session.sources.load(path)
+        assert session.streams is not None
+        (stream,) = session.streams.of(session.conversations[0])
+    assert (stream.packets, stream.lost) == (3000, 0)
+    assert cli._open_and_drop(options.parse(["--rtp", str(path)])).readings == {}
 
 
 async def test_filters_see_what_other_processes_found(tmp_path: Path) -> None:

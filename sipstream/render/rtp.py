@@ -31,18 +31,19 @@ class _Column(NamedTuple):
     """A text; numbers end below each other."""
 
 
+_MARKS = 5
 _INDEX = _Column("#", 0)
 _ENDS = _Column("from -> to", 1, left=True)
 _COLUMNS = (
     _INDEX,
     _Column("codec", 3, left=True),
-    _Column("packets", 5),
+    _Column("packets", 6),
     _Column("lost", 2),
     _Column("jitter", 4),
-    _Column("worst", 6),
-    _Column("gap", 7),
+    _Column("worst", 7),
+    _Column("gap", 8),
     _ENDS,
-    _Column("marks", 8, left=True),
+    _Column("marks", _MARKS, left=True),
 )
 
 Row: TypeAlias = tuple[str, ...]
@@ -50,10 +51,14 @@ Row: TypeAlias = tuple[str, ...]
 
 
 class Table:
-    """A line a stream, as wide as their texts, or in `width` cells: `add` all, then ask for lines."""
+    """A line a stream, as wide as their texts, or in `width` cells: `add` all, then ask for lines.
 
-    def __init__(self, width: int | None) -> None:
+    Where marks are `told_below` too, they are left out first.
+    """
+
+    def __init__(self, width: int | None, *, told_below: bool = False) -> None:
         self._width = width
+        self._told_below = told_below
         self._cells = [len(column.heading) for column in _COLUMNS]
         self._shown: list[tuple[int, _Column]] = []
 
@@ -78,6 +83,8 @@ class Table:
     def heading(self, paint: Paint = PLAIN) -> str:
         """Return the line above all others; all rows are known by now."""
         shown = sorted(enumerate(_COLUMNS), key=lambda one: one[1].rank)
+        if self._told_below:
+            shown.sort(key=lambda one: one[1].rank == _MARKS)
         while self._width is not None and len(shown) > 2 and self._needs(shown) > self._width:
             shown.pop()
         self._shown = sorted(shown)
@@ -192,7 +199,7 @@ def _unusual(stream: Stream) -> Iterator[str]:
             " isn't known"
         )
     if stream.cut:
-        yield "the capture has cut its packets (snaplen): DTMF and silence can't be seen in them"
+        yield "the capture has cut packets of it (snaplen): silence in these isn't seen"
 
 
 def _payloads(stream: Stream) -> str:

@@ -42,8 +42,16 @@ def media_endpoints(conversation: Conversation) -> set[Endpoint]:
 def offered(conversation: Conversation) -> dict[Endpoint, Offered]:
     """Return what a conversation's session descriptions say of each endpoint of its media."""
     found: dict[Endpoint, Offered] = {}
+    for _ in offers_into(found, conversation):
+        pass
+    return found
+
+
+def offers_into(found: dict[Endpoint, Offered], conversation: Conversation) -> Iterator[None]:
+    """Enter the same into a table; yields wherever others may have their turn."""
     for media in _media(conversation):
-        if not media.port or not media.address:
+        yield
+        if media is None or not media.port or not media.address:
             continue
         address = _canonical(media.address)
         if address is None:
@@ -57,7 +65,6 @@ def offered(conversation: Conversation) -> dict[Endpoint, Offered]:
         _add(found, (address, media.port), Offered(False, formats, secure))
         if media.rtcp_port and media.rtcp_port != media.port:
             _add(found, (address, media.rtcp_port), Offered(True, formats, secure))
-    return found
 
 
 def _add(found: dict[Endpoint, Offered], endpoint: Endpoint, new: Offered) -> None:
@@ -68,10 +75,11 @@ def _add(found: dict[Endpoint, Offered], endpoint: Endpoint, new: Offered) -> No
     found[endpoint] = new
 
 
-def _media(conversation: Conversation) -> Iterator[sdp.Media]:
-    """Yield the media of all messages' session descriptions, those said again once."""
+def _media(conversation: Conversation) -> Iterator[sdp.Media | None]:
+    """Yield the media of all messages' session descriptions, those said again once; None for nothing."""
     seen: set[bytes] = set()
     for message in conversation.messages:
+        yield None
         raw = message.raw
         if _MEDIA_LINE in raw and (body := message.body) not in seen:
             seen.add(body)

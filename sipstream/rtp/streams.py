@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import TYPE_CHECKING
 
 from sipstream import reasons
@@ -247,16 +247,26 @@ class Streams:
 
     def media_of(self, conversation: Conversation) -> Media:
         """Return the same, with the RTCP that came beside."""
+        steps = self.media_in_steps(conversation)
+        while True:
+            try:
+                next(steps)
+            except StopIteration as end:
+                media: Media = end.value
+                return media
+
+    def media_in_steps(self, conversation: Conversation) -> Generator[None, None, Media]:
+        """Return the same, in steps between which others may have their turn."""
         from sipstream.rtp import told
 
         return told.media(self, conversation)
 
-    def directions_at(self, endpoints: Iterable[Key]) -> Iterator[Direction]:
-        """Yield what comes from some endpoints or goes there, each once."""
+    def directions_at(self, endpoints: Iterable[Key]) -> list[Direction]:
+        """Return what comes from some endpoints or goes there, each once."""
         found: dict[Direction, None] = {}
         for endpoint in endpoints:
             found.update(self._at.get(endpoint, {}))
-        yield from found
+        return list(found)
 
     def left_out(self, running: Running) -> int:
         """Return how many events of a stream weren't kept."""

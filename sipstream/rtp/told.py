@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from sipstream.decode.endpoints import key_of_name, parts_of
 from sipstream.rtp.dtmf import event_name
-from sipstream.rtp.endpoints import Endpoint, Offered, offered
+from sipstream.rtp.endpoints import Endpoint, Offered, offers_into
 from sipstream.rtp.jitter import rates_of
 from sipstream.rtp.running import Running
 from sipstream.rtp.values import Event, Media, Payload, Report, Spread, Stream
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from sipstream.rtp.streams import Direction, Streams
     from sipstream.views import Conversation
 
-_SLACK = 5 * 10**9
+_BEFORE, _AFTER = 10**9, 5 * 10**9
 """Packets may come so long before a conversation's first message, or behind its last one, and be its own
 (ns): clocks of several capture points, and what is under way when a call ends."""
 _OVER = frozenset(("ended", "cancelled", "failed"))
@@ -29,7 +29,8 @@ _FAR_FEWER = 10
 """The other direction has fewer than one in so many."""
 _EVENT, _COMFORT_NOISE = "telephone-event", "CN"
 _NS = 10**9
-_Formats = dict[int, tuple[str, int]]
+_Formats: TypeAlias = dict[int, tuple[str, int]]
+_Way: TypeAlias = tuple[Endpoint, Endpoint]
 
 
 @dataclass(slots=True)
@@ -46,53 +47,81 @@ class _Seen:
     destination_offered: bool
 
 
-def media(streams: Streams, conversation: Conversation) -> Media:
-    """Return what came of a conversation's media."""
-    offers = offered(conversation)
+def media(streams: Streams, conversation: Conversation) -> Generator[None, None, Media]:
+    """Return what came of a conversation's media, in steps: attackers may have sent much of it."""
+    offers: dict[Endpoint, Offered] = {}
+    for _ in offers_into(offers, conversation):
+        yield
     if not offers:
         return Media()
-    directions = list(streams.directions_at(key_of_name(*endpoint) for endpoint in offers))
-    begin = conversation.time - _SLACK
-    end = conversation.time + conversation.duration + _SLACK
-    if conversation.state not in _OVER:
-        end = max([end, *(each.last for one in directions for each in one.streams.values())])
-    seen = sorted(_seen(directions, offers, begin, end), key=lambda one: one.running.begin)
-    clocks = {one.running.ssrc: _clock(one) for one in seen}
-    secure = any(one.secure for one in offers.values())
-    reports: tuple[Report, ...] = ()
+    # From here on what comes meanwhile changes figures only, not what is looked at.
+    directions = streams.directions_at(key_of_name(*endpoint) for endpoint in offers)
+    seen, reporters = _during(conversation, offers, directions)
+    yield
+    clocks: dict[int, int | None] = {}
+    for one in seen:
+        clocks[one.running.ssrc] = _clock(one)
+        yield
+    reports: dict[int, list[Report]] = {}
+    sent: dict[int, int] = {}
     encrypted = 0
-    reporters = [
-        (one, each)
-        for one in directions
-        for each in one.reporters.values()
-        if each.begin <= end and each.last >= begin
-    ]
-    if secure:
-        encrypted = sum(each.compounds for _, each in reporters)
-    else:
-        reports = tuple(_reports(reporters, clocks))
-    made = [_stream(one, streams, reports, clocks, reporters, secure) for one in seen]
-    return Media(tuple(_compared(made)), reports, encrypted)
+    secure = any(one.secure for one in offers.values())
+    for direction, reporter in reporters:
+        yield
+        if secure:
+            encrypted += reporter.compounds
+            continue
+        if reporter.packets is not None:
+            sent[reporter.ssrc] = max(reporter.packets, sent.get(reporter.ssrc, 0))
+        for about, block in list(reporter.blocks.items()):
+            made = _report(direction, reporter, about, block, clocks.get(about))
+            reports.setdefault(about, []).append(made)
+    comparison = Comparison()
+    for one in seen:
+        ssrc = one.running.ssrc
+        spread = _spread(one.running, clocks[ssrc])
+        comparison.add(_stream(one, streams, spread, reports.get(ssrc, ()), sent.get(ssrc)))
+        yield
+    told: list[Stream] = []
+    for stream in comparison.streams():
+        told.append(stream)
+        yield
+    every = tuple(report for group in reports.values() for report in group)
+    return Media(tuple(told), every, encrypted)
 
 
-def _seen(
-    directions: Iterable[Direction], offers: dict[Endpoint, Offered], begin: int, end: int
-) -> Iterator[_Seen]:
-    """Yield the streams of directions that overlap a time."""
+def _during(
+    conversation: Conversation, offers: dict[Endpoint, Offered], directions: Iterable[Direction]
+) -> tuple[list[_Seen], list[tuple[Direction, Reporter]]]:
+    """Return the streams and the senders of RTCP of directions, those of the conversation's time."""
+    begin = conversation.time - _BEFORE
+    end = conversation.time + conversation.duration + _AFTER
+    goes_on = conversation.state not in _OVER
+    seen: list[_Seen] = []
+    reporters: list[tuple[Direction, Reporter]] = []
     for direction in directions:
         source, destination = parts_of(direction.source), parts_of(direction.destination)
         known = [offers[one] for one in (source, destination) if one in offers]
         # The numbers of payload types are those of who receives them (RFC 3264 section 5.1).
         formats: _Formats = {}
-        for one in known:
-            formats |= one.formats
-        secure = any(one.secure for one in known)
-        for running in direction.streams.values():
-            if running.begin <= end and running.last >= begin:
-                yield _Seen(
-                    running, direction, source, destination, formats, secure,
-                    source in offers, destination in offers,
-                )  # fmt: skip
+        for offer in known:
+            formats |= offer.formats
+        secure = any(offer.secure for offer in known)
+        seen += (
+            _Seen(
+                running, direction, source, destination, formats, secure, source in offers,
+                destination in offers,
+            )
+            for running in direction.streams.values()
+            if running.last >= begin and (goes_on or running.begin <= end)
+        )  # fmt: skip
+        reporters += (
+            (direction, reporter)
+            for reporter in direction.reporters.values()
+            if reporter.last >= begin and (goes_on or reporter.begin <= end)
+        )
+    seen.sort(key=lambda one: one.running.begin)
+    return seen, reporters
 
 
 def _payloads(one: _Seen) -> tuple[Payload, ...]:
@@ -118,18 +147,12 @@ def _clock(one: _Seen) -> int | None:
 def _stream(
     one: _Seen,
     streams: Streams,
+    spread: Spread | None,
     reports: Iterable[Report],
-    clocks: dict[int, int | None],
-    reporters: Iterable[tuple[Direction, Reporter]],
-    secure: bool,
+    sent: int | None,
 ) -> Stream:
     running, direction = one.running, one.direction
     payloads = _payloads(one)
-    sent = [
-        each.packets
-        for _, each in reporters
-        if each.ssrc == running.ssrc and each.packets is not None and not secure
-    ]
     return Stream(
         source=one.source,
         destination=one.destination,
@@ -145,7 +168,7 @@ def _stream(
         out_of_order=running.late,
         strays=running.strays,
         restarts=running.restarts,
-        jitter=_spread(running, clocks[running.ssrc]),
+        jitter=spread,
         gap=running.gap,
         gap_at=running.gap_at,
         silence=running.silence,
@@ -154,8 +177,8 @@ def _stream(
         markers=running.markers,
         events=tuple(_events(running, payloads)),
         events_left_out=streams.left_out(running),
-        reports=tuple(report for report in reports if report.about == running.ssrc),
-        sent=max(sent, default=None),
+        reports=tuple(reports),
+        sent=sent,
         secure=one.secure,
         source_offered=one.source_offered,
         destination_offered=one.destination_offered,
@@ -185,14 +208,6 @@ def _events(running: Running, payloads: Iterable[Payload]) -> Iterator[Event]:
             yield Event(event_name(heard.code), heard.time, duration, heard.ended)
 
 
-def _reports(
-    reporters: Iterable[tuple[Direction, Reporter]], clocks: dict[int, int | None]
-) -> Iterator[Report]:
-    for direction, reporter in reporters:
-        for about, block in reporter.blocks.items():
-            yield _report(direction, reporter, about, block, clocks.get(about))
-
-
 def _report(
     direction: Direction, reporter: Reporter, about: int, block: Block, rate: int | None
 ) -> Report:
@@ -216,39 +231,53 @@ def _report(
 # What one stream tells of another
 
 
-def _compared(streams: list[Stream]) -> Iterator[Stream]:
-    """Yield streams, in the order in which they began, with what others tell of them."""
-    by_way: dict[tuple[Endpoint, Endpoint], int] = {}
-    originals: set[tuple[Endpoint, Endpoint, int]] = set()
-    sources: dict[tuple[int, Endpoint], Endpoint] = {}
-    senders: dict[tuple[Endpoint, Endpoint], Stream] = {}
-    made = []
-    for one in streams:
+class Comparison:
+    """Streams of a conversation, added in the order in which they began: what one tells of others."""
+
+    def __init__(self) -> None:
+        self._added: list[Stream] = []
+        self._originals: set[tuple[Endpoint, Endpoint, int]] = set()
+        self._by_way: dict[_Way, int] = {}
+        """Packets of each direction."""
+        self._unpaired: dict[tuple[str, str], int] | None = None
+        self._sources: dict[tuple[int, Endpoint], Endpoint] = {}
+        self._senders: dict[_Way, Stream] = {}
+
+    def add(self, one: Stream) -> None:
+        """Add a stream."""
         way = (one.source, one.destination)
-        if (*way, one.ssrc) in originals:
-            made.append(replace(one, copy=True))
-            continue
-        originals.add((*way, one.ssrc))
-        by_way[way] = by_way.get(way, 0) + one.packets
-        before = sources.get((one.ssrc, one.destination))
-        last = senders.get(way)
-        ssrc = last.ssrc if last is not None and last.end <= one.begin + _SLACK else None
-        made.append(replace(one, ssrc_before=ssrc, source_before=before))
-        sources[one.ssrc, one.destination] = one.source
-        senders[way] = one
-    for one in made:
-        yield replace(one, one_way=not one.copy and _is_one_way(one, by_way))
+        if (*way, one.ssrc) in self._originals:
+            self._added.append(replace(one, copy=True))
+            return
+        self._originals.add((*way, one.ssrc))
+        self._by_way[way] = self._by_way.get(way, 0) + one.packets
+        last = self._senders.get(way)
+        # One that goes on at the same time was replaced by none.
+        ssrc = last.ssrc if last is not None and last.end <= one.begin + _AFTER else None
+        before = self._sources.get((one.ssrc, one.destination))
+        self._added.append(replace(one, ssrc_before=ssrc, source_before=before))
+        self._sources[one.ssrc, one.destination] = one.source
+        self._senders[way] = one
 
+    def streams(self) -> Iterator[Stream]:
+        """Yield all of them."""
+        for one in self._added:
+            yield replace(one, one_way=not one.copy and self._is_one_way(one))
 
-def _is_one_way(one: Stream, by_way: dict[tuple[Endpoint, Endpoint], int]) -> bool:
-    """Tell whether nothing, or far less, came back; from another port where none came from this one."""
-    packets = by_way[one.source, one.destination]
-    back = by_way.get((one.destination, one.source))
-    if back is None:
-        back = sum(
-            count
-            for (source, destination), count in by_way.items()
-            if (source[0], destination[0]) == (one.destination[0], one.source[0])
-            and (destination, source) not in by_way
-        )
-    return packets >= _ONE_WAY_FROM and back * _FAR_FEWER < packets
+    def _is_one_way(self, one: Stream) -> bool:
+        """Tell whether nothing, or far less, came back; from another port if none from this one."""
+        packets = self._by_way[one.source, one.destination]
+        back = self._by_way.get((one.destination, one.source))
+        if back is None:
+            back = self._from_other_ports().get((one.destination[0], one.source[0]), 0)
+        return packets >= _ONE_WAY_FROM and back * _FAR_FEWER < packets
+
+    def _from_other_ports(self) -> dict[tuple[str, str], int]:
+        """Return the packets between addresses in directions of which none is the way back of another."""
+        if self._unpaired is None:
+            self._unpaired = {}
+            for (source, destination), packets in self._by_way.items():
+                if (destination, source) not in self._by_way:
+                    ends = (source[0], destination[0])
+                    self._unpaired[ends] = self._unpaired.get(ends, 0) + packets
+        return self._unpaired

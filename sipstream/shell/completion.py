@@ -73,6 +73,7 @@ _VALUES = {"value-number": "<telnum>", "value-address": "<ip>", "value-span": "<
 _WORDS = {
     "message": "one message whole",
     "messages": "all messages whole",
+    "rtp": "its RTP streams (with --rtp)",
     "sorted": "by time, with their indexes",
     "from": "where to begin",
     "start": "from the beginning of the file",

@@ -138,3 +138,16 @@ def test_a_conversation_of_thousands_of_media() -> None:
     call.feed()
     (stream,) = call.of()
     assert stream.packets == 50
+
+
+def test_thousands_of_streams_of_one_conversation_are_told_in_steps() -> None:
+    call = Call()
+    call.signal(OFFER, ANSWER)
+    for number in range(2000):
+        for sequence in (1, 2):
+            call.put(number, rtp(sequence, 160 * sequence, ssrc=number), CALLER, CALLEE)
+    call.feed()
+    steps = call.streams.media_in_steps(call.conversation())
+    taken = sum(1 for _ in steps)
+    assert len(call.of()) == 2000
+    assert taken > 2 * 2000

@@ -17,6 +17,7 @@ from sipstream.rtp.values import Media, Stream
 from sipstream.shell.arguments import ConversationRef
 from sipstream.shell.console import Console
 from sipstream.shell.registry import CONVERSATION, command
+from sipstream.shell.steps import in_turns
 from sipstream.views import Conversation
 
 _TOGETHER = 1024
@@ -146,10 +147,11 @@ async def _all(console: Console, streams: Streams, table: render.Table) -> list[
         if len(streams) and listed.conversations.index.is_there(number, listed.batch):
             one = listed.conversations[number]
             if "INVITE" in one.kinds or 200 in one.kinds:
-                found += (
-                    (place, one.call_id, stream, table.add(place, stream))
-                    for stream in streams.of(one)
-                )
+                media = await in_turns(streams.media_in_steps(one))
+                for stream in () if one.gone else media.streams:
+                    found.append((place, one.call_id, stream, table.add(place, stream)))
+                    if pace.due():
+                        await pace.rest()
     return found
 
 
@@ -169,21 +171,32 @@ async def _worst_first(found: list[_Found]) -> Iterator[_Found]:
 
 
 async def _show_media(console: Console, one: Conversation, *, with_heading: bool) -> None:
-    """Write the streams of a conversation, a line each, and below what is to be said of them."""
-    media = _streams(console).media_of(one)
+    """Write the streams of a conversation, a line each, and below what is to be said of them.
+
+    Raises:
+        CommandError: RTP wasn't asked for, or the conversation was given up meanwhile.
+    """
+    media = await in_turns(_streams(console).media_in_steps(one))
+    if one.gone:
+        raise CommandError("the conversation was given up meanwhile to make room")
     if not media.streams and not media.reports:
         if console.out.shows:
             console.out.line(_nothing(one))
         await console.out.rows((), (), count=0)
         return
 
+    table, pace = render.Table(console.table_width, told_below=True), Pace()
+    rows: list[render.Row] = []
+    for index, stream in enumerate(media.streams):
+        rows.append(table.add(index, stream))
+        if pace.due():
+            await pace.rest()
+
     def texts() -> Iterator[str]:
         paint, width = console.out.paint, console.words_width
         if with_heading:
             yield overview.heading(one.call_id, paint)
-        if media.streams:
-            table = render.Table(console.table_width)
-            rows = [table.add(index, stream) for index, stream in enumerate(media.streams)]
+        if rows:
             yield table.heading(paint)
             yield from map(table.line, rows)
         for sentence in render.below(media):
