@@ -1,4 +1,4 @@
-"""sipstream as a filter: captures in, the packets of matching conversations out (`--write` of files)."""
+"""sipstream as a filter: captures in, matching conversations out (`--write` of files)."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sipstream.errors import PARTIAL, SourceError
-from sipstream.export.packets import pieces
+from sipstream.export import writing
+from sipstream.export.formats import FORMATS, ON_STDOUT, Format, of_file
 from sipstream.export.selected import Selected
 from sipstream.export.target import STDOUT, Target
 from sipstream.options import STDIN, Options
-from sipstream.pace import Pace
+from sipstream.redact import Redactor
 from sipstream.sources import stores_of
 from sipstream.sources.file import first_time, open_file
 
@@ -88,22 +89,36 @@ async def write(options: Options, console: Console, to: Target) -> int:
     """
     session = console.session
     listed = await session.listed()
+    chosen = format_of(options)
+    is_masked = options.redact if options.redact is not None else chosen.shared
     selected = Selected(
-        session.conversations, listed.numbers, listed.places, stores_of(session.sources.all)
+        session.conversations,
+        listed.numbers,
+        listed.places,
+        stores_of(session.sources.all),
+        redactor=Redactor(country_code=session.settings.text("country_code"))
+        if is_masked
+        else None,
     )
-    pcapng = None if str(options.write) == STDOUT else str(options.write).endswith(".pcapng")
-    pace = Pace()
     try:
-        for piece in pieces(selected, pace.due, pcapng=pcapng):
-            if piece:
-                await to.write(piece)
-            if pace.due():
-                await pace.rest()
+        await writing.write(chosen.pieces, selected, to)
     except BrokenPipeError:
         # Whoever read it has what it wanted.
         return 0
-    to.finish()
     return _tell(selected, console, to)
+
+
+def format_of(options: Options) -> Format:
+    """Return the format that files are written in: the one that is named, or that the name ends in.
+
+    Else it is pcap, on standard output pcapng where a pcap can't hold the packets.
+    """
+    assert options.write is not None
+    if options.format is not None:
+        return FORMATS[options.format]
+    if str(options.write) == STDOUT:
+        return ON_STDOUT
+    return of_file(options.write) or FORMATS["pcap"]
 
 
 def _tell(selected: Selected, console: Console, to: Target) -> int:
@@ -112,8 +127,5 @@ def _tell(selected: Selected, console: Console, to: Target) -> int:
         console.note(remark)
     for what in selected.missing:
         console.complain(f"{what}: they aren't in {to.name}")
-    console.out.line(
-        f"{selected.packets} packets written to {to.name}:"
-        f" {selected.written} conversations ({selected.messages} SIP messages)"
-    )
+    console.out.line(writing.told(selected, to.name))
     return PARTIAL if selected.missing or console.session.conversations.given_up else 0

@@ -36,6 +36,8 @@ class Options:
     narrow: bool = False
     rtp: bool = False
     write: Path | None = None
+    format: str | None = None
+    redact: bool | None = None
     user: str | None = None
     keylog: Path | None = None
     memory: int = MEMORY
@@ -113,7 +115,17 @@ def parser() -> argparse.ArgumentParser:
         "--write",
         type=Path,
         metavar="FILE.pcap",
-        help="write the packets of matching calls of all FILEs; with --live all that is captured",
+        help="write matching calls of all FILEs, as its ending says; with --live all that is captured",
+    )
+    add(
+        "--format",
+        metavar="NAME",
+        help="with --write of FILEs: pcap, csv ... ('help export' lists them)",
+    )
+    add(
+        "--redact",
+        action=argparse.BooleanOptionalAction,
+        help="with --write of FILEs: mask numbers, names, credentials, texts (default: csv, ndjson do)",
     )
     add(
         "--memory",
@@ -183,6 +195,8 @@ def _wrong(options: Options) -> str | None:
         wrong = _wrong_write(options)
         if wrong:
             return wrong
+    elif options.format is not None or options.redact is not None:
+        return "--format and --redact say how --write writes: add --write FILE"
     if len({what for what, _ in options.keep}) < len(options.keep):
         return "--keep takes one time and one size"
     if options.bpf and not options.live:
@@ -215,6 +229,14 @@ def _wrong(options: Options) -> str | None:
 
 def _wrong_write(options: Options) -> str | None:
     """Return what doesn't fit together with --write, None where all does."""
+    if options.format is not None:
+        from sipstream.export.formats import FORMATS
+        from sipstream.wording import meant
+
+        if options.format not in FORMATS:
+            return f"--format: no format {options.format!r}: {meant(options.format, FORMATS)}"
+    if options.live and (options.format is not None or options.redact is not None):
+        return "--format and --redact are for files: --live is written as it is captured"
     if not options.live and options.tail:
         return "--write reads files to their end, --tail watches them: name them without --tail"
     if not options.live and not options.files:

@@ -188,7 +188,7 @@ async def _extract(options: Options, console: Console) -> int:
     from sipstream import extracting
 
     opened = console.session.sources.opened
-    with extracting.target(options, opened) as target:
+    async with extracting.target(options, opened) as target:
         try:
             options.files = extracting.in_time_order(options.files, opened)
             good = await _start_sources(options, console)

@@ -11,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
-from sipstream.export.selected import Selected
+if TYPE_CHECKING:
+    from sipstream.export.selected import Selected
 
 Due: TypeAlias = Callable[[], bool]
-Pieces: TypeAlias = Callable[[Selected, Due], Iterator[bytes]]
+Pieces: TypeAlias = "Callable[[Selected, Due], Iterator[bytes]]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,12 @@ def _pcapng(selected: Selected, due: Due) -> Iterator[bytes]:
     from sipstream.export.packets import pieces
 
     return pieces(selected, due, pcapng=True)
+
+
+def _packets(selected: Selected, due: Due) -> Iterator[bytes]:
+    from sipstream.export.packets import pieces
+
+    return pieces(selected, due, pcapng=None)
 
 
 def _text(selected: Selected, due: Due) -> Iterator[bytes]:
@@ -76,6 +83,9 @@ FORMATS = {
     )
 }  # fmt: skip
 """By name; the modules are imported when they are used."""
+
+
+ON_STDOUT = Format("pcap", "a pcap, or a pcapng where that can't hold the packets", "", _packets)
 
 
 def of_file(path: PurePath) -> Format | None:

@@ -68,11 +68,9 @@ class Selected:
             if not index.is_there(number, self._batch):
                 gone += 1
                 continue
-            one = self.conversations[number]
+            one = self.view(number)
             self.written += 1
             self.messages += one.count
-            if self.redactor is not None:
-                one = RedactedConversation(index, number, self.redactor)
             yield place, one
         if gone:
             self.missing.append(f"{gone} conversations were given up meanwhile to make room")
@@ -93,6 +91,12 @@ class Selected:
         runs.append(array("I", sorted(run, key=time)))
         for number in merge(*runs, key=time):
             yield self._message(number)
+
+    def view(self, number: int) -> Conversation:
+        """Return a conversation, masked where that is asked for."""
+        if self.redactor is None:
+            return self.conversations[number]
+        return RedactedConversation(self.conversations.index, number, self.redactor)
 
     def _message(self, number: int) -> Message:
         if self.redactor is None:

@@ -291,6 +291,11 @@ class Console:
             self._progress_shown = True
             self.out.redraw(f"{doing} {done} of {total}, {100 * done // max(total, 1)}%")
 
+    def show_line(self, text: str) -> None:
+        """Redraw the line that tells how far something else is."""
+        self._progress_shown = True
+        self.out.redraw(text)
+
     def end_progress(self) -> None:
         """Take the line of progress away."""
         if self._progress_shown:

@@ -98,7 +98,7 @@ RUN = "run"
 """The command that runs one of the general context."""
 EVERYWHERE = (
     *("show", "list", "diagnose", "follow", "unfollow", "watch", "unwatch"),
-    *("set", "unset", "alias", "unalias", "save", "delete", "source"),
+    *("export", "set", "unset", "alias", "unalias", "save", "delete", "source"),
 )
 """Commands of the general context that work in the others too, where these have none of the kind."""
 _MEANT = {"l": "load", "t": "tail", "r": "reset"}

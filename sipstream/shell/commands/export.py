@@ -1,0 +1,211 @@
+"""export: conversations into a file that other programs read."""
+
+from __future__ import annotations
+
+import os
+import time
+from array import array
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from sipstream.errors import CommandError
+from sipstream.escape import escape
+from sipstream.export.formats import FORMATS, Format
+from sipstream.session import Listed, Session
+from sipstream.shell.arguments import FilePath
+from sipstream.shell.console import Console
+from sipstream.shell.exported import OVERWRITE, RTP, Asked, Exported, ExportHow, FormatName
+from sipstream.shell.registry import CONVERSATION, command
+from sipstream.sources import stores_of
+from sipstream.spool import FileStore, Spool
+from sipstream.views import Conversation
+from sipstream.wording import aligned
+
+if TYPE_CHECKING:
+    from sipstream.export.selected import Selected
+
+_PROGRESS_AFTER = 0.5
+"""Seconds an export may take before its progress is shown."""
+_ALL = Asked()
+
+
+def _with_formats(function: Callable[..., Awaitable[None]]) -> Callable[..., Awaitable[None]]:
+    """Name the formats in a command's help."""
+    rows = aligned((one.name, f"{one.about} ({one.ending})") for one in FORMATS.values())
+    function.__doc__ = (function.__doc__ or "").replace("FORMATS", "\n    ".join(rows))
+    return function
+
+
+@command("export {form} {file} [{what}]")
+@_with_formats
+async def export(
+    console: Console,
+    form: Annotated[Format, FormatName],
+    file: Annotated[Path, FilePath],
+    what: Annotated[Asked, Exported] = _ALL,
+) -> None:
+    """Exports conversations into a file that other programs read
+
+    Those that are shown, of these the ones that match a filter, or conversation <call-id|index>.
+    The file is yours alone (mode 0600) and new: one that is there already is left as it is, unless
+    overwrite is added. In a folder one conversation gets a name made of its Call-ID. Ctrl-C ends it
+    and leaves no file. Formats, and how the names of their files usually end:
+
+    FORMATS
+
+    redact masks numbers, names, credentials, texts of bodies, and whatever a header holds that isn't
+    known to be harmless. The same number has the same mask all over a file, with its country's code
+    and as many digits, so that a call can still be followed. Addresses, hosts, methods, codes and
+    media stay. What is made to be handed on, ndjson and csv, is masked unless no-redact is added.
+    rtp adds the media of the conversations to pcap and pcapng.
+
+    Examples:
+
+    $ sipstream captures/timeout.txt
+    sipstream: export pcap five.pcap dstnum 5660066
+    14 packets written to five.pcap: 1 conversations (14 SIP messages)
+    sipstream: export pcap five.pcap state failed
+    *** Error! five.pcap is there already and is left as it is: choose another name, or add overwrite
+    sipstream: export csv calls.csv method INVITE
+    7 conversations (102 SIP messages) written to calls.csv, masked
+    sipstream: export text call.txt conversation 10 redact
+    1 conversations (14 SIP messages) written to call.txt, masked
+    """
+    if what.conversation is not None:
+        await _export(console, form, file, what, await _only(console, what.conversation))
+        return
+    session = console.session
+    selected = await session.select(what.expression) if what.expression else None
+    await _export(console, form, file, what, await session.listed(selected))
+
+
+@command("export {form} {file} [{how}]", CONVERSATION)
+async def export_here(
+    console: Console,
+    form: Annotated[Format, FormatName],
+    file: Annotated[Path, FilePath],
+    how: Annotated[Asked, ExportHow] = _ALL,
+) -> None:
+    """Export the conversation into a file that other programs read
+
+    Formats, and the words that say how, are those of export in the general context.
+
+    Examples:
+
+    $ sipstream captures/timeout.txt
+    sipstream: conversation 10
+    sipstream[conversation 10]: export pcapng call.pcapng
+    14 packets written to call.pcapng: 1 conversations (14 SIP messages)
+    sipstream[conversation 10]: export ndjson call.ndjson
+    1 conversations (14 SIP messages) written to call.ndjson, masked
+    sipstream[conversation 10]: export ndjson call.ndjson no-redact overwrite
+    1 conversations (14 SIP messages) written to call.ndjson, nothing masked
+    """
+    await _export(console, form, file, how, await _only(console, console.in_conversation()))
+
+
+async def _only(console: Console, one: Conversation) -> Listed:
+    """Return one conversation alone, with its index among those that are shown, else among all."""
+    conversations = console.session.conversations
+    shown = await console.session.listed()
+    if one.id in shown.numbers:
+        place = shown.places[shown.numbers.index(one.id)]
+    else:
+        place = conversations.order.numbers().index(one.id)
+    return Listed(conversations, array("I", [place]), array("I", [one.id]), shown.batch)
+
+
+def _inputs(session: Session) -> Iterator[os.stat_result]:
+    """Yield what is read now, or was, and what a capture is kept in: none of it is written over."""
+    for store in stores_of(session.sources.all):
+        inner = getattr(store, "inner", store)
+        with suppress(OSError, ValueError):
+            if isinstance(inner, FileStore):
+                yield os.fstat(inner.fileno())
+            elif isinstance(inner, Spool) and inner.path is not None:
+                yield inner.path.stat()
+    for tail in session.sources.tails:
+        with suppress(OSError, ValueError):
+            yield Path(tail.name).stat()
+
+
+async def _export(console: Console, form: Format, file: Path, asked: Asked, listed: Listed) -> None:
+    """Write conversations into a file, say what came of it.
+
+    Raises:
+        CommandError: the format can't hold what is asked for, or nothing is to be written.
+        SourceError: the file can't be written.
+    """
+    from sipstream.export import writing
+    from sipstream.export.selected import Selected
+    from sipstream.export.target import Target
+    from sipstream.redact import Redactor
+
+    session = console.session
+    is_masked = asked.is_masked(form)
+    if RTP in asked.how and not form.media:
+        raise CommandError(f"{form.name} holds no media: rtp goes with pcap and pcapng")
+    if RTP in asked.how and is_masked:
+        raise CommandError("what is said in media can't be masked: leave out rtp or redact")
+    if not listed.numbers:
+        raise CommandError("no conversation to export")
+    redactor = Redactor(country_code=session.settings.text("country_code")) if is_masked else None
+    selected = Selected(
+        listed.conversations,
+        listed.numbers,
+        listed.places,
+        stores_of(session.sources.all),
+        redactor=redactor,
+        rtp=RTP in asked.how,
+    )
+    path = _named(file, form, selected)
+    target = Target(path, _inputs(session), overwrite=OVERWRITE in asked.how)
+    async with target:
+        await writing.write(form.pieces, selected, target, _progress(console))
+    console.end_progress()
+    _tell(console, form, selected, target.name, writing.told(selected, target.name))
+
+
+def _named(file: Path, form: Format, selected: Selected) -> Path:
+    """Return what is written to: in a folder a file named for the one conversation.
+
+    Raises:
+        CommandError: the name can't be meant.
+    """
+    from sipstream.export.target import STDOUT, file_name
+
+    if str(file) == STDOUT:
+        raise CommandError("export writes files: sipstream --write - writes to standard output")
+    if not file.is_dir():
+        return file
+    if len(selected.numbers) != 1:
+        raise CommandError(
+            f"{escape(str(file))} is a folder, which takes one conversation: name a file"
+        )
+    return file / file_name(selected.view(selected.numbers[0]).call_id, form.ending)
+
+
+def _progress(console: Console) -> Callable[[int], None]:
+    """Return what shows how much is written, once it takes its time."""
+    begun = time.monotonic()
+
+    def show(written: int) -> None:
+        if console.width is not None and time.monotonic() - begun > _PROGRESS_AFTER:
+            console.show_line(f"{written >> 10} KiB written; Ctrl-C ends it")
+
+    return show
+
+
+def _tell(console: Console, form: Format, selected: Selected, name: str, told: str) -> None:
+    """Say what was written, how, and what is missing."""
+    for remark in selected.remarks:
+        console.note(remark)
+    for what in selected.missing:
+        console.complain(f"{what}: they aren't in {name}")
+    if selected.redactor is not None:
+        told += ", masked"
+    elif form.shared:
+        told += ", nothing masked"
+    console.out.line(told)
