@@ -37,7 +37,7 @@ def _coded(text: str) -> str:
 _INVITE = "INVITE sip:+3545557002:reykjavik101@10.1.2.3:5060;user=phone SIP/2.0"
 _SDP = (
     "v=0\r\no=osvifur 16 17 IN IP4 10.20.0.22\r\ns=Gudruns meeting\r\ni=about the inheritance\r\n"
-    "u=http://laxdaela.example/\r\ne=gudrun@laugar.example\r\np=+354 555 7009\r\nc=IN IP4 10.20.0.22\r\n"
+    "u=http://laxdaela.example/\r\ne=gudrun@laugar.example\r\np=+354 5557009\r\nc=IN IP4 10.20.0.22\r\n"
     "t=0 0\r\nk=clear:kalfalaekur\r\nm=audio 11340 RTP/SAVP 8 101\r\na=rtpmap:8 PCMA/8000\r\n"
     "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\n"
     "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz|2^20\r\n"
@@ -74,7 +74,7 @@ _CASES: list[tuple[bytes, str]] = [
         " Kjartan Olafsson hrefnuson 5557003 5557004 5557005 Bolli 5557006 5557007 5557008"
         " 4eC39HqLyjWDarjtT1zdp7dc 86420975 23415aaa0ff 476f6f64206d6f726e696e67 saelingsdal"
         " eyJkZXN0Ijp7InRuIjpbIjM1NDU1NTcwMDIiXX19 thorgils 805ec0112233 foster quarrel osvifur meeting"
-        " inheritance laxdaela laugar.example 7009 kalfalaekur"
+        " inheritance laxdaela laugar.example 5557009 kalfalaekur"
         " WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz"
         " AQAFgM0XflABAAAAAAAAAAAAAAsAyONQ6gAAAAAG 8hhYsecret asd88fgpdd777uzjYhagZg 4A:AD:B9:B1:3F"
         " gudrun-laptop hunter2hunter2",
@@ -89,12 +89,13 @@ _CASES: list[tuple[bytes, str]] = [
             ' opaque="5ccc069c403ebaf9",'
             " algorithm=MD5, qop=auth, nc=00000001\r\n"
             f"Proxy-Authorization: Basic {_coded('Aladdin:open sesame')}\r\n"
-            "Authorization: Bearer mF_9.B5f-4.1JqM\r\n"
+            "Authorization: Bearer mF_9.B5fjkw4.1JqMabcdef\r\n"
             "authorization : WhoKnows secretwhoknows\r\n"
             "f: <sip:alf%67erdur%40laugar@10.20.0.22>\r\n",
         ),
         "thorleikur 84a4cc6f3082121f32b42a2187831a9e 7587245234b3434cc3412213e5f113a5432 0a4f113b77"
-        f" 5ccc069c403ebaf9 {_coded('Aladdin:open sesame')} B5f 1JqM WhoKnows secretwhoknows alf%67erdur",
+        f" 5ccc069c403ebaf9 {_coded('Aladdin:open sesame')} B5fjkw4 1JqMabcdef"
+        " WhoKnows secretwhoknows alf%67erdur",
     ),
     (
         _message(
@@ -117,10 +118,10 @@ _CASES: list[tuple[bytes, str]] = [
     (
         _message(
             5, "NOTIFY sip:5557012@10.0.0.1 SIP/2.0",
-            "Event: kpml;call-id=njall\r\nContent-Type: application/kpml-response+xml\r\n",
+            "Event: kpml;call-id=njall-thorgeirsson\r\nContent-Type: application/kpml-response+xml\r\n",
             '<?xml version="1.0"?><kpml-response code="200" digits="4711338" tag="dr"/>',
         ),
-        "5557012 4711338 njall",
+        "5557012 4711338 njall-thorgeirsson",
     ),
     (
         _message(
@@ -133,11 +134,12 @@ _CASES: list[tuple[bytes, str]] = [
         _message(
             7, _INVITE, 'Content-Type: multipart/mixed;boundary="skarphedinn"\r\n',
             "a preamble of grimur\r\n--skarphedinn\r\nContent-Type: application/sdp\r\n\r\n" + _SDP
-            + "\r\n--skarphedinn\r\nContent-Type: application/json\r\nX-Part: helgi\r\n\r\n"
+            + "\r\n--skarphedinn\r\nContent-Type: application/json\r\nX-Part: helgi-njalsson\r\n\r\n"
             '{"caller": "Hoskuldur", "pin": 99887766}\r\n--skarphedinn\r\n\r\nplain mordur\r\n'
             "--skarphedinn--\r\nan epilogue of flosi\r\n",
         ),
-        "grimur skarphedinn helgi Hoskuldur 99887766 mordur flosi asd88fgpdd777uzjYhagZg osvifur",
+        "grimur skarphedinn helgi-njalsson Hoskuldur 99887766 mordur"
+        " asd88fgpdd777uzjYhagZg osvifur",
     ),
     (
         _message(
@@ -151,9 +153,9 @@ _CASES: list[tuple[bytes, str]] = [
     (
         _message(
             9, _INVITE,
-            "X-Folded: begins\r\n here lies\r\n\tbergthora-1234\r\nno header kolskeggur\r\n",
+            "X-Folded: begins\r\n hereliesthe\r\n\tbergthora-1234\r\nno header kolskeggur\r\n",
         ),
-        "here lies bergthora kolskeggur",
+        "hereliesthe bergthora kolskeggur",
     ),
     (
         _message(10, _INVITE, call_id="5557015-call-of-ketill@10.20.0.22"),
@@ -170,8 +172,8 @@ _CASES: list[tuple[bytes, str]] = [
 
 MESSAGES = [message for message, _ in _CASES]
 SECRETS = sorted({secret.encode() for _, secrets in _CASES for secret in secrets.split()})
-# What numbers and other bytes may have by chance is no secret.
-SECRETS = [secret for secret in SECRETS if len(secret) >= 4]
+# Shorter ones may stand in a mask by chance.
+SECRETS = [secret for secret in SECRETS if len(secret) >= 6]
 
 
 def found_in(data: bytes) -> list[bytes]:

@@ -9,9 +9,8 @@ what was written is counted in `Selected`. `due` tells that a turn is over.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import PurePath
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from sipstream.export.selected import Selected
@@ -20,8 +19,7 @@ Due: TypeAlias = Callable[[], bool]
 Pieces: TypeAlias = "Callable[[Selected, Due], Iterator[bytes]]"
 
 
-@dataclass(frozen=True, slots=True)
-class Format:
+class Format(NamedTuple):
     """A format: its name, what it is, how the names of its files end, what makes it."""
 
     name: str

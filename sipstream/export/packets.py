@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from sipstream.export.media import Media
 from sipstream.export.pcap import Export
 from sipstream.limits import MAX_MESSAGES
 
@@ -18,10 +19,21 @@ def pieces(selected: Selected, due: Callable[[], bool], *, pcapng: bool | None) 
     Raises:
         CommandError: packets of several link types don't fit a pcap; before the first byte.
     """
-    export = Export(selected.conversations, selected.captures, selected.redactor)
+    media = Media() if selected.rtp else None
+    if media is not None:
+        for one in selected.views():
+            media.add(one)
+            if due():
+                yield b""
+    export = Export(selected.conversations, selected.captures, selected.redactor, media)
     yield from export.pieces(selected.numbers, due, pcapng=pcapng)
     selected.packets, selected.messages = export.packets, export.messages
     selected.written = export.conversations
+    if media is not None:
+        selected.remarks.append(
+            f"{media.packets} packets are media"
+            + ("" if media.packets else ": none is in the captures (--live leaves media out)")
+        )
     if selected.redactor is not None:
         selected.remarks.append("masked messages stand in packets of their own, each made anew")
     if export.made:

@@ -25,6 +25,7 @@ from sipstream.ways import CUT, TRANSPORTS
 
 if TYPE_CHECKING:
     from sipstream.conversations import Conversations
+    from sipstream.export.media import Media
     from sipstream.redact import Redactor
 
 _BLOCK = 1 << 18
@@ -38,7 +39,8 @@ class Export:
     """Packets of conversations. `captures` are the stores of all sources, in their order.
 
     With a redactor packets are made of masked messages: in those captured too much stands that nobody
-    knows, and what fragments and streams hold can't be masked where it lies.
+    knows, and what fragments and streams hold can't be masked where it lies. `media` are looked for in
+    the captures, too.
 
     `pieces` gives the file; once it has ended the other attributes tell what is in it.
     """
@@ -48,6 +50,7 @@ class Export:
         conversations: Conversations,
         captures: Iterable[Store],
         redactor: Redactor | None = None,
+        media: Media | None = None,
     ) -> None:
         self.packets = 0
         self.messages = 0
@@ -62,6 +65,7 @@ class Export:
         """Hosts for whose names addresses stand."""
         self._index = conversations.index
         self._redactor = redactor
+        self._media = media
         self._captures = {id(store): store for store in captures}
         self._located: dict[int, list[tuple[int, int]]] = {}
         """Of a store: places of messages, and their numbers."""
@@ -130,7 +134,7 @@ class Export:
         gone: list[int] = []
         for store in self._captures.values():
             located = sorted(self._located.pop(id(store), ()))
-            if located or self._joined:
+            if located or self._joined or self._media is not None:
                 yield from self._look_through(store, located, gone)
         self.made = len(gone) + len(self._joined)
         # Of what was printed nothing is joined but in sources of text: there it is the rule.
@@ -170,7 +174,9 @@ class Export:
                 upto = self._take_located(batch, located, upto, gone)
                 if search is not None:
                     search.see(batch)
-            elif upto == len(located) and search is None:
+                if self._media is not None:
+                    self._media.see(batch, self._chosen)
+            elif upto == len(located) and search is None and self._media is None:
                 break
             yield
         gone += [message for _, message in located[upto:]]

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sipstream.errors import CommandError
 from sipstream.escape import brief
@@ -61,8 +60,7 @@ class FormatName(Argument):
         return (Offer(one.name, one.about) for one in FORMATS.values())
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """Which conversations are to be exported, and how."""
 
     expression: str = ""

@@ -65,7 +65,7 @@ async def export(
 
     $ sipstream captures/timeout.txt
     sipstream: export pcap five.pcap dstnum 5660066
-    14 packets written to five.pcap: 1 conversations (14 SIP messages)
+    14 packets written to five.pcap: 1 conversations (14 SIP messages), nothing masked
     sipstream: export pcap five.pcap state failed
     *** Error! five.pcap is there already and is left as it is: choose another name, or add overwrite
     sipstream: export csv calls.csv method INVITE
@@ -97,7 +97,7 @@ async def export_here(
     $ sipstream captures/timeout.txt
     sipstream: conversation 10
     sipstream[conversation 10]: export pcapng call.pcapng
-    14 packets written to call.pcapng: 1 conversations (14 SIP messages)
+    14 packets written to call.pcapng: 1 conversations (14 SIP messages), nothing masked
     sipstream[conversation 10]: export ndjson call.ndjson
     1 conversations (14 SIP messages) written to call.ndjson, masked
     sipstream[conversation 10]: export ndjson call.ndjson no-redact overwrite
@@ -165,7 +165,7 @@ async def _export(console: Console, form: Format, file: Path, asked: Asked, list
     async with target:
         await writing.write(form.pieces, selected, target, _progress(console))
     console.end_progress()
-    _tell(console, form, selected, target.name, writing.told(selected, target.name))
+    _tell(console, selected, target.name, writing.told(selected, target.name))
 
 
 def _named(file: Path, form: Format, selected: Selected) -> Path:
@@ -198,14 +198,10 @@ def _progress(console: Console) -> Callable[[int], None]:
     return show
 
 
-def _tell(console: Console, form: Format, selected: Selected, name: str, told: str) -> None:
+def _tell(console: Console, selected: Selected, name: str, told: str) -> None:
     """Say what was written, how, and what is missing."""
     for remark in selected.remarks:
         console.note(remark)
     for what in selected.missing:
         console.complain(f"{what}: they aren't in {name}")
-    if selected.redactor is not None:
-        told += ", masked"
-    elif form.shared:
-        told += ", nothing masked"
-    console.out.line(told)
+    console.out.line(f"{told}, {'nothing masked' if selected.redactor is None else 'masked'}")
