@@ -36,6 +36,7 @@ class Follow:
         whole: bool,
         flow: bool = False,
         deliver: Callable[[Follow, list[Message]], None],
+        widen: Callable[[list[int]], list[int]] | None = None,
     ) -> None:
         self.number = number
         """What `unfollow` calls it, from 1."""
@@ -52,10 +53,17 @@ class Follow:
         self.passed_over = 0
         """Messages that came while it was paused."""
         self._deliver = deliver
+        self._widen = widen
+        """Adds to conversations that got messages those that may match because of them."""
         self.matches = Matches(judge)
         """Which conversations match."""
         self._upto = array("i")
         """For each conversation the message up to which it is shown, -1 while none is."""
+
+    @property
+    def calls(self) -> bool:
+        """Whether all legs of a call are followed when one matches."""
+        return self._widen is not None
 
     async def change(self, text: str, matches: Matches, conversations: Conversations) -> None:
         """Take another filter, and which conversations match it already: only what comes is shown."""
@@ -83,6 +91,8 @@ class Follow:
 
         `added` are the numbers of the messages that they got, in order of arrival.
         """
+        if self._widen is not None:
+            touched = self._widen(touched)
         self._make_room(conversations)
         due: list[Message] = []
         upto: dict[int, int] = {}

@@ -6,10 +6,8 @@ What a shell, a one-shot run and a script work on. It prints nothing: messages o
 
 from __future__ import annotations
 
-import asyncio
 import time
 from array import array
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterator
 from itertools import compress, islice
 from types import TracebackType
@@ -21,8 +19,12 @@ from sipstream.decode.endpoints import Endpoints
 from sipstream.errors import CommandError
 from sipstream.faults import Faults
 from sipstream.figures import Status
-from sipstream.filters import Filter, FilterSet, Node
+from sipstream.filters import Filter, FilterSet
+from sipstream.filters.recent import Recent
+from sipstream.filters.term import Predicate
 from sipstream.follow import Follow
+from sipstream.joining import Joining
+from sipstream.keeping import Keeping
 from sipstream.limits import MEMORY
 from sipstream.matches import Matches
 from sipstream.pace import Pace
@@ -35,10 +37,6 @@ Deliver = Callable[[Follow, list[Message]], None]
 
 _PIECE = 4096
 """Conversations listed together, in well under a millisecond."""
-_AGEING_SECONDS = 0.1
-"""How often it is looked at what is too old or too much."""
-_RECENT = 8
-"""Filters remembered: each has some bytes for every conversation."""
 
 
 class Listed(NamedTuple):
@@ -71,15 +69,22 @@ class Session:
         self._memory = memory
         self._room = room if room is not None else Room()
         self.conversations = self._no_conversations(Endpoints())
-        self._recent: OrderedDict[Node, Filter] = OrderedDict()
-        """The filters asked about last: they know what they found in messages."""
+        self._filter = Recent()
         self.filters = FilterSet(self._filter)
         self.follows: list[Follow] = []
         self.settings = Settings()
+        self.joining = Joining(lambda: (self.conversations, self.settings.names("leg_headers")))
         self.faults = Faults(clock)
+        self._ageing = Ageing(lambda: self.conversations, keep or Keep(), self._room, clock)
+        self._keeping = Keeping(
+            self._ageing,
+            self.faults,
+            lambda text: self.sources.notices.tell(text),
+            self._room.limit,
+        )
         self.sources = Sources(
-            lambda: self.conversations, self._publish, self._shown, clock, self._room, self._settle,
-            rtp,
+            lambda: self.conversations, self._publish, self._shown, clock, self._room,
+            self._keeping.settle, rtp,
         )  # fmt: skip
         self.streams = self.sources.streams
         """Streams beside calls, None without `rtp`."""
@@ -94,16 +99,13 @@ class Session:
         self._judging: list[Matches] = []
         """What filters have found so far that go through all conversations."""
         self._sample = (clock(), 0, 0.0)
-        self._told_given_up = self._told_lost = False
-        self._ageing = Ageing(lambda: self.conversations, keep or Keep(), self._room, clock)
+        self._told_given_up = False
         self.watchers: list[Callable[[list[int]], None]] = [self._ageing.saw]
         """Called with the numbers of messages that came."""
-        self._ages: asyncio.Task[None] | None = None
-        self._ages_on = True
 
     async def __aenter__(self) -> Session:
         await self.sources.__aenter__()
-        self._ages = asyncio.create_task(self._age(), name="ageing")
+        self._keeping.start()
         return self
 
     async def __aexit__(
@@ -112,9 +114,7 @@ class Session:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._ages is not None:
-            self._ages.cancel()
-            await asyncio.wait([self._ages])
+        await self._keeping.end()
         await self.sources.__aexit__(kind, error, trace)
 
     # Filter and follows
@@ -196,31 +196,37 @@ class Session:
                 await pace.rest()
         return listed
 
-    async def select(self, text: str) -> Matches:
+    async def select(self, text: str, *, calls: bool = False) -> Matches:
         """Judge all conversations by an expression, beside the active filter.
+
+        With `calls` all legs of a call match when one does.
 
         Raises:
             FilterError: the text can't be understood.
         """
-        matches = Matches(self._filter(Filter.parse(text).node).judge)
+        matches = Matches(await self._judge_of(text, calls=calls))
         await self._judge_all(matches)
         return matches
 
-    async def follow(self, text: str | None, *, whole: bool = False, flow: bool = False) -> Follow:
+    async def follow(
+        self, text: str | None, *, whole: bool = False, flow: bool = False, calls: bool = False
+    ) -> Follow:
         """Show each message of matching conversations from now on.
 
-        Without text those of the active filter, of all conversations when it has no term.
+        Without text those of the active filter, of all conversations when it has no term; with `calls`
+        all legs of a call match when one does.
 
         Raises:
             FilterError: the text can't be understood.
         """
         if text is None and self.filters.active:
             text = self.filters.expression()
-        judge = FilterSet().judge if text is None else self._filter(Filter.parse(text).node).judge
+        judge = await self._judge_of(text, calls=calls)
         number = max((one.number for one in self.follows), default=0) + 1
         follow = Follow(
-            number, text or "everything", judge, whole=whole, flow=flow, deliver=self._deliver
-        )
+            number, text or "everything", judge, whole=whole, flow=flow, deliver=self._deliver,
+            widen=self.joining.widened if calls else None,
+        )  # fmt: skip
         await self._judge_all(follow.matches)
         await follow.begin(self.conversations)
         self.follows.append(follow)
@@ -228,7 +234,7 @@ class Session:
 
     def forget_filters(self) -> None:
         """Make filters anew that are asked for again: they may compare numbers in another way."""
-        self._recent.clear()
+        self._filter.clear()
 
     def unfollow(self, number: int | None = None) -> list[Follow]:
         """End one follow, or all of them; return those that ended.
@@ -248,7 +254,7 @@ class Session:
         self.sources.regroup(self.conversations)
         self._ageing.forget_all()
         self._matches = Matches(self.filters.judge)
-        self._recent.clear()
+        self._filter.clear()
         self.seen_batch = -1
         for follow in self.follows:
             follow.forget_all()
@@ -274,13 +280,10 @@ class Session:
 
     # Within
 
-    def _filter(self, node: Node) -> Filter:
-        """Return the filter of a node, with what it found in messages when asked before."""
-        wanted = self._recent.pop(node, None) or Filter(node)
-        self._recent[node] = wanted
-        if len(self._recent) > _RECENT:
-            self._recent.popitem(last=False)
-        return wanted
+    async def _judge_of(self, text: str | None, *, calls: bool) -> Predicate:
+        """Return what judges by an expression, by none where it is None."""
+        judge = FilterSet().judge if text is None else self._filter(Filter.parse(text).node).judge
+        return await self.joining.judge(judge) if calls else judge
 
     async def _judge_all(self, matches: Matches) -> None:
         """Judge all conversations, in turns; those that get messages meanwhile at once."""
@@ -361,40 +364,6 @@ class Session:
                     self.follows = [one for one in self.follows if one is not follow]
                     self.faults.tell(f"{name} ended: it failed too often")
                     return
-
-    async def _age(self) -> None:
-        """Give up what is too old or too much, as long as the session lasts."""
-        while self._ages_on:
-            more = self._ageing_step()
-            await asyncio.sleep(0 if more else _AGEING_SECONDS)
-
-    async def _settle(self) -> None:
-        """Give up at once what is too old or too much."""
-        more = self._ages_on
-        while more:
-            more = self._ageing_step()
-            await asyncio.sleep(0)
-
-    def _ageing_step(self) -> bool:
-        """Give some up, return whether there is more to do at once."""
-        try:
-            more = self._ageing.step()
-            self._tell_lost()
-        except Exception as error:
-            more = False
-            if not self.faults.note("ageing", error):
-                self._ages_on = False
-                self.faults.tell("ageing ended: it failed too often")
-        return more
-
-    def _tell_lost(self) -> None:
-        """Say, once, that conversations went with bytes of spools."""
-        if self._ageing.lost and not self._told_lost:
-            self._told_lost = True
-            self.sources.notices.tell(
-                f"the {(self._room.limit or 0) >> 20} MiB for spools are used up (--spool-size SIZE"
-                " gives more): conversations go with the oldest part"
-            )
 
     def _deliver(self, follow: Follow, messages: list[Message]) -> None:
         self.deliver(follow, messages)

@@ -94,6 +94,16 @@ def _some_of(*choices: str) -> Kind:
     )
 
 
+def _read_headers(given: object) -> Value:
+    names = re.split(r"[\s,]+", given) if isinstance(given, str) else given
+    if not isinstance(names, list) or len(names) > _HEADERS:
+        raise ValueError
+    there = [one for one in names if one != ""]
+    if not all(isinstance(one, str) and _HEADER.fullmatch(one) for one in there):
+        raise ValueError
+    return tuple({one.lower(): one for one in reversed(there)}.values())[::-1]
+
+
 def _read_seconds(given: object) -> Value:
     if isinstance(given, str) and given.isascii() and given.isdigit():
         given = int(given[:9])
@@ -105,6 +115,13 @@ def _read_seconds(given: object) -> Value:
 _DIGITS = 8
 """Digits of a prefix at most: country codes have three."""
 _HOUR = 3600
+_HEADERS = 16
+"""Headers named at most: each message of interest is looked through for them."""
+_HEADER = re.compile(r"[A-Za-z0-9.!%*_+`'~-]{1,64}")
+"""A token of RFC 3261 section 25.1."""
+_HEADER_NAMES = Kind(
+    "<header> [header(s)]", f"names of headers, at most {_HEADERS}", _read_headers, several=True
+)
 _SWITCH = Kind("<on|off>", "on or off", _read_switch, ("on", "off"))
 _PREFIX = Kind("<digits>", f'at most {_DIGITS} digits, "" for none', _read_digits)
 _REGION = Kind("<country>", 'two letters of a country, such as IS, "" for none', _read_region)
@@ -174,6 +191,13 @@ _ALL = (
         "",
         "Country whose numbering plan says what a full number is, and gives country_code",
         ("IS", '""'),
+    ),
+    Setting(
+        "leg_headers",
+        _HEADER_NAMES,
+        (),
+        "Headers that tell which conversations are one call, beside those that are known",
+        ("X-Leg X-Trace-ID", "X-Leg"),
     ),
     Setting("watch_seconds", _SECONDS, 2, "Seconds between two looks of watch", ("5", "1")),
     Setting(

@@ -159,4 +159,4 @@ def evidence(
         return ""
     # Of two calls at once it isn't known whose leg that is.
     before = [each for each in of_same_numbers(other) if goes_on(index, each, other)]
-    return f"{middle} got the one, sent the other and takes its media" if before == [one] else ""
+    return f"{middle} got one, sent the other and takes its media" if before == [one] else ""

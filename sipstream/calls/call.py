@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from sipstream.calls import alike
-from sipstream.calls.facts import Fact, Kind, kind_of
+from sipstream.calls.facts import Fact, Kind, kind_of, of_call_id
 from sipstream.calls.interest import messages_of
 from sipstream.sip.startline import is_request, kind_in
 
@@ -127,7 +127,8 @@ class Call:
     def _facts(self, number: int) -> dict[int, Fact]:
         """Return what a leg's messages say, by key."""
         index = self._calls.conversations.index
-        found: dict[int, Fact] = {}
+        common = of_call_id(index.c_call_id[number])
+        found = {} if common is None else {common.key: common}
         for message in messages_of(index, number):
             request = is_request(kind_in(index.m_code[message]))
             for fact in self._calls.reader.facts(index.raw(message), request=request):
@@ -142,12 +143,12 @@ class Call:
         for fact in facts:
             value = fact.value.decode("utf-8", "surrogateescape")
             strength = _STRENGTH_OF[fact.kind]
-            if value == call_ids[first]:
+            if fact.kind is Kind.CALL_ID:
+                reason = f"both Call-IDs are made of {value}"
+            elif value == call_ids[first]:
                 reason = f"{fact.label} of the second is the Call-ID of the first"
             elif value == call_ids[second]:
                 reason = f"{fact.label} of the first is the Call-ID of the second"
-            elif fact.kind is Kind.CALL_ID:
-                reason = f"both Call-IDs are made of {value}"
             elif len(tags) > 1 and fact.kind is Kind.TAG:
                 # Of From and of To: a dialog has these two (RFC 3261 section 12).
                 reason, strength = "both have the same tags of From and To", "proof"
@@ -175,4 +176,4 @@ class Call:
         reason = (
             f"the same numbers {round(apart / _MS)} ms apart, and {media or 'media that fitted'}"
         )
-        return Link(first, second, reason, "likely", "numbers and media")
+        return Link(first, second, reason, "likely", "media")

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 from sipstream.calls import alike
 from sipstream.calls.call import Call
-from sipstream.calls.facts import Fact, Kind, Reader, common_part, kind_of
+from sipstream.calls.facts import Fact, Kind, Reader, kind_of, of_call_id
 from sipstream.calls.facts import key as key_of
 from sipstream.calls.groups import Groups
 from sipstream.calls.interest import is_call, of_interest
+from sipstream.calls.limits import FEW_SHARING, MOST_KEYS, MOST_LEGS, MOST_SHARED, MOST_SHARING
 from sipstream.calls.shared import Shared
 from sipstream.index import UNUSED
 from sipstream.runs import runs
@@ -25,17 +26,6 @@ from sipstream.sip.startline import is_request, kind_in
 if TYPE_CHECKING:
     from sipstream.conversations import Conversations
 
-MOST_SHARING = 64
-"""Conversations that share an identifier at most, as a group of so many phones that ring together does;
-what more have isn't of one call but of a network, or of a broken machine."""
-FEW_SHARING = 8
-"""The same of what is less sure: tags and branches of some devices are constant."""
-MOST_LEGS = 128
-"""Legs of a call at most: to look at one call takes milliseconds."""
-MOST_KEYS = 24
-"""Keys of a conversation at most; a leg has half a dozen."""
-MOST_SHARED = 2_000_000
-"""Keys kept in all, each of some 75 bytes: as many as 400,000 conversations have."""
 TRANSFER_WINDOW = 60 * 10**9
 """Time within which a REFER is done as it says (ns)."""
 
@@ -110,6 +100,10 @@ class Calls:
         """Return the legs of a conversation's call by time, itself among them."""
         there = [one for one in self._groups.of(number) if one == number or self.is_current(one)]
         return tuple(sorted(there, key=lambda one: (alike.begin(self._index, one), one)))
+
+    def is_joined(self, number: int) -> bool:
+        """Tell whether a conversation's call has other legs."""
+        return len(self._groups.of(number)) > 1
 
     def heads_of(
         self, numbers: Sequence[int], heads: array[int], due: Callable[[], bool] = _never
@@ -198,9 +192,9 @@ class Calls:
         call_id = index.c_call_id[number]
         for other in tuple(self._shared.holders(key_of(Kind.ID, call_id))):
             self._join(number, other)
-        common = common_part(call_id)
-        if common:
-            self._add(number, Fact(Kind.CALL_ID, "Call-ID", common))
+        common = of_call_id(call_id)
+        if common is not None:
+            self._add(number, common)
         source, destination = alike.users(index, number)
         if source and destination:
             bucket = alike.begin(index, number) // alike.NUMBERS_WINDOW

@@ -24,7 +24,7 @@ CALL_HEADERS = (
 
 LEAST_TEXT = 8
 """Characters of an identifier or a tag at least: what is shorter occurs by chance, and a tag has 32
-bits of randomness (RFC 3261 19.3)."""
+random bits (RFC 3261 19.3)."""
 LEAST_COMMON = 16
 """Characters that two Call-IDs have in common at least: a machine's counter has fewer."""
 _LEAST_LETTERS = 5
@@ -133,16 +133,15 @@ class Reader:
         return list(found)
 
 
-def common_part(call_id: bytes) -> bytes:
-    """Return what a Call-ID has in common with those that B2BUAs make of it, b"" where it is too short.
+def of_call_id(call_id: bytes) -> Fact | None:
+    """Return what a Call-ID has in common with those that B2BUAs make of it, None where that is short.
 
     They put `-b2bua`, `_b2b-1` and the like behind it or before it, or change the host behind the @.
     """
-    local, _, host = call_id.partition(b"@")
-    if _B2B.search(host):
-        host = b""
-    common = _B2B.sub(b"", local)
-    return common if len(common) >= LEAST_COMMON and _is_random(common) else b""
+    common = _B2B.sub(b"", call_id.partition(b"@")[0])
+    if len(common) < LEAST_COMMON or not _is_random(common):
+        return None
+    return Fact(Kind.CALL_ID, "Call-ID", common)
 
 
 def _is_random(text: bytes) -> bool:

@@ -12,8 +12,8 @@ from sipstream.sip.startline import BYE, INVITE, answered, intern_method, is_req
 _METHODS = frozenset(("INVITE", "ACK", "BYE", "CANCEL", "PRACK", "REFER"))
 """Who has one of them is a call, or a transfer of one."""
 _REFER = intern_method(b"REFER")
-_MOST_MESSAGES = 24
-"""Messages of a conversation looked at to tell why it belongs to a call."""
+_MOST_MESSAGES = 8
+"""Messages of a conversation looked at to tell why it belongs to a call, and as many REFERs."""
 
 
 def is_call(index: Index, number: int) -> bool:
@@ -35,9 +35,10 @@ def messages_of(index: Index, number: int) -> list[int]:
     """Return a conversation's first messages that say something of its call, by arrival."""
     begin, codes = index.c_begin[number], index.m_code
     found: list[int] = []
+    refers: list[int] = []
     for message in index.arrived(number):
-        if message == begin or of_interest(codes[message]):
+        if kind_in(codes[message]) == _REFER:
+            refers.append(message)
+        elif message == begin or of_interest(codes[message]):
             found.append(message)
-            if len(found) == _MOST_MESSAGES:
-                break
-    return found
+    return sorted(found[:_MOST_MESSAGES] + refers[:_MOST_MESSAGES])

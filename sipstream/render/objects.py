@@ -137,9 +137,11 @@ def dumps(value: object) -> str:
 
 _SOMETIMES = {
     # a key that every object of its kind has: those that only some have
+    "legs": (),
     "src_num": ("left_out", "findings"),
     "cseq": ("outer", "comment", "copy_of", "cut", "bodies"),
     "with_messages": ("about",),
+    "follow": ("calls",),
 }
 
 

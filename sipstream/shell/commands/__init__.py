@@ -1,6 +1,7 @@
 """The commands, one module a family; importing this registers them all."""
 
 from sipstream.shell.commands import (
+    calls,
     capture,
     contexts,
     conversation,
@@ -24,6 +25,7 @@ from sipstream.shell.commands import (
 )
 
 __all__ = [
+    "calls",
     "capture",
     "contexts",
     "conversation",

@@ -15,7 +15,33 @@ from sipstream.shell.registry import FOLLOW, command
 def described(one: Follow) -> str:
     """Return a follow's filter, and how it shows messages unless that is a line each."""
     how = " (whole messages)" if one.whole else " (flow)" if one.flow else ""
-    return escape(one.text) + how
+    return "call " * one.calls + escape(one.text) + how
+
+
+@command("follow call [{what}]")
+async def follow_call(
+    console: Console, what: Annotated[tuple[str, str], Followed] = ("", "")
+) -> None:
+    """Prints each message of all legs of matching calls as it arrives
+
+    As follow does, and also the messages of conversations that turn out to be other legs of calls of
+    which one leg matches: those that a B2BUA begins, those that a call is sent on to. A leg that is
+    known as one only later has its earlier messages printed then. show calls tells what joins legs.
+
+    Examples:
+
+    $ sipstream --live lo
+    sipstream: follow call dstnum 5660066
+    Follow 1: call dstnum 5660066
+    sipstream: follow call status 5xx messages
+    Follow 2: call status 5xx (whole messages)
+    sipstream: follow call number 566???? flow
+    Follow 3: call number 566???? (flow)
+    sipstream: show follows | last 1
+    3: call number 566???? (flow) (0 messages shown)
+    """
+    text, how = what
+    await _follow(console, text, how, calls=True)
 
 
 @command("follow [{what}]")
@@ -44,9 +70,12 @@ async def follow(console: Console, what: Annotated[tuple[str, str], Followed] = 
     if text.isascii() and text.isdigit() and not how:
         enter(console, FollowNumber.parse(console.session, text))
         return
-    one = await console.session.follow(
-        text or None, whole=how == Followed.WHOLE, flow=how == Followed.FLOW
-    )
+    await _follow(console, text, how, calls=False)
+
+
+async def _follow(console: Console, text: str, how: str, *, calls: bool) -> None:
+    whole, flow = how == Followed.WHOLE, how == Followed.FLOW
+    one = await console.session.follow(text or None, whole=whole, flow=flow, calls=calls)
     console.out.line(f"Follow {one.number}: {described(one)}")
 
 

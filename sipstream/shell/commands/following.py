@@ -49,6 +49,7 @@ async def show_here(console: Console) -> None:
         "shown": one.shown,
         "paused": one.paused,
         "passed_over": one.passed_over,
+        **({"calls": True} if one.calls else {}),
     }
     await console.out.rows(lines, [found])
 
@@ -217,7 +218,7 @@ async def change_filter(console: Console, text: Annotated[str, Expression]) -> N
     """
     one = console.in_follow()
     session = console.session
-    await one.change(text, await session.select(text), session.conversations)
+    await one.change(text, await session.select(text, calls=one.calls), session.conversations)
     console.counted(one.matches.count)
 
 

@@ -356,6 +356,7 @@ async def show_follows(console: Console) -> None:
             "whole": one.whole,
             "flow": one.flow and not one.whole,
             "shown": one.shown,
+            **({"calls": True} if one.calls else {}),
         }
         for one in follows
     )
