@@ -66,9 +66,7 @@ def heading(place: str, call: Call, paint: Paint = PLAIN) -> str:
     """Return the line above a call's legs."""
     legs = f"{len(call.legs)} legs" if len(call.legs) > 1 else "1 leg"
     status = "" if call.worst_status is None else f", worst status {call.worst_status:03d}"
-    return paint.dim(
-        f"=== Call {place}: {lists.parties(call.first)}, {legs}, {call.state}{status} ==="
-    )
+    return paint.dim(f"=== Call {place}: {_users(call.first)}, {legs}, {call.state}{status} ===")
 
 
 def leg_name(place: int) -> str:
@@ -93,12 +91,18 @@ def legs(call: Call, paint: Paint = PLAIN) -> Iterator[str]:
         yield f"   {cut(escape(link.reason), _REASON_CELLS)}"
 
 
+def _users(one: Conversation) -> str:
+    """Return who calls whom, by their users: a whole From value would leave no room."""
+    source, destination = one.src_user or one.src_num, one.dst_user or one.dst_num
+    return f"{lists.party(source)}->{lists.party(destination)}"
+
+
 def _about(one: Conversation) -> tuple[str, ...]:
     first, status = one.first, one.last_status
     return (
         times.clock(first.time),
         f"{escape(first.source_uri)} -> {escape(first.destination_uri)}",
-        lists.parties(one),
+        _users(one),
         one.state,
         _NONE if status is None else f"{status:03d}",
     )
