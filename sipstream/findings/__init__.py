@@ -8,7 +8,7 @@ To add one, write a rule (`rule.py` says how) into the module of its topic. Sans
 
 from __future__ import annotations
 
-from sipstream.findings import unanswered
+from sipstream.findings import credentials, ending, refused, routing, scanners, unanswered
 from sipstream.findings.around import Around, here
 from sipstream.findings.rule import RULES, Finding, Rule, Severity
 from sipstream.findings.subject import Subject
@@ -16,7 +16,7 @@ from sipstream.views import Conversation
 
 __all__ = ["FINDINGS", "TOPICS", "Around", "Finding", "Rule", "Severity", "diagnose"]
 
-TOPICS = (unanswered,)
+TOPICS = (unanswered, refused, credentials, routing, ending, scanners)
 """The modules that have the rules."""
 FINDINGS = RULES
 """All rules by name."""

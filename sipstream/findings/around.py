@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+
+from sipstream.plan import Plan, plan_in_use
 
 
 @dataclass(frozen=True, slots=True)
 class Around:
     """What rules may ask for."""
+
+    plan: Plan = field(default_factory=plan_in_use)
+    """What numbers are judged by."""
 
 
 _around = Around()
@@ -21,4 +26,6 @@ def use(around: Around) -> None:
 
 def here() -> Around:
     """Return what is used: the same object until it is another."""
+    if _around.plan != plan_in_use():
+        use(replace(_around, plan=plan_in_use()))
     return _around

@@ -1,13 +1,25 @@
-"""Requests that nothing comes back to."""
+"""What nothing comes back to: requests without any response, answers without ACK."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from sipstream.findings.neighbours import asks_itself
 from sipstream.findings.rule import Proof, Severity, rule
-from sipstream.findings.subject import Subject
+from sipstream.findings.subject import Subject, Transaction, tag
+from sipstream.findings.telling import SECOND, is_inside, seconds, sent_anew
+from sipstream.sip.uri import uri_in
+
+if TYPE_CHECKING:
+    from sipstream.views import Message
 
 _FEWEST = 3
 """Sendings that show that nothing came back: one may be lost, and the next be answered."""
-_SECOND = 1_000_000_000
+_SHORTEST = SECOND
+"""The third sending comes 3 * T1 after the first one, 1.5 s (RFC 3261 17.1.1.2); what is sent faster is
+a flood."""
+_NAT_MARKS = (";fs_nat=", ";alias=", ";received=", ";x-ast-orig-host=")
+"""Parameters by which FreeSWITCH, Kamailio, OpenSIPS and Asterisk note that a contact is behind a NAT."""
 
 
 @rule(
@@ -18,11 +30,132 @@ _SECOND = 1_000_000_000
 )
 def unreachable(subject: Subject) -> Proof | None:
     """Find requests sent again on timer A or E without any response."""
-    for one in subject.of_method("INVITE"):
-        if not one.responses and len(one.sendings) >= _FEWEST:
-            return Proof(
-                f"{one.method} was sent {len(one.sendings)} times in {one.span / _SECOND:.1f} s to"
-                f" {one.first.destination_uri} without any response",
-                one.requests,
-            )
+    one = _silence(subject)
+    if one is None or _beyond_nat(one):
+        return None
+    return Proof(f"{_told(one)} without any response", one.requests)
+
+
+@rule(
+    "nat-timeout",
+    Severity.PROBLEM,
+    about="no request gets through to who sends requests, or is registered, through a NAT",
+    source="RFC 3261 17.1.1.2, RFC 4787 4.3",
+)
+def nat_timeout(subject: Subject) -> Proof | None:
+    """Find the same where the target is there, but its NAT or firewall lets nothing in any more."""
+    one = _silence(subject)
+    why = _beyond_nat(one) if one else ""
+    return Proof(f"{_told(one)} without any response, {why}", one.requests) if one and why else None
+
+
+@rule(
+    "unanswered-options",
+    Severity.WARNING,
+    about="a keepalive was sent again and again, and no response came",
+    source="RFC 3261 11",
+    kinds=("OPTIONS",),
+)
+def unanswered_options(subject: Subject) -> Proof | None:
+    """Find OPTIONS that ask whether somebody is there, and nobody answers."""
+    asked = [one for one in subject.of_method("OPTIONS") if _is_keepalive(one)]
+    for one in asked:
+        if _is_silence(subject, one):
+            return Proof(f"{_told(one)} without any response", one.requests)
+    if len(asked) < _FEWEST or any(one.responses for one in asked):
+        return None
+    ends = {(one.first.source_uri, one.first.destination_uri) for one in asked}
+    if len(ends) > 1:
+        return None
+    span = asked[-1].first.time - asked[0].first.time
+    return Proof(
+        f"OPTIONS was sent {len(asked)} times in {seconds(span)} to {asked[0].first.destination_uri}"
+        " without any response",
+        [message for one in asked for message in one.requests],
+    )
+
+
+@rule(
+    "no-ack",
+    Severity.PROBLEM,
+    about="an answer was sent again and again, and no ACK came",
+    source="RFC 3261 13.3.1.4",
+    kinds=("INVITE", 200),
+)
+def no_ack(subject: Subject) -> Proof | None:
+    """Find a 2xx to INVITE that is sent again because no ACK reaches who answers."""
+    all_acks: dict[int, list[Message]] = {}
+    for one in subject.of_method("ACK"):
+        all_acks.setdefault(one.number, []).extend(one.requests)
+    for one in subject.transactions:
+        if one.method != "INVITE":
+            continue
+        answers = [message for message in one.responses if 200 <= (message.status or 0) < 300]
+        acks = sorted(all_acks.get(one.number, ()), key=lambda ack: ack.index)
+        # What was on its way already when the ACK was sent counts not.
+        late = [
+            message for message in answers if not acks or message.time > acks[0].time + SECOND // 4
+        ]
+        sendings = sent_anew(late)
+        if len(sendings) < _FEWEST or sendings[-1].time - sendings[0].time < _SHORTEST:
+            continue
+        if acks and acks[0].time > sendings[-1].time:
+            continue
+        first = sendings[0]
+        span = seconds(sendings[-1].time - first.time)
+        told = f"{first.status} to INVITE was sent {len(sendings)} times in {span}"
+        if not acks:
+            return Proof(f"{told} by {first.source_uri}, and no ACK came", late)
+        gone = acks[0].destination_uri
+        return Proof(
+            f"{told} by {first.source_uri} though an ACK was sent to {gone}", [acks[0], *late]
+        )
     return None
+
+
+def _silence(subject: Subject) -> Transaction | None:
+    """Return the first request, keepalives left out, that nothing came back to."""
+    for one in subject.transactions:
+        if one.method != "ACK" and not _is_keepalive(one) and _is_silence(subject, one):
+            return one
+    return None
+
+
+def _is_keepalive(one: Transaction) -> bool:
+    return one.method == "OPTIONS" and bool(one.requests) and not tag(one.first, "To")
+
+
+def _is_silence(subject: Subject, one: Transaction) -> bool:
+    if one.responses or len(one.sendings) < _FEWEST or one.span < _SHORTEST:
+        return False
+    first = one.first
+    # A response whose Via was changed on its way, or one that the capture lacks and the ACK tells of.
+    return not any(
+        message.index > first.index
+        for other in subject.transactions
+        if other.number == one.number
+        and ((other.method == one.method and not other.requests) or other.method == "ACK")
+        for message in other.messages
+        if first.source_address in (message.destination_address, message.source_address)
+    )
+
+
+def _beyond_nat(one: Transaction) -> str:
+    """Return what tells that the target of a request is behind a NAT or firewall, "" for nothing."""
+    first = one.first
+    if is_inside(first.destination_address):
+        return ""
+    asked = uri_in(first.start_line)
+    if is_inside(asked.host):
+        return f"for a contact at {asked.host} behind a NAT, which lets nothing in"
+    line = first.start_line.lower()
+    if any(mark in line for mark in _NAT_MARKS):
+        return "for a contact that is marked as behind a NAT, which lets nothing in"
+    if asks_itself(one.sendings):
+        return "though requests come from there: its NAT or firewall lets nothing in"
+    return ""
+
+
+def _told(one: Transaction) -> str:
+    times, target = len(one.sendings), one.first.destination_uri
+    return f"{one.method} was sent {times} times in {seconds(one.span)} to {target}"

@@ -1,0 +1,60 @@
+"""Words and small figures that rules share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from ipaddress import ip_address, ip_network
+from typing import TYPE_CHECKING
+
+from sipstream.limits import COPY_WINDOW
+
+if TYPE_CHECKING:
+    from sipstream.views import Message
+
+SECOND = 1_000_000_000
+"""Nanoseconds."""
+_INSIDE = tuple(
+    map(
+        ip_network,
+        ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16",
+         "127.0.0.0/8", "fc00::/7", "fe80::/10", "::1/128"),
+    )
+)  # fmt: skip
+"""Networks that the Internet doesn't route (RFC 1918, 6598, 3927, 4193, 4291)."""
+
+
+def seconds(span: int) -> str:
+    """Return a span in ns as people read it, `31.5 s` or `0.004 s`."""
+    return f"{span / SECOND:.1f} s" if span >= SECOND else f"{span / SECOND:.3f} s"
+
+
+def answer(response: Message) -> str:
+    """Return what a response says, `403 Forbidden`."""
+    return f"{response.status} {response.reason}".rstrip()
+
+
+def sent_anew(messages: Iterable[Message]) -> list[Message]:
+    """Return of messages that say the same, by time, those that aren't seen again at another tap."""
+    found: list[Message] = []
+    for message in messages:
+        if not found or message.time - found[-1].time > COPY_WINDOW:
+            found.append(message)
+    return found
+
+
+def is_inside(host: str) -> bool:
+    """Tell whether an address is one of those that the Internet doesn't route."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return False
+    return any(address in network for network in _INSIDE)
+
+
+def is_address(host: str) -> bool:
+    """Tell addresses from names."""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
