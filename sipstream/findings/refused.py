@@ -76,7 +76,7 @@ def rejected_caller_id(subject: Subject) -> Proof | None:
     "diversion-wrong",
     Severity.PROBLEM,
     about="a forwarded call was refused whose Diversion has no full number, or another's address",
-    source="RFC 5806 5",
+    source="RFC 5806",
     kinds=_REFUSING,
 )
 def diversion_wrong(subject: Subject) -> Proof | None:
@@ -96,7 +96,7 @@ def diversion_wrong(subject: Subject) -> Proof | None:
     if not wrong:
         return None
     return Proof(
-        f"{one.told} a call of {one.caller} that is forwarded: its Diversion {' and '.join(wrong)}",
+        f"{one.told} a call of {one.caller} that is forwarded: its Diversion {', and '.join(wrong)}",
         one.proof,
     )
 
@@ -105,7 +105,7 @@ def diversion_wrong(subject: Subject) -> Proof | None:
     "diversion-missing",
     Severity.PROBLEM,
     about="a forwarded call was refused that doesn't say who forwards it",
-    source="RFC 5806 5",
+    source="RFC 5806",
     kinds=_REFUSING,
 )
 def diversion_missing(subject: Subject) -> Proof | None:
@@ -141,7 +141,7 @@ def forbidden(subject: Subject) -> Proof | None:
         if not _went_well(subject, one, final):
             return Proof(
                 f"{answer(final)} to {one.method} of {_named(one.first, 'From')}"
-                f" for {_named(one.first, 'To')} by {final.source_uri}",
+                f" for {_asked(one.first)} by {final.source_uri}",
                 [one.first, final],
             )
     return None
@@ -163,7 +163,7 @@ def server_failure(subject: Subject) -> Proof | None:
         if not _went_well(subject, one, final):
             return Proof(
                 f"{answer(final)} to {one.method} of {_named(one.first, 'From')}"
-                f" for {_named(one.first, 'To')} by {final.source_uri}",
+                f" for {_asked(one.first)} by {final.source_uri}",
                 [one.first, final],
             )
     return None
@@ -172,6 +172,11 @@ def server_failure(subject: Subject) -> Proof | None:
 def _named(message: Message, header: str) -> str:
     value = message.header(header) or ""
     return user_of(value) or uri_in(value).host or "nobody"
+
+
+def _asked(request: Message) -> str:
+    """Return whom a request is for."""
+    return user_of(request.start_line) or _named(request, "To")
 
 
 def _went_well(subject: Subject, one: Transaction, final: Message) -> bool:
@@ -195,8 +200,7 @@ def _refusal(subject: Subject) -> _Refusal | None:
     if found is None or found.final is None:
         return None
     invite = found.requests[0]
-    asked = user_of(invite.start_line) or user_of(invite.header("To") or "")
-    return _Refusal(invite, found.final, user_of(invite.header("From") or ""), asked)
+    return _Refusal(invite, found.final, user_of(invite.header("From") or ""), _asked(invite))
 
 
 def _is_full(subject: Subject, user: str) -> bool:

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from finding_cases import clean, unanswered
+from finding_cases import (
+    clean,
+    credentials,
+    endings,
+    refusals,
+    rounds,
+    silences,
+    unanswered,
+)
 from finding_cases.case import CASES, DIRECTORY, build
 
-TOPICS = (clean, unanswered)
+TOPICS = (clean, unanswered, silences, refusals, credentials, rounds, endings)
 
 __all__ = ["CASES", "DIRECTORY", "TOPICS", "build"]

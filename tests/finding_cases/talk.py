@@ -21,6 +21,7 @@ REASONS = {
     401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 407: "Proxy Authentication Required",
     408: "Request Timeout", 415: "Unsupported Media Type", 420: "Bad Extension",
     422: "Session Interval Too Small", 423: "Interval Too Brief", 428: "Use Identity Header",
+    433: "Anonymity Disallowed",
     436: "Bad Identity Info", 437: "Unsupported Credential", 438: "Invalid Identity Header",
     480: "Temporarily Unavailable", 481: "Call/Transaction Does Not Exist", 482: "Loop Detected",
     483: "Too Many Hops", 484: "Address Incomplete", 486: "Busy Here", 487: "Request Terminated",
