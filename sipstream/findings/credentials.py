@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from sipstream.findings.rule import Proof, Severity, rule
@@ -18,10 +19,10 @@ _CHALLENGING = (401, 407)
 _CHALLENGES = ("WWW-Authenticate", "Proxy-Authenticate")
 _CREDENTIALS = ("Authorization", "Proxy-Authorization")
 _FIELD = re.compile(
-    r'\b(realm|nonce|stale|username)\s{0,8}=\s{0,8}(?:"([^"]{0,512})"|([^\s,"]{1,512}))', re.I
+    r'\b(realm|nonce|stale|username)\s{0,8}=\s{0,8}(?:"([^"]{0,256})"|([^\s,"]{1,256}))', re.I
 )
-_LONGEST = 4096
-"""Characters of a header that are looked at."""
+_LONGEST, _FIELDS = 4096, 16
+"""Characters of a header, and of those fields, that are looked at."""
 _MOST = 3
 """Challenges in a row: one is usual, a second one comes of an expired nonce, or of a second realm."""
 _FRESH = 15 * SECOND
@@ -159,8 +160,8 @@ def _blames_credentials(final: Message) -> bool:
 def _digests(message: Message, names: tuple[str, ...]) -> Iterator[_Digest]:
     for value in message.headers_of(names):
         fields: dict[str, str] = {}
-        for name, quoted, plain in _FIELD.findall(value[:_LONGEST]):
-            fields.setdefault(name.lower(), quoted or plain)
+        for match in islice(_FIELD.finditer(value[:_LONGEST]), _FIELDS):
+            fields.setdefault(match[1].lower(), match[2] or match[3])
         yield _Digest(
             fields.get("realm", ""),
             fields.get("nonce", ""),

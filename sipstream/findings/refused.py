@@ -133,12 +133,12 @@ def diversion_missing(subject: Subject) -> Proof | None:
 )
 def forbidden(subject: Subject) -> Proof | None:
     """Find a 403 that no other rule explains."""
-    explained = (rejected_caller_id, diversion_wrong, diversion_missing, wrong_password)
+    others = (rejected_caller_id, diversion_wrong, diversion_missing, wrong_password)
+    if any(find(subject) for find in others):
+        return None
     for one in subject.of_method("INVITE", "REGISTER"):
         final = one.final
-        if final is None or final.status != 403 or any(find(subject) for find in explained):
-            continue
-        if not _went_well(subject, one, final):
+        if final and final.status == 403 and not _went_well(subject, one, final):
             return Proof(
                 f"{answer(final)} to {one.method} of {_named(one.first, 'From')}"
                 f" for {_asked(one.first)} by {final.source_uri}",

@@ -92,13 +92,14 @@ def _rounds(subject: Subject) -> list[Message]:
     ways: dict[tuple[object, ...], list[Transaction]] = {}
     for one in subject.transactions:
         if one.requests and one.method not in ("ACK", "CANCEL", "OPTIONS"):
-            first = one.first
-            key = one.method, one.number, tag(first, "From"), first.source, first.destination
+            key = one.method, one.number, one.first.source, one.first.destination
             ways.setdefault(key, []).append(one)
     for same in ways.values():
+        if len(same) < _ROUNDS or len({tag(one.first, "From") for one in same}) > 1:
+            continue
         hops = [_hops(one.first) for one in same]
         falling = all(later < earlier for earlier, later in pairwise(hops))
-        if len(same) >= _ROUNDS and falling and min(hops) >= 0:
+        if falling and min(hops) >= 0:
             return [one.first for one in same]
     return []
 
@@ -118,7 +119,9 @@ def _is_merged(subject: Subject, one: Transaction) -> bool:
 
 
 def _responses(one: Transaction) -> Iterator[list[Message]]:
-    """Yield the sendings of each response."""
+    """Yield the sendings of each response, where there are many."""
+    if len(one.responses) < _FAST:
+        return iter(())
     same: dict[tuple[object, ...], list[Message]] = {}
     for message in one.responses:
         same.setdefault((message.status, tag(message, "To"), message.source), []).append(message)

@@ -23,6 +23,8 @@ _TOOLS = re.compile(
 _TELLTALE = re.compile(r'"sipvicious"|@1\.1\.1\.1[>:;]', re.IGNORECASE)
 """What svmap writes in From and To, whatever its User-Agent."""
 _LONGEST = 1000
+_ASKED = 16
+"""Requests that are looked at for a name: a scanner has the same in all."""
 _USERS = 5
 """So many users asked for under one Call-ID by one sender, and none there, are a search."""
 
@@ -36,7 +38,7 @@ _USERS = 5
 def scanner(subject: Subject) -> Proof | None:
     """Find scanners by the names they give themselves, or by asking for one user after the other."""
     requests = [message for message in subject.messages if message.method]
-    for message in requests:
+    for message in requests[:_ASKED]:
         agent = (message.header("User-Agent") or "")[:_LONGEST]
         tool = _TOOLS.search(agent)
         if tool:

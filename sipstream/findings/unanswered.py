@@ -39,7 +39,7 @@ def unreachable(subject: Subject) -> Proof | None:
 @rule(
     "nat-timeout",
     Severity.PROBLEM,
-    about="no request gets through to who sends requests, or is registered, through a NAT",
+    about="a request got no response from who is there, but behind a NAT or firewall",
     source="RFC 3261 17.1.1.2, RFC 4787 4.3",
 )
 def nat_timeout(subject: Subject) -> Proof | None:

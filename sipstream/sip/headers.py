@@ -143,6 +143,8 @@ def fields(data: bytes, start: int, end: int) -> list[tuple[bytes, bytes]]:
 
 
 def _clean(value: bytes) -> bytes:
+    if b"\n" not in value:
+        return value.strip()
     return _FOLD.sub(b" ", value).strip()
 
 

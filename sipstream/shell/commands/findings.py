@@ -35,8 +35,8 @@ async def diagnose_one(
     $ sipstream captures/timeout.txt
     sipstream: diagnose 10
     [10] 16:41:37.979995: INVITE 4151502->5660066
-      problem  unreachable  RFC 3261 17.1.1.2
-        INVITE was sent 7 times in 31.5 s to 178.19.48.48:5060 without any response
+      problem  nat-timeout  RFC 3261 17.1.1.2, RFC 4787 4.3
+        INVITE was sent 7 times in 31.5 s to 178.19.48.48:5060 without any response, though requests come from there: its NAT or firewall lets nothing in
         [0]  16:41:37.979995  INVITE  10.10.10.2:5060 -> 178.19.48.48:5060
         [1]  16:41:37.979998  INVITE  10.10.10.2:5060 -> 178.19.48.48:5060
         [2]  16:41:38.480357  INVITE  10.10.10.2:5060 -> 178.19.48.48:5060
@@ -46,8 +46,8 @@ async def diagnose_one(
 
     $ sipstream captures/timeout.txt --filter 'dstnum 5660066'
     sipstream*: diagnose 0 | match problem
-      problem  unreachable  RFC 3261 17.1.1.2
-    """
+      problem  nat-timeout  RFC 3261 17.1.1.2, RFC 4787 4.3
+    """  # noqa: E501
     if ref is not None:
         place = int(ref.name) if ref.by_index else None
         await _show_one(console, place, ref.conversation)
@@ -64,7 +64,7 @@ async def diagnose_here(console: Console) -> None:
     $ sipstream captures/timeout.txt
     sipstream: conversation 10
     sipstream[conversation 10]: diagnose | match problem
-      problem  unreachable  RFC 3261 17.1.1.2
+      problem  nat-timeout  RFC 3261 17.1.1.2, RFC 4787 4.3
     sipstream[conversation 10]: next
     === Conversation Call-ID: 326161822-5060-8@178.19.48.85 ===
     [0]  16:41:41.242733  REGISTER          (5526868->5526868)
@@ -102,12 +102,12 @@ async def show_findings(console: Console, all: bool = False) -> None:  # noqa: A
     $ sipstream captures/timeout.txt
     sipstream: show findings
              finding      found  in
-    problem  unreachable  1      [10]  a request was sent again and again, and no response came
-    sipstream: show findings all | match unreach
-    problem  unreachable  a request was sent again and again, and no response came  (RFC 3261 17.1.1.2)
+    problem  nat-timeout  1      [10]  a request got no response from who is there, but behind a NAT or firewall
+    sipstream: show findings all | match unreach | count
+    1
     sipstream: show findings | count
     2
-    """
+    """  # noqa: E501
     from sipstream.findings import FINDINGS
 
     if all:
