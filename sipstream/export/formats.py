@@ -68,6 +68,30 @@ def _csv(selected: Selected, due: Due) -> Iterator[bytes]:
     return pieces(selected, due)
 
 
+def _markdown(selected: Selected, due: Due) -> Iterator[bytes]:
+    from sipstream.export.markdown import pieces
+
+    return pieces(selected, due)
+
+
+def _mermaid(selected: Selected, due: Due) -> Iterator[bytes]:
+    from sipstream.export.pictures import mermaid_pieces
+
+    return mermaid_pieces(selected, due)
+
+
+def _svg(selected: Selected, due: Due) -> Iterator[bytes]:
+    from sipstream.export.pictures import svg_pieces
+
+    return svg_pieces(selected, due)
+
+
+def _html(selected: Selected, due: Due) -> Iterator[bytes]:
+    from sipstream.export.html import pieces
+
+    return pieces(selected, due)
+
+
 FORMATS = {
     one.name: one
     for one in (
@@ -78,6 +102,11 @@ FORMATS = {
         Format("ndjson", "a line for each message, with headers and body", ".ndjson", _ndjson,
                shared=True),
         Format("csv", "a row for each conversation, for spreadsheets", ".csv", _csv, shared=True),
+        Format("markdown", "what was found and a ladder, for tickets", ".md", _markdown, shared=True),
+        Format("mermaid", "a ladder that GitHub and GitLab draw", ".mmd", _mermaid, shared=True),
+        Format("svg", "a ladder as a picture", ".svg", _svg, shared=True),
+        Format("html", "a report with ladder, findings and messages, in one file", ".html", _html,
+               shared=True),
     )
 }  # fmt: skip
 """By name; the modules are imported when they are used."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import merge
 from typing import TYPE_CHECKING
 
@@ -35,6 +35,8 @@ class Selected:
         *,
         redactor: Redactor | None = None,
         rtp: bool = False,
+        is_call: bool = False,
+        name_of: Callable[[str], str] | None = None,
     ) -> None:
         self.conversations = conversations
         self.numbers = numbers
@@ -44,6 +46,10 @@ class Selected:
         """Masks what tells of people; None: all is written as it is."""
         self.rtp = rtp
         """Whether the media of the conversations is asked for too."""
+        self.is_call = is_call
+        """Whether the conversations are the legs of one call."""
+        self.name_of = name_of
+        """What an endpoint or address is called, "" for nothing; None: they have no names."""
         self.packets: int | None = None
         """How many packets were written, None for formats without packets."""
         self.written = 0

@@ -1,0 +1,108 @@
+"""The format markdown: a text for tickets, with the ladder as a diagram that GitHub and GitLab draw."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from sipstream.export.legs import entering, leg_name, one_ladder
+from sipstream.findings import diagnose
+from sipstream.ladder import Building, Ladder
+from sipstream.render import markdown, mermaid
+from sipstream.render.facts import Facts
+from sipstream.render.lists import party
+
+if TYPE_CHECKING:
+    from sipstream.export.selected import Selected
+    from sipstream.findings import Finding
+    from sipstream.views import Conversation, Message
+
+MOST_LETTERS = 60_000
+"""Letters of a text: a ticket of GitHub takes 65,536."""
+MOST_CONVERSATIONS = 50
+"""Conversations looked at: more have no room anyway."""
+_PROOFS = 2
+"""Messages shown whole of those that prove a finding."""
+
+
+def pieces(selected: Selected, due: Callable[[], bool]) -> Iterator[bytes]:
+    """Yield the text; what has no room is left out and told, conversation by conversation."""
+    room = MOST_LETTERS
+    parts = list(islice(selected.views(), MOST_CONVERSATIONS))
+    left_out = max(len(selected.numbers) - MOST_CONVERSATIONS, 0)
+    together = selected.is_call and len(parts) > 1
+    if together:
+        for ladder in one_ladder(parts, selected.name_of, due):
+            if ladder is None:
+                yield b""
+                continue
+            text = f"## Call in {len(parts)} legs\n\n{_diagram(ladder)}\n\n"
+            room -= len(text)
+            yield text.encode("utf-8")
+    for place, one in enumerate(parts):
+        name = leg_name(place) if len(parts) > 1 else ""
+        text = ""
+        for text in _conversation(selected, one, name, due, with_ladder=not together):
+            if not text:
+                yield b""
+        if len(text) > room:
+            left_out += len(parts) - place
+            selected.written -= len(parts) - place
+            selected.messages -= sum(each.count for each in parts[place:])
+            break
+        room -= len(text)
+        yield text.encode("utf-8")
+    if left_out:
+        told = f"{left_out} conversations have no room in one text"
+        selected.missing.append(told)
+        yield f"{told}.\n".encode()
+    if not parts:
+        yield b"No conversations.\n"
+
+
+def _conversation(
+    selected: Selected,
+    one: Conversation,
+    name: str,
+    due: Callable[[], bool],
+    *,
+    with_ladder: bool,
+) -> Iterator[str]:
+    """Yield "" where a turn is over, at last what there is to say of a conversation."""
+    messages = one.messages
+    gathered, building = Facts(one), Building(selected.name_of)
+    for message in messages:
+        gathered.add(message)
+        if due():
+            yield ""
+    for _ in entering(building, messages, due):
+        yield ""
+    found = diagnose(one)
+    numbers = f"{party(one.src_num)} \N{RIGHTWARDS ARROW} {party(one.dst_num)}"
+    lines = [f"## {name} {markdown.code(numbers)}" if name else f"## {markdown.code(numbers)}", ""]
+    lines += [*markdown.facts(gathered.rows()), ""]
+    if one.left_out:
+        lines += [f"{one.left_out} messages behind the first ones are given up.", ""]
+    lines += ["### Findings", "", *markdown.findings(found), ""]
+    if with_ladder:
+        lines += ["### Ladder", "", _diagram(building.ladder()), ""]
+    proofs = _proofs(found, messages)
+    if proofs:
+        lines += ["### Messages", "", *map(markdown.message, proofs), ""]
+    yield "\n".join(lines) + "\n"
+
+
+def _diagram(ladder: Ladder) -> str:
+    names = [leg_name(place) for place in range(len(ladder.legs))] if len(ladder.legs) > 1 else ()
+    return markdown.fenced("\n".join(mermaid.diagram(ladder, names).lines), "mermaid")
+
+
+def _proofs(found: list[Finding], messages: list[Message]) -> list[Message]:
+    """Return the messages that are shown whole: of each finding the first ones that aren't copies."""
+    places: set[int] = set()
+    for finding in found:
+        there = (place for place in finding.evidence if place < len(messages))
+        plain = (place for place in there if messages[place].copy_of is None)
+        places.update(islice(plain, _PROOFS))
+    return [messages[place] for place in sorted(places)]
