@@ -70,7 +70,9 @@ class Browser:
         os.close(self._commands)
         os.close(self._answers)
 
-    def open(self, path: Path, *, dark: bool = False, width: int = 1100, height: int = 1400) -> None:
+    def open(
+        self, path: Path, *, dark: bool = False, width: int = 1100, height: int = 1400
+    ) -> None:
         """Show a file, and forget what was told before."""
         self.do(
             "Emulation.setDeviceMetricsOverride",

@@ -43,6 +43,8 @@ class _Part(NamedTuple):
     """A conversation of the report."""
 
     number: int
+    name: str
+    """A letter for a leg of a call, else the index in the list that was shown."""
     one: Conversation
     found: list[Finding]
 
@@ -68,8 +70,9 @@ class _Room:
 def pieces(selected: Selected, due: Callable[[], bool]) -> Iterator[bytes]:
     """Yield the report."""
     parts: list[_Part] = []
-    for one in islice(selected.views(), MOST_CONVERSATIONS):
-        parts.append(_Part(len(parts), one, diagnose(one)))
+    for place, one in islice(selected.placed(), MOST_CONVERSATIONS):
+        name = leg_name(len(parts)) if selected.is_call else f"[{place}]"
+        parts.append(_Part(len(parts), name, one, diagnose(one)))
         if due():
             yield b""
     beyond = len(selected.numbers) - MOST_CONVERSATIONS
@@ -148,7 +151,7 @@ def _list(parts: Sequence[_Part]) -> Iterator[str]:
         found = page.text(worst.name) if worst is not None else ""
         more = f" and {len(part.found) - 1} more" if len(part.found) > 1 else ""
         yield (
-            f'<tr><td><a href="#c{part.number}">{_name(part)}</a></td>'
+            f'<tr><td><a href="#c{part.number}">{part.name}</a></td>'
             f"<td>{times.clock(one.time)}</td><td>{_numbers(one)}</td><td>{page.text(one.state)}</td>"
             f"<td>{one.count}</td><td>{found}{more}</td></tr>"
         )
@@ -171,7 +174,7 @@ def _conversation(
     one = part.one
     yield f'<section class="conversation" id="c{part.number}">'
     if not alone:
-        yield f"<h2>{_name(part)} {_numbers(one)}</h2>"
+        yield f"<h2>{part.name} {_numbers(one)}</h2>"
     if one.left_out:
         told = f"{one.left_out} messages behind the first ones are given up"
         yield f'<p class="told">{told}.</p>'
@@ -204,7 +207,7 @@ def _picture(ladder: Ladder, parts: dict[int, _Part]) -> Iterator[str]:
         number = part_of(ladder.legs[arrow.leg]).number
         return [page.identity(number, place) for place in arrow.messages[:_LINKED]]
 
-    names = [_name(part_of(leg)) for leg in ladder.legs] if len(ladder.legs) > 1 else ()
+    names = [part_of(leg).name for leg in ladder.legs] if len(ladder.legs) > 1 else ()
     yield '<div class="picture">'
     yield from svg.picture(ladder, names=names, ids=ids)
     yield "</div>"
@@ -233,10 +236,6 @@ def _messages(
             yield ""
     if left_out:
         yield f'<p class="told">{left_out} more messages have no room in this report.</p>'
-
-
-def _name(part: _Part) -> str:
-    return leg_name(part.number)
 
 
 def _numbers(one: Conversation) -> str:
