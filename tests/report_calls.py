@@ -11,6 +11,7 @@ import sipstream
 from sipstream.conversations import Conversations
 from sipstream.export.formats import FORMATS
 from sipstream.export.selected import Selected
+from sipstream.redact import Redactor
 
 MARKUP = (
     "</pre></details></svg></text></title></style><script>pwned=1</script>"
@@ -55,11 +56,17 @@ def exported(
     *,
     is_call: bool = False,
     name_of: Callable[[str], str] | None = None,
+    redactor: Redactor | None = None,
 ) -> tuple[bytes, Selected]:
     """What a format makes of those that match a filter, and what it says of it."""
     chosen = sipstream.Filter.parse(wanted) if wanted else None
     numbers = [one.id for one in conversations if chosen is None or chosen.matches(one)]
     selected = Selected(
-        conversations, numbers, range(len(numbers)), is_call=is_call, name_of=name_of
+        conversations,
+        numbers,
+        range(len(numbers)),
+        is_call=is_call,
+        name_of=name_of,
+        redactor=redactor,
     )
     return b"".join(FORMATS[name].pieces(selected, lambda: True)), selected

@@ -186,9 +186,10 @@ def _conversation(
             yield ""
     for _ in entering(building, messages, due):
         yield ""
-    yield from page.facts(gathered.rows())
     yield "<h3>Findings</h3>"
     yield from page.findings(part.found, messages, part.number)
+    yield "<h3>Figures</h3>"
+    yield from page.facts(gathered.rows())
     if not (selected.is_call and not alone):
         yield "<h3>Ladder</h3>"
         yield from _picture(building.ladder(), {one.id: part})

@@ -14,6 +14,7 @@ from support import CAPTURES, needs
 
 from sipstream.conversations import Conversations
 from sipstream.export import html
+from sipstream.redact import Redactor
 
 in_browser = [*needs(PROGRAM), pytest.mark.xdist_group("browser")]
 
@@ -170,3 +171,16 @@ def test_legs_of_a_call_share_a_ladder() -> None:
     assert data.count(b"<svg xmlns") == 1
     assert b"<h1>Call 4151509 \xe2\x86\x92 8969669 in 2 legs</h1>" in data
     assert b'<a href="#c1m0" data-m="c1m0">' in data
+
+
+@pytest.mark.parametrize("name", ["html", "markdown", "svg", "mermaid"])
+def test_nothing_of_people_is_left_where_it_is_masked(timeout: Conversations, name: str) -> None:
+    """What is in the bytes of a call, without masks and with them."""
+    secret = re.compile(rb"4151502|5660066|as71102a1e")
+    plain, _ = exported(timeout, name, "dstnum 5660066")
+    assert bool(secret.search(plain)) is (name in ("html", "markdown"))
+    masked, _ = exported(timeout, name, "dstnum 5660066", redactor=Redactor())
+    assert b"INVITE x7 over 31.5 s" in masked or name == "markdown"
+    assert b"10.10.10.2" in masked
+    found = {hit[0] for hit in secret.finditer(masked)}
+    assert found <= {b"as71102a1e"}
