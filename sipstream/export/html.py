@@ -15,9 +15,8 @@ from importlib.resources import files
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from sipstream.export.legs import entering, leg_name, one_ladder
+from sipstream.export.legs import Laddered, leg_name, of_all
 from sipstream.findings import diagnose
-from sipstream.ladder import Building
 from sipstream.render import page, svg, times
 from sipstream.render.facts import Facts
 from sipstream.render.lists import party
@@ -26,7 +25,7 @@ from sipstream.version import __version__
 if TYPE_CHECKING:
     from sipstream.export.selected import Selected
     from sipstream.findings import Finding
-    from sipstream.ladder import Arrow, Ladder, Leg
+    from sipstream.ladder import Arrow, Leg
     from sipstream.views import Conversation, Message
 
 MOST_CONVERSATIONS = 300
@@ -161,11 +160,10 @@ def _list(parts: Sequence[_Part]) -> Iterator[str]:
 def _call(selected: Selected, parts: list[_Part], due: Callable[[], bool]) -> Iterator[str]:
     """Yield the ladder of all legs."""
     yield "<h3>The call</h3>"
-    for ladder in one_ladder([part.one for part in parts], selected.name_of, due):
-        if ladder is None:
-            yield ""
-        else:
-            yield from _picture(ladder, {part.one.id: part for part in parts})
+    laddered = Laddered(selected.name_of, svg.MOST_ARROWS, due)
+    for _ in of_all((part.one for part in parts), laddered, due):
+        yield ""
+    yield from _picture(laddered, {part.one.id: part for part in parts})
 
 
 def _conversation(
@@ -179,27 +177,29 @@ def _conversation(
         told = f"{one.left_out} messages behind the first ones are given up"
         yield f'<p class="told">{told}.</p>'
     messages = one.messages
-    building, gathered = Building(selected.name_of), Facts(one)
+    gathered = Facts(one)
     for message in messages:
         gathered.add(message)
         if due():
             yield ""
-    for _ in entering(building, messages, due):
-        yield ""
     yield "<h3>Findings</h3>"
     yield from page.findings(part.found, messages, part.number)
     yield "<h3>Figures</h3>"
     yield from page.facts(gathered.rows())
     if not (selected.is_call and not alone):
         yield "<h3>Ladder</h3>"
-        yield from _picture(building.ladder(), {one.id: part})
+        laddered = Laddered(selected.name_of, svg.MOST_ARROWS, due)
+        for _ in laddered.steps(messages):
+            yield ""
+        yield from _picture(laddered, {one.id: part})
     yield "<h3>Messages</h3>"
     yield from _messages(part, messages, room, due)
     yield "</section>"
 
 
-def _picture(ladder: Ladder, parts: dict[int, _Part]) -> Iterator[str]:
+def _picture(laddered: Laddered, parts: dict[int, _Part]) -> Iterator[str]:
     """Yield a ladder whose arrows lead to their messages."""
+    ladder = laddered.ladder
 
     def part_of(leg: Leg) -> _Part:
         return parts[leg.conversation]
@@ -210,7 +210,7 @@ def _picture(ladder: Ladder, parts: dict[int, _Part]) -> Iterator[str]:
 
     names = [part_of(leg).name for leg in ladder.legs] if len(ladder.legs) > 1 else ()
     yield '<div class="picture">'
-    yield from svg.picture(ladder, names=names, ids=ids)
+    yield from svg.picture(ladder, names=names, ids=ids, left_out=laddered.left_out)
     yield "</div>"
 
 

@@ -6,9 +6,8 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from sipstream.export.legs import entering, leg_name, one_ladder
+from sipstream.export.legs import Laddered, leg_name, of_all
 from sipstream.findings import diagnose
-from sipstream.ladder import Building, Ladder
 from sipstream.render import markdown, mermaid
 from sipstream.render.facts import Facts
 from sipstream.render.lists import party
@@ -33,13 +32,12 @@ def pieces(selected: Selected, due: Callable[[], bool]) -> Iterator[bytes]:
     left_out = max(len(selected.numbers) - MOST_CONVERSATIONS, 0)
     together = selected.is_call and len(parts) > 1
     if together:
-        for ladder in one_ladder(parts, selected.name_of, due):
-            if ladder is None:
-                yield b""
-                continue
-            text = f"## Call in {len(parts)} legs\n\n{_diagram(ladder)}\n\n"
-            room -= len(text)
-            yield text.encode("utf-8")
+        laddered = Laddered(selected.name_of, mermaid.MOST_ARROWS, due)
+        for _ in of_all(parts, laddered, due):
+            yield b""
+        text = f"## Call in {len(parts)} legs\n\n{_diagram(laddered)}\n\n"
+        room -= len(text)
+        yield text.encode("utf-8")
     for place, one in enumerate(parts):
         name = leg_name(place) if len(parts) > 1 else ""
         text = ""
@@ -71,13 +69,11 @@ def _conversation(
 ) -> Iterator[str]:
     """Yield "" where a turn is over, at last what there is to say of a conversation."""
     messages = one.messages
-    gathered, building = Facts(one), Building(selected.name_of)
+    gathered = Facts(one)
     for message in messages:
         gathered.add(message)
         if due():
             yield ""
-    for _ in entering(building, messages, due):
-        yield ""
     found = diagnose(one)
     numbers = f"{party(one.src_num)} \N{RIGHTWARDS ARROW} {party(one.dst_num)}"
     lines = [f"## {name} {markdown.code(numbers)}" if name else f"## {markdown.code(numbers)}", ""]
@@ -86,16 +82,22 @@ def _conversation(
         lines += [f"{one.left_out} messages behind the first ones are given up.", ""]
     lines += ["### Findings", "", *markdown.findings(found), ""]
     if with_ladder:
-        lines += ["### Ladder", "", _diagram(building.ladder()), ""]
+        laddered = Laddered(selected.name_of, mermaid.MOST_ARROWS, due)
+        for _ in laddered.steps(messages):
+            yield ""
+        lines += ["### Ladder", "", _diagram(laddered), ""]
     proofs = _proofs(found, messages)
     if proofs:
         lines += ["### Messages", "", *map(markdown.message, proofs), ""]
     yield "\n".join(lines) + "\n"
 
 
-def _diagram(ladder: Ladder) -> str:
+def _diagram(laddered: Laddered) -> str:
+    ladder = laddered.ladder
     names = [leg_name(place) for place in range(len(ladder.legs))] if len(ladder.legs) > 1 else ()
-    return markdown.fenced("\n".join(mermaid.diagram(ladder, names).lines), "mermaid")
+    return markdown.fenced(
+        "\n".join(mermaid.diagram(ladder, names, laddered.left_out).lines), "mermaid"
+    )
 
 
 def _proofs(found: list[Finding], messages: list[Message]) -> list[Message]:

@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from sipstream.export.legs import leg_name, one_ladder
+from sipstream.export.legs import Laddered, leg_name, of_all
 from sipstream.render import mermaid, svg
 
 if TYPE_CHECKING:
     from sipstream.export.selected import Selected
-    from sipstream.ladder import Ladder
 
 MOST_CONVERSATIONS = 20
 """Conversations of one picture: nobody follows more."""
@@ -19,40 +18,43 @@ MOST_CONVERSATIONS = 20
 
 def svg_pieces(selected: Selected, due: Callable[[], bool]) -> Iterator[bytes]:
     """Yield a picture that stands by itself."""
-    for ladder, names in _ladder(selected, due):
-        if ladder is None:
-            yield b""
-            continue
-        _tell(selected, len(ladder.arrows) - svg.MOST_ARROWS)
-        yield b'<?xml version="1.0" encoding="UTF-8"?>\n'
-        for text in svg.picture(ladder, names=names, standalone=True):
-            yield text.encode("utf-8") + b"\n"
+    laddered = Laddered(selected.name_of, svg.MOST_ARROWS, due)
+    for _ in _made(selected, laddered, due):
+        yield b""
+    _tell(selected, laddered.left_out)
+    yield b'<?xml version="1.0" encoding="UTF-8"?>\n'
+    picture = svg.picture(
+        laddered.ladder, names=_names(laddered), left_out=laddered.left_out, standalone=True
+    )
+    for text in picture:
+        yield text.encode("utf-8") + b"\n" if text else b""
 
 
 def mermaid_pieces(selected: Selected, due: Callable[[], bool]) -> Iterator[bytes]:
     """Yield a sequence diagram."""
-    for ladder, names in _ladder(selected, due):
-        if ladder is None:
-            yield b""
-            continue
-        drawn = mermaid.diagram(ladder, names)
-        _tell(selected, drawn.left_out)
-        yield "\n".join([*drawn.lines, ""]).encode("utf-8")
+    laddered = Laddered(selected.name_of, mermaid.MOST_ARROWS, due)
+    for _ in _made(selected, laddered, due):
+        yield b""
+    drawn = mermaid.diagram(laddered.ladder, _names(laddered), laddered.left_out)
+    _tell(selected, drawn.left_out)
+    yield "\n".join([*drawn.lines, ""]).encode("utf-8")
 
 
-def _tell(selected: Selected, left_out: int) -> None:
-    if left_out > 0:
-        selected.missing.append(f"{left_out} messages have no room in one picture")
-
-
-def _ladder(
-    selected: Selected, due: Callable[[], bool]
-) -> Iterator[tuple[Ladder | None, list[str]]]:
-    """Yield None where a turn is over, at last the ladder and the names of its legs."""
+def _made(selected: Selected, laddered: Laddered, due: Callable[[], bool]) -> Iterator[None]:
+    """Make the ladder; yield where a turn is over."""
     parts = list(islice(selected.views(), MOST_CONVERSATIONS))
     beyond = len(selected.numbers) - MOST_CONVERSATIONS
     if beyond > 0:
         selected.missing.append(f"{beyond} conversations have no room in one picture")
-    for ladder in one_ladder(parts, selected.name_of, due):
-        legs = len(ladder.legs) if ladder is not None else 0
-        yield ladder, [leg_name(place) for place in range(legs)] if legs > 1 else []
+    yield from of_all(parts, laddered, due)
+
+
+def _names(laddered: Laddered) -> list[str]:
+    """Return the names of the legs, where there are several."""
+    legs = len(laddered.ladder.legs)
+    return [leg_name(place) for place in range(legs)] if legs > 1 else []
+
+
+def _tell(selected: Selected, left_out: int) -> None:
+    if left_out:
+        selected.missing.append(f"{left_out} messages have no room in one picture")

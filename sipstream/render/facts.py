@@ -77,9 +77,8 @@ class Facts:
 
     def _media(self) -> list[tuple[str, str]]:
         """Return what was agreed on last."""
-        answered = [each for each in self._negotiation.exchanges() if each.answer is not None]
-        if not answered:
+        last = self._negotiation.latest()
+        if last is None:
             return []
-        last = answered[-1]
         pairs = zip(last.offer.session.media, last.agreed, strict=True)
         return [(media.kind.capitalize(), sentence(agreed)) for media, agreed in pairs]

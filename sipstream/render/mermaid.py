@@ -33,12 +33,15 @@ class Diagram(NamedTuple):
     left_out: int
 
 
-def diagram(ladder: Ladder, names: Sequence[str] = ()) -> Diagram:
-    """Return a ladder's diagram; `names` are those of its legs, put before the index of a message."""
+def diagram(ladder: Ladder, names: Sequence[str] = (), left_out: int = 0) -> Diagram:
+    """Return a ladder's diagram; `names` are those of its legs, put before the index of a message.
+
+    `left_out` is how many messages are not in the ladder.
+    """
     used: dict[int, None] = {}
     drawn: list[str] = []
     size = 0
-    for one in ladder.arrows[:MOST_ARROWS]:
+    for one in ladder.arrows:
         text = _arrow(one, names)
         size += len(text)
         if size > MOST_LETTERS:
@@ -50,7 +53,7 @@ def diagram(ladder: Ladder, names: Sequence[str] = ()) -> Diagram:
         for place in sorted(used)
     )
     lines = ["sequenceDiagram", *ends, *drawn]
-    left_out = len(ladder.arrows) - len(drawn)
+    left_out += sum(len(one.messages) for one in ladder.arrows[len(drawn) :])
     if left_out and used:
         lines.append(f"    Note over p{min(used)}: {left_out} more messages are left out")
     return Diagram(lines, left_out)

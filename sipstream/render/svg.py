@@ -80,16 +80,20 @@ def picture(
     *,
     names: Sequence[str] = (),
     ids: Callable[[Arrow], Sequence[str]] | None = None,
+    left_out: int = 0,
     standalone: bool = False,
 ) -> Iterator[str]:
-    """Yield the elements of a ladder's picture.
+    """Yield the elements of a ladder's picture, "" while nothing can be said yet.
 
     `names` are those of its legs, put before the index of a message; `ids` are those that an arrow's
-    messages have in the page: it leads to the first. A standalone one brings its rules along.
+    messages have in the page: it leads to the first; `left_out` is how many messages are not in the
+    ladder. A standalone one brings its rules along.
     """
     frame = _Frame.of(ladder)
-    arrows = ladder.arrows[:MOST_ARROWS]
-    rows = list(_rows(arrows, frame))
+    rows: list[_Row] = []
+    for row in _rows(ladder.arrows, frame):
+        rows.append(row)
+        yield ""
     bottom = (rows[-1].y + rows[-1].below if rows else _HEAD) + 22
     size = f'width="{frame.width}" height="{bottom}" viewBox="0 0 {frame.width} {bottom}"'
     yield f'<svg xmlns="http://www.w3.org/2000/svg" class="ladder" role="img" {size}>'
@@ -103,8 +107,8 @@ def picture(
         yield from _head(x, text, frame)
     for row in rows:
         yield from _row(row, frame, names, ids(row.arrow) if ids is not None else ())
-    if len(ladder.arrows) > len(arrows):
-        told = f"{len(ladder.arrows) - len(arrows)} more messages have no room in this picture"
+    if left_out:
+        told = f"{left_out} more messages have no room in this picture"
         yield f'<text class="dim" x="12" y="{bottom - 4}">{told}</text>'
     yield "</svg>"
 
@@ -133,7 +137,7 @@ class _Frame(NamedTuple):
         own = {one: place for place, one in enumerate(kept)}
         place = [own.get(one, len(kept)) for one in range(len(columns))]
         need = max((cells(text) for text in shown), default=0) * _CELL + 34
-        for one in ladder.arrows[:MOST_ARROWS]:
+        for one in ladder.arrows:
             span = abs(place[one.source] - place[one.target]) or 1
             need = max(need, (cells(labels(one)[0]) * _CELL + 40) / span)
         least = _FEW_PITCH if len(shown) <= _FEW else _LEAST_PITCH

@@ -195,6 +195,13 @@ class Negotiation:
                     told.add(key)
                     yield Exchange(offer, answer, _agreed(offer.session, answer.session))
 
+    def latest(self) -> Exchange | None:
+        """Return the last answer with its offer, None where there is none."""
+        for one in reversed(self._offers):
+            for answer in reversed(one.answers.values()):
+                return Exchange(one.said, answer, _agreed(one.said.session, answer.session))
+        return None
+
     def _request(self, message: Told, method: str, dialog: tuple[str, str]) -> None:
         key = (_branch(message), dialog[0], method)
         if key in self._open:
