@@ -31,7 +31,7 @@ _sipstream()
     COMPREPLY=()
     case $prev in
         -c)
-            _sipstream_words "alias capture clear conversation delete diagnose exit filter follow help keylog list load run save set show source tail top unalias unfollow unset untail unwatch up watch" "$cur"
+            _sipstream_words "alias capture clear conversation delete diagnose exit export filter follow help keylog list load run save set show source tail top unalias unfollow unset untail unwatch up watch" "$cur"
             return
             ;;
         --live)
@@ -46,12 +46,12 @@ _sipstream()
             :
             return
             ;;
-        --spool-dir)
-            _sipstream_names -d "$cur"
+        --format|--user)
+            _sipstream_words "$(compgen -u)" "$cur"
             return
             ;;
-        --user)
-            _sipstream_words "$(compgen -u)" "$cur"
+        --spool-dir)
+            _sipstream_names -d "$cur"
             return
             ;;
         --filter|--follow)
@@ -60,7 +60,7 @@ _sipstream()
             ;;
     esac
     if [[ $cur == -* ]]; then
-        _sipstream_words "-h --help -c --live --tail --from-now --bpf --narrow --rtp --write --memory --keep --keep-calls --spool-dir --spool-size --prometheus --user --keylog --filter --follow --messages --flow -q --quiet --json --no-color --version" "$cur"
+        _sipstream_words "-h --help -c --live --tail --from-now --bpf --narrow --rtp --write --format --redact --no-redact --memory --keep --keep-calls --spool-dir --spool-size --prometheus --user --keylog --filter --follow --messages --flow -q --quiet --json --no-color --version" "$cur"
     else
         _sipstream_names -f "$cur"
     fi

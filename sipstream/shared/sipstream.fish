@@ -1,14 +1,16 @@
 # Completion of sipstream's options, made by `python -m sipstream.manual`.
 
 complete -c sipstream -s h -l help -d 'show this help message and exit'
-complete -c sipstream -s c -x -a 'alias capture clear conversation delete diagnose exit filter follow help keylog list load run save set show source tail top unalias unfollow unset untail unwatch up watch' -d 'run a command'
+complete -c sipstream -s c -x -a 'alias capture clear conversation delete diagnose exit export filter follow help keylog list load run save set show source tail top unalias unfollow unset untail unwatch up watch' -d 'run a command'
 complete -c sipstream -l live -x -a "any (string replace -r '.*/' '' /sys/class/net/*)" -d 'capture on an interface, or any'
 complete -c sipstream -l tail -r -F -d 'watch a growing file'
 complete -c sipstream -l from-now -d 'with --tail: leave out what is there already'
 complete -c sipstream -l bpf -x -d 'with --live: a kernel filter of your own (needs libpcap)'
 complete -c sipstream -l narrow -d 'with --live and a filter: capture between its addresses and ports only (needs libpcap)'
 complete -c sipstream -l rtp -d 'look at RTP and RTCP of the calls too: loss, jitter, silence, DTMF (show rtp); slower'
-complete -c sipstream -l write -r -F -d 'write the packets of matching calls of all FILEs; with --live all that is captured'
+complete -c sipstream -l write -r -F -d 'write matching calls of all FILEs, as its ending says; with --live all that is captured'
+complete -c sipstream -l format -x -a '(__fish_complete_users)' -d 'with --write of FILEs: pcap, csv ... (\'help export\' lists them)'
+complete -c sipstream -l redact -l no-redact -d 'with --write of FILEs: mask numbers, names, credentials, texts (default: csv, ndjson do)'
 complete -c sipstream -l memory -x -d 'for conversations (default: 256M); beyond, what is over and idle is given up'
 complete -c sipstream -l keep -x -d 'give up what is over and older (s, m, h, d), or beyond so many bytes (KB, MB, GB)'
 complete -c sipstream -l keep-calls -x -d 'give up the longest idle ones beyond N conversations'
