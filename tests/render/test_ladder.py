@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import pytest
 from ladders import CASES, OTHERS, STYLES, b2bua, drawn, golden, hostile, many_forks, to_itself
 from support import SHARED
@@ -15,17 +17,23 @@ from sipstream.render.ladder import Drawing, lines
 S = 10**9
 
 
+@cache
+def ladder_of(name: str) -> Ladder:
+    """Made once for all widths."""
+    return (CASES | OTHERS)[name]()
+
+
 @pytest.mark.parametrize("width", STYLES)
 @pytest.mark.parametrize("name", CASES)
 def test_golden_ladders(name: str, width: int) -> None:
-    assert drawn(CASES[name](), width) == golden(name, width).read_text(encoding="utf-8")
+    assert drawn(ladder_of(name), width) == golden(name, width).read_text(encoding="utf-8")
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="needs the captures in ../shared")
 @pytest.mark.parametrize("width", STYLES)
 @pytest.mark.parametrize("name", OTHERS)
 def test_golden_ladders_of_others(name: str, width: int) -> None:
-    assert drawn(OTHERS[name](), width) == golden(name, width).read_text(encoding="utf-8")
+    assert drawn(ladder_of(name), width) == golden(name, width).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("made", [b2bua, many_forks, hostile, to_itself])

@@ -301,7 +301,7 @@ def test_on_a_terminal_arrows_come_while_one_types(tmp_path: Path) -> None:
         terminal.close()
 
 
-@pytest.mark.parametrize("columns", [60, 80, 132])
+@pytest.mark.parametrize("columns", [60, 132])
 def test_on_a_terminal_a_ladder_is_as_wide_as_it(tmp_path: Path, columns: int) -> None:
     terminal = Terminal([TIMEOUT], cwd=tmp_path, columns=columns, rows=40)
     try:
