@@ -181,7 +181,8 @@ class Sent:
 class Folds:
     """Tells what is new from what was sent again and from copies.
 
-    `most` is how many messages are remembered, None for all.
+    `most` is how many messages are remembered, None for all of them and for where each was seen:
+    what never ends, as a follow, would remember more and more.
     """
 
     def __init__(self, most: int | None = None) -> None:
@@ -205,7 +206,8 @@ class Folds:
             if self._most is not None and len(self._sent) > self._most:
                 del self._sent[next(iter(self._sent))]
             return sent, NEW
-        sent.messages.append(message.index)
+        if self._most is None:
+            sent.messages.append(message.index)
         if message.time - sent.last <= COPY_WINDOW:
             sent.copies += 1
             return sent, COPY

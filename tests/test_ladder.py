@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from support import A, Chain, batch, ethernet, ipv4, ipv6, sip, tcp, udp
 
-from sipstream.ladder import Ladder, build
+from sipstream.ladder import Folds, Ladder, build
 from sipstream.limits import RESENT_WITHIN
 
 B = bytes((10, 0, 0, 2))
@@ -187,6 +187,19 @@ def test_ipv6_endpoints_have_brackets() -> None:
     chain.feed(batch([ethernet(ipv6(udp(sip())), 0x86DD)]))
     ladder = build(next(iter(chain.conversations)).messages)
     assert heads(ladder) == ["[2001:db8::1]:5060", "[2001:db8::2]:5060"]
+
+
+def test_what_never_ends_remembers_no_more_than_it_was_told() -> None:
+    wire = Wire()
+    for at in range(0, 40_000, 500):
+        wire.udp(at, sip())
+    for number in range(2, 22):
+        wire.udp(50_000 + number, sip(cseq=f"{number} INVITE"))
+    [one] = wire.chain.conversations
+    folds = Folds(8)
+    sent = [folds.enter(message)[0] for message in one.messages]
+    assert (sent[79].sendings, sent[79].messages) == (80, [0])
+    assert len(folds._sent) == 8
 
 
 def test_nothing_gives_an_empty_ladder() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from sipstream.escape import ELLIPSIS, cells, cut, escape
+from sipstream.escape import ELLIPSIS, MARKS, cells, cut, escape
 from sipstream.render.lists import KIND_CELLS
 from sipstream.render.table import span
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 DELTA_CELLS = 8
 SECOND = 10**9
+_LOOKED_AT = KIND_CELLS * (MARKS + 1)
+"""Characters of which at least KIND_CELLS have a cell of their own."""
 _PIECE = re.compile(r"\\(?:\\|x[0-9a-f]{2}|u\{[0-9a-f]{1,6}\})|.", re.DOTALL)
 """A character of escaped text, as many letters as it may be spelt with."""
 
@@ -68,7 +70,13 @@ def shortened(text: str, width: int) -> str:
 
 def name(arrow: Arrow) -> str:
     """Return the method, or code and reason, fit for a line."""
-    return cut(escape(arrow.label), KIND_CELLS)
+    return _fit(arrow.label)
+
+
+def _fit(text: str) -> str:
+    """Return a text in KIND_CELLS cells; of a very long one only the beginning is looked at."""
+    begin = escape(text[:_LOOKED_AT])
+    return cut(begin if len(text) <= _LOOKED_AT else begin + ELLIPSIS, KIND_CELLS)
 
 
 def labels(arrow: Arrow) -> list[str]:
@@ -92,7 +100,7 @@ def answer(text: str, arrow: Arrow) -> str:
     """Return a response's label with the method it answers, which is told unless it is INVITE."""
     if arrow.answers in ("", "INVITE"):
         return text
-    return f"{text} ({cut(escape(arrow.answers), KIND_CELLS)})"
+    return f"{text} ({_fit(arrow.answers)})"
 
 
 def delta(ns: int) -> str:
