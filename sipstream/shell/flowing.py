@@ -100,6 +100,9 @@ class Flowing:
                     yield from one.drawing.heads()
                 over = "" if drawn.transport == one.transport else drawn.transport
                 one.transport = drawn.transport
+                if drawn.sendings > 1:
+                    # Its session description stands some lines above.
+                    drawn = drawn._replace(media="")
                 same = drawn.media == one.media
                 one.media = drawn.media or one.media
                 yield from one.drawing.arrow(drawn, over=over, same_media=same)

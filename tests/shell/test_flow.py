@@ -20,6 +20,7 @@ from sipstream.shell.completion import offers
 from sipstream.shell.naming import Naming
 
 TIMEOUT = str(CAPTURES / "timeout.pcap")
+SDP = "v=0\r\nc=IN IP4 10.0.0.1\r\nm=audio 4000 RTP/AVP 8\r\n"
 TRYING = sip("SIP/2.0 100 Trying")
 BYE = sip("BYE sip:2@b SIP/2.0", cseq="2 BYE")
 
@@ -196,13 +197,17 @@ async def test_what_is_sent_again_says_how_often_and_copies_are_left_out(tmp_pat
     made = Shell(tmp_path)
     async with made.session:
         await made("follow flow")
-        made.put(sip())
+        invite = sip(extra="Content-Type: application/sdp\r\n", body=SDP)
+        made.put(invite)
         # A millisecond later it is a copy.
-        made.put(sip())
+        made.put(invite)
         made._clock += 500 * 10**6
-        made.put(sip())
-        arrows = [line for line in await made.written() if line.startswith("[")]
+        made.put(invite)
+        lines = await made.written()
     made.close()
+    arrows = [line for line in lines if line.startswith("[")]
+    # What it offers is said once.
+    assert [line.strip(" |") for line in lines if "SDP" in line] == ["SDP 10.0.0.1:4000 PCMA"]
     assert len(arrows) == 2
     assert arrows[1].startswith("[2]")
     assert "INVITE x2 over 0.50 s" in arrows[1]
