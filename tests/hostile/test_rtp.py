@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import struct
 import tracemalloc
+from pathlib import Path
 
 import pytest
 from rtp_made import ANSWER, BEGIN, CALLEE, CALLER, OFFER, SSRC, Call, rtp
+from support import CAPTURES, SHARED
 
+from sipstream.conversations import Conversations
 from sipstream.decode.endpoints import Flow, key_of
 from sipstream.limits import RTCP_REPORTERS, RTP_SINGLES, RTP_STREAMS
 from sipstream.packets import Tally
+from sipstream.pipeline import Intake, run
 from sipstream.rtp import streams as streams_module
 from sipstream.rtp.streams import Streams
+from sipstream.sources.file import FileSource
 
 _SOURCE, _TARGET = key_of(bytes((10, 0, 0, 1)), 4000), key_of(bytes((10, 0, 0, 2)), 5000)
 _MIB = 1 << 20
+
+
+def _files() -> list[Path]:
+    found = [*CAPTURES.glob("media*"), *(SHARED / "captures-real").glob("*.pcap*")]
+    return sorted(found)
 
 
 def flood(streams: Streams, payloads: list[bytes], flow: Flow, tally: Tally) -> None:
@@ -151,3 +162,16 @@ def test_thousands_of_streams_of_one_conversation_are_told_in_steps() -> None:
     taken = sum(1 for _ in steps)
     assert len(call.of()) == 2000
     assert taken > 2 * 2000
+
+
+@pytest.mark.parametrize("path", _files(), ids=lambda path: path.name)
+def test_every_capture_gives_the_same_messages_and_adds_up(path: Path) -> None:
+    counted = []
+    for streams in (Streams(), None):
+        conversations = Conversations()
+        source = FileSource(path)
+        asyncio.run(run(Intake(source, conversations, streams=streams), lambda added: None))
+        assert source.tally.unaccounted == 0
+        assert not source.tally.suspects
+        counted.append((source.tally.packets, conversations.message_count, len(conversations)))
+    assert counted[0] == counted[1]
