@@ -182,6 +182,11 @@ def test_data_from_standard_input(name: str) -> None:
         (["--tail", TIMEOUT, "--write", "x"], 2, "*** Error! --write reads files to their end"),
         (["--live", "lo", "--write", "-"], 2, "*** Error! --write - is for files"),
         (["--live", "lo", "--narrow"], 2, "*** Error! --narrow captures what a filter asks for"),
+        (
+            ["--live", "lo", "--narrow", "--rtp", "--filter", "ip 10.0.0.1"],
+            2,
+            "*** Error! --narrow keeps out media of other hosts: choose one of --narrow and --rtp",
+        ),
         (["--follow", "dstnum 1"], 2, "*** Error! --follow needs a source"),
         (
             [TIMEOUT, "--follow", "dstnum 1", "-c", "show filter"],

@@ -79,6 +79,15 @@ def test_a_clock_that_is_set_anew_is_no_jitter() -> None:
     assert stream.jitter is not None and stream.jitter.most == 0
 
 
+def test_numbers_and_clock_that_begin_anew_are_no_jitter() -> None:
+    stream = one_stream(
+        *((20 * n * MS, rtp(n, 160 * n)) for n in range(3)),
+        *((20 * n * MS, rtp(30_000 + n, 16_000 + 160 * n)) for n in range(3, 6)),
+    )
+    assert (stream.restarts, stream.lost) == (1, 0)
+    assert stream.jitter is not None and stream.jitter.most == 0
+
+
 def test_duplicates_tell_nothing_of_jitter() -> None:
     stream = one_stream((0, rtp(0, 0)), (MS, rtp(0, 0)), (20 * MS, rtp(1, 160)))
     assert stream.jitter is not None and stream.jitter.most == 0

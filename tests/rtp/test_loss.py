@@ -62,6 +62,7 @@ def test_a_duplicate_makes_up_for_no_loss() -> None:
 def test_a_long_hole_is_loss_and_a_longer_one_another_count() -> None:
     # MAX_DROPOUT of RFC 3550 A.1 is 3000.
     assert counts(heard(1, 3000)) == {"packets": 2, "expected": 3000, "lost": 2998}
+    assert counts(heard(1, 3001)) == {"packets": 2, "expected": 1, "strays": 1}
     stray = heard(1, 2, 3003, 3, 4)
     assert counts(stray) == {"packets": 5, "expected": 4, "strays": 1}
     anew = heard(1, 2, 40000, 40001, 40003)

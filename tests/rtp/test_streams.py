@@ -146,6 +146,12 @@ def test_the_same_digit_twice() -> None:
     assert [one[0] for one in heard(*twice)] == ["7", "7"]
 
 
+def test_two_keys_at_once() -> None:
+    assert [one[0] for one in heard((1000, event(7, 480, True)), (1000, event(8, 480, True)))] == [
+        "7", "8",
+    ]  # fmt: skip
+
+
 def test_an_event_whose_end_is_lost_or_late() -> None:
     assert heard((1000, event(1, 160))) == [("1", 0, 20, False)]
     late = [(1000, event(1, 160)), (3000, event(2, 160)), (1000, event(1, 240, True))]
@@ -213,6 +219,16 @@ def test_the_longest_idle_streams_go_first(monkeypatch: pytest.MonkeyPatch) -> N
     assert [one.ssrc for one in made.of()] == [2, 3]
     assert made.streams.given_up == 2
     assert made.tally.reasons[reasons.RTP] == 8
+
+
+def test_a_stream_that_goes_on_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams_module, "RTP_STREAMS", 2)
+    made = call()
+    made.talk(2, ssrc=1)
+    made.talk(2, ssrc=2, at=2 * SECOND)
+    made.put(3 * SECOND, rtp(102, 0, ssrc=1), CALLER, CALLEE)
+    made.talk(2, ssrc=3, at=4 * SECOND)
+    assert [one.ssrc for one in made.of()] == [1, 3]
 
 
 def test_a_direction_that_was_given_up_comes_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ def start(
     """Starts capturing on an interface, without a name on the last one, at first on all
 
     The prompt stays usable and filters keep working. By default the kernel lets through SIP on any
-    port and keeps RTP out; filter sets an expression of your own, as tcpdump takes it.
+    port and keeps RTP out, but for --rtp; filter sets an expression of your own, as tcpdump takes it.
 
     Examples:
 
