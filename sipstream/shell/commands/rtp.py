@@ -4,27 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from heapq import merge
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 from sipstream.errors import CommandError
 from sipstream.pace import Pace
 from sipstream.render import overview
-from sipstream.render import rtp as render
 from sipstream.render.fold import broken
-from sipstream.rtp.endpoints import media_endpoints
-from sipstream.rtp.streams import Streams
-from sipstream.rtp.values import Media, Stream
 from sipstream.shell.arguments import ConversationRef
 from sipstream.shell.console import Console
 from sipstream.shell.registry import CONVERSATION, command
 from sipstream.shell.steps import in_turns
-from sipstream.views import Conversation
+
+if TYPE_CHECKING:
+    from sipstream.render.rtp import Row, Table
+    from sipstream.rtp.streams import Streams
+    from sipstream.rtp.values import Media, Stream
+    from sipstream.views import Conversation
 
 _TOGETHER = 1024
 """Streams sorted together, in a millisecond."""
 _SHOWN = 4
 """Endpoints that are named where no RTP came."""
-_Found = tuple[int, str, Stream, render.Row]
+_Found: TypeAlias = "tuple[int, str, Stream, Row]"
 """The conversation's index and Call-ID, a stream of it, and its texts."""
 
 
@@ -115,6 +116,8 @@ async def show_rtp(console: Console) -> None:
       367 RTP
       4 RTCP
     """
+    from sipstream.render import rtp as render
+
     session = console.session
     streams = _streams(console)
     table = render.Table(console.table_width)
@@ -136,7 +139,7 @@ async def show_rtp(console: Console) -> None:
         console.out.line(f"streams given up to make room for others: {streams.given_up}")
 
 
-async def _all(console: Console, streams: Streams, table: render.Table) -> list[_Found]:
+async def _all(console: Console, streams: Streams, table: Table) -> list[_Found]:
     """Return the streams of all conversations that are shown, in turns."""
     listed = await console.session.listed()
     found: list[_Found] = []
@@ -176,6 +179,8 @@ async def _show_media(console: Console, one: Conversation, *, with_heading: bool
     Raises:
         CommandError: RTP wasn't asked for, or the conversation was given up meanwhile.
     """
+    from sipstream.render import rtp as render
+
     media = await in_turns(_streams(console).media_in_steps(one))
     if one.gone:
         raise CommandError("the conversation was given up meanwhile to make room")
@@ -186,7 +191,7 @@ async def _show_media(console: Console, one: Conversation, *, with_heading: bool
         return
 
     table, pace = render.Table(console.table_width, told_below=True), Pace()
-    rows: list[render.Row] = []
+    rows: list[Row] = []
     for index, stream in enumerate(media.streams):
         rows.append(table.add(index, stream))
         if pace.due():
@@ -206,6 +211,8 @@ async def _show_media(console: Console, one: Conversation, *, with_heading: bool
 
 
 def _objects(call_id: str, media: Media) -> Iterator[dict[str, object]]:
+    from sipstream.render import rtp as render
+
     for index, stream in enumerate(media.streams):
         yield render.stream_object(call_id, index, stream)
     known = {stream.ssrc for stream in media.streams}
@@ -216,6 +223,9 @@ def _objects(call_id: str, media: Media) -> Iterator[dict[str, object]]:
 
 def _nothing(one: Conversation) -> str:
     """Say that no RTP was captured, and where it would be."""
+    from sipstream.render import rtp as render
+    from sipstream.rtp.endpoints import media_endpoints
+
     ends = [render.endpoint(end) for end in sorted(media_endpoints(one))]
     if not ends:
         return "no session description in it says where media go"
