@@ -125,7 +125,8 @@ def parser() -> argparse.ArgumentParser:
     add(
         "--redact",
         action=argparse.BooleanOptionalAction,
-        help="with --write of FILEs: mask numbers, names, credentials, texts (default: csv, ndjson do)",
+        help="in what --write and export write: mask numbers, names, credentials, texts"
+        " (default: in what is made to be handed on, such as csv)",
     )
     add(
         "--memory",
@@ -195,8 +196,8 @@ def _wrong(options: Options) -> str | None:
         wrong = _wrong_write(options)
         if wrong:
             return wrong
-    elif options.format is not None or options.redact is not None:
-        return "--format and --redact say how --write writes: add --write FILE"
+    elif options.format is not None:
+        return "--format says how --write writes: add --write FILE"
     if len({what for what, _ in options.keep}) < len(options.keep):
         return "--keep takes one time and one size"
     if options.bpf and not options.live:

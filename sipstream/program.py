@@ -76,6 +76,9 @@ async def _main(options: Options, opened: Opened) -> int:
             if options.quiet:
                 # What sources have to say is no answer: it goes where errors go.
                 console.show_words = Output(errors, errors).lines
+            console.redact = options.redact
+            if options.redact and not options.extracts:
+                console.note("--redact masks what export writes; the screen shows it as it is")
             console.patience = _LOAD_PATIENCE if _has_shell(options) else None
             asyncio.get_running_loop().set_exception_handler(session.faults.in_loop)
             if errors.isatty():

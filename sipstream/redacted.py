@@ -5,6 +5,7 @@ What lists, ladders and exports ask of a view they ask of these: nobody else has
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from sipstream.index import Index
     from sipstream.redact import Redactor
 
+_ENDS = re.compile(r"[-0-9:. ]{0,40}IP6? [^\s>]{1,255} > [^\s>]{1,255}:")
 _METHODS = frozenset(name.decode("ascii") for name in KNOWN)
 
 
@@ -47,9 +49,13 @@ class RedactedMessage(Message):
         return self._redactor.words(super().comment)
 
     @property
-    def headline(self) -> None:
-        """None: the line that tcpdump printed may tell anything."""
-        return None
+    def headline(self) -> str | None:
+        """Of the line that tcpdump printed time and ends; the rest may tell anything."""
+        printed = super().headline
+        if printed is None:
+            return None
+        match = _ENDS.match(printed)
+        return f"{match[0]} SIP, length: {len(self.raw)}" if match else ""
 
     @property
     def cut(self) -> bool:

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable
 
 from sipstream.redact.masks import Masks, fill
+from sipstream.redact.passports import Passports
 from sipstream.redact.texts import Texts
 from sipstream.redact.uris import Uris
 from sipstream.sip.headers import COMPACT
@@ -45,7 +46,7 @@ _OPEN = {
     b"stale": re.compile(rb'"?(?:true|false)"?', re.IGNORECASE),
     b"nc": re.compile(rb'"?[0-9A-Fa-f]{8}"?'),
 }  # fmt: skip
-_REASON = re.compile(rb"(Q\.850|SIP|preemption)?(.*)", re.IGNORECASE | re.DOTALL)
+_REASON = re.compile(rb"(Q\.850|SIP|STIR|preemption)?(.*)", re.IGNORECASE | re.DOTALL)
 _WARNING = re.compile(rb'([ \t]*[0-9]{3}[ \t]+)([^\s"]+)([ \t]*"?)(.*)', re.DOTALL)
 
 _PARTIES = (
@@ -90,6 +91,7 @@ class Fields:
             b"rack": self._only(_RACK),
             b"date": self._only(_DATE),
             b"via": self._via,
+            b"identity": Passports(masks).identity,
             b"user-agent": self._texts.product,
             b"server": self._texts.product,
             b"reason": self._reason,

@@ -20,6 +20,8 @@ _FULL = 7
 """Digits of a number from which on the first one is kept: it tells the kind of number in many plans."""
 _DIALLED_SHORT = 6
 """Digits behind 00 that are no country's code with a number."""
+_INTERNATIONAL = 11
+"""Digits from which on a number is taken for one with a country's code, however it is dialled."""
 _LONGEST = 40
 """Digits of what is taken for a number: E.164 has 15, with prefixes and routing numbers some more."""
 _DIALLED = re.compile(rb"\+?[0-9]{1,%d}" % _LONGEST)
@@ -52,7 +54,8 @@ class Masks:
         match = _PREFIX.match(number)
         assert match is not None
         rest = number[match.end() :]
-        if match[1] and (len(rest) > _DIALLED_SHORT or match[1][0] == "+"):
+        is_dialled = match[1] and (len(rest) > _DIALLED_SHORT or match[1][0] == "+")
+        if is_dialled or (len(rest) >= _INTERNATIONAL and not match[2]):
             code = _country_code(rest)
         else:
             code = self._own_code(rest)

@@ -22,23 +22,24 @@ _WORDS = frozenset(
     service bad request unauthorized payment required forbidden not found method allowed acceptable
     authentication timeout gone conditional failed entity too large uri long unsupported media type
     scheme unknown resource priority extension interval brief location information domain version
-    provide referrer identity flow anonymity disallowed invalid credentials certificate first hop
-    lacks outbound support max breadth exceeded consent needed does exist transaction loop detected
-    many hops address incomplete ambiguous busy here event pending undecipherable security agreement
-    server internal error implemented gateway unavailable time out message push declined decline
-    anywhere everywhere unwanted rejected null sip http normal clearing unallocated unassigned
-    number route to destination user responding answer absent subscriber changed order format
-    facility channel congestion network temporary failure switching equipment interworking
-    unspecified cause recovery on timer expiry protocol the a an of in for by your and or caller id
-    calling called party blocked barred permitted codec codecs negotiation incompatible sdp body
-    header missing malformed value values completed elsewhere cancelled cancel canceled hangup up
-    hung bye ack invite register update prack options subscribe notify publish refer info device
-    phone offline registered registration expired try again later maintenance overload overloaded
-    limit reached license licence account credit balance insufficient denied access policy violation
-    reason response reply released release originator terminator rtp inactivity dead peer connection
-    refused unreachable host port transport udp tcp tls dns lookup resolution stale nonce wrong
-    password username mismatch spam fraud robot privacy trunk outgoing incoming calls external
-    dialplan source valid full stop ended end state wait waiting duplicate merged
+    provide referrer identity flow anonymity auth unauthorised disallowed invalid credentials
+    certificate first hop lacks outbound support max breadth exceeded consent needed does exist
+    transaction loop detected many hops address incomplete ambiguous busy here event pending
+    undecipherable security agreement server internal error implemented gateway unavailable time out
+    message push declined decline anywhere everywhere unwanted rejected null sip http normal
+    clearing unallocated unassigned number route to destination user responding answer absent
+    subscriber changed order format facility channel congestion network temporary failure switching
+    equipment interworking unspecified cause recovery on timer expiry protocol the a an of in for by
+    your and or caller id calling called party blocked barred permitted codec codecs negotiation
+    incompatible sdp body header missing malformed value values completed elsewhere cancelled cancel
+    canceled hangup up hung bye ack invite register update prack options subscribe notify publish
+    refer info device phone offline registered registration expired try again later maintenance
+    overload overloaded limit reached license licence account credit balance insufficient denied
+    access policy violation reason response reply released release originator terminator rtp
+    inactivity dead peer connection refused unreachable host port transport udp tcp tls dns lookup
+    resolution stale nonce wrong password username mismatch spam fraud robot privacy trunk outgoing
+    incoming calls external dialplan source valid full stop ended end state wait waiting duplicate
+    merged
     """.split()
 )
 """Words of reason phrases (IANA's list of response codes), of causes (ITU-T Q.850), and such as servers

@@ -10,7 +10,7 @@ complete -c sipstream -l narrow -d 'with --live and a filter: capture between it
 complete -c sipstream -l rtp -d 'look at RTP and RTCP of the calls too: loss, jitter, silence, DTMF (show rtp); slower'
 complete -c sipstream -l write -r -F -d 'write matching calls of all FILEs, as its ending says; with --live all that is captured'
 complete -c sipstream -l format -x -a '(__fish_complete_users)' -d 'with --write of FILEs: pcap, csv ... (\'help export\' lists them)'
-complete -c sipstream -l redact -l no-redact -d 'with --write of FILEs: mask numbers, names, credentials, texts (default: csv, ndjson do)'
+complete -c sipstream -l redact -l no-redact -d 'in what --write and export write: mask numbers, names, credentials, texts (default: in what is made to be handed on, such as csv)'
 complete -c sipstream -l memory -x -d 'for conversations (default: 256M); beyond, what is over and idle is given up'
 complete -c sipstream -l keep -x -d 'give up what is over and older (s, m, h, d), or beyond so many bytes (KB, MB, GB)'
 complete -c sipstream -l keep-calls -x -d 'give up the longest idle ones beyond N conversations'

@@ -64,6 +64,8 @@ class Console:
         """Commands are asked for on a terminal."""
         self.patience: float | None = None
         """Seconds that a load is waited for before it goes on beside the prompt; None: till its end."""
+        self.redact: bool | None = None
+        """Exports are masked, or aren't, where nothing is said; None: as their formats have it."""
         self.finished = False
         """`exit` was typed in the general context."""
         self.width: Callable[[], int] | None = None

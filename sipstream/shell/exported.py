@@ -69,9 +69,9 @@ class Asked(NamedTuple):
     how: frozenset[str] = frozenset()
     """Words of `HOW`."""
 
-    def is_masked(self, wanted: Format) -> bool:
-        """Tell whether numbers, names and secrets are masked in a format."""
-        return REDACT in self.how or (wanted.shared and PLAIN not in self.how)
+    def is_masked(self, usual: bool) -> bool:
+        """Tell whether numbers, names and secrets are masked; `usual` counts where nothing is said."""
+        return REDACT in self.how or (usual and PLAIN not in self.how)
 
 
 class Exported(Expression):
@@ -163,10 +163,11 @@ def _how(text: str) -> tuple[frozenset[str], Sequence[tuple[int, str]]]:
     """
     words = [(match.start(), match[0]) for match in _WORD.finditer(text)]
     how: set[str] = set()
-    while words and words[-1][1] in HOW:
-        how.add(words.pop()[1])
-    while words and words[0][1] in HOW:
-        how.add(words.pop(0)[1])
+    # As options are written they are understood, too.
+    while words and words[-1][1].removeprefix("--") in HOW:
+        how.add(words.pop()[1].removeprefix("--"))
+    while words and words[0][1].removeprefix("--") in HOW:
+        how.add(words.pop(0)[1].removeprefix("--"))
     if {REDACT, PLAIN} <= how:
         raise CommandError(f"{REDACT} and {PLAIN} contradict each other: choose one")
     return frozenset(how), words

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 import re
 
 import pytest
@@ -13,6 +15,7 @@ from support import sip
 from sipstream.redact import Redactor
 from sipstream.redact.masks import Masks
 from sipstream.sip import headers, sdp
+from sipstream.sip.passport import attestation
 from sipstream.sip.startline import kind_of
 
 KEY = b"a key of a test"
@@ -139,6 +142,46 @@ def test_identifiers_tell_what_belongs_together_as_before() -> None:
     assert drawn not in header(other, "Call-ID").partition("-")[0]
     tags = [header(masked(sip(source=f"<sip:1@a>;tag={tag}")), "From") for tag in "aab"]
     assert tags[0] == tags[1]
+
+
+def test_a_passport_claims_the_same_of_masked_numbers() -> None:
+    claims = {
+        "attest": "B", "orig": {"tn": "3545660066"}, "dest": {"tn": ["12025550143"], "uri": ["sip:a@b"]},
+        "iat": 1471375418, "origid": "123e4567-e89b-12d3-a456-426655440000", "pin": 98765432101,
+    }  # fmt: skip
+    header_of = {
+        "alg": "ES256",
+        "ppt": "shaken",
+        "typ": "passport",
+        "x5u": "https://alice.example/c",
+    }
+    parts = [
+        base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=")
+        for part in (header_of, claims)
+    ]
+    token = ".".join([*parts, "c2lnbmF0dXJl"])
+    data = masked(
+        sip(
+            source="<sip:+3545660066@a>",
+            extra=f"Identity: {token};info=<https://x.y>;alg=ES256\r\n",
+        )
+    )
+    identity = header(data, "Identity")
+    assert attestation(identity) == "B"
+    assert identity.endswith(";alg=ES256")
+    assert "c2lnbmF0dXJl" not in identity
+    shown = [
+        json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+        for part in identity.partition(";")[0].split(".")[:2]
+    ]
+    assert shown[0].items() >= {"alg": "ES256", "ppt": "shaken", "typ": "passport"}.items()
+    assert "alice" not in shown[0]["x5u"]
+    redactor = Redactor(KEY)
+    assert "+" + shown[1]["orig"]["tn"] == redactor.user("+3545660066")
+    assert "+" + shown[1]["dest"]["tn"][0] == redactor.user("+12025550143")
+    assert shown[1]["dest"]["tn"][0] == redactor.user("12025550143")
+    assert (shown[1]["iat"], shown[1]["origid"]) == (claims["iat"], claims["origid"])
+    assert "98765432101" not in json.dumps(shown)
 
 
 _PIECES = st.sampled_from(

@@ -212,9 +212,13 @@ def test_write_follows_the_ending_and_format(tmp_path: Path) -> None:
     masked = run(*question, "--redact", "--write", "-", TIMEOUT).stdout
     assert len(times_of(masked)) == 14
     assert b"5660066" not in masked
+    command = ("-c", f"export text {tmp_path}/b.txt --overwrite dstnum 5660066")
+    for masked in (True, False):
+        run("--redact" if masked else "--no-redact", TIMEOUT, *command)
+        assert (b"5660066" in (tmp_path / "b.txt").read_bytes()) is not masked
     for wrong, said in (
         (("--format", "xml", "--write", "a"), b"--format: no format 'xml': it may be pcap"),
-        (("--redact",), b"--format and --redact say how --write writes: add --write FILE"),
+        (("--format", "csv"), b"--format says how --write writes: add --write FILE"),
         (("--live", "lo", "--redact", "--write", "a"), b"--format and --redact are for files"),
     ):
         result = run(*wrong, TIMEOUT)

@@ -58,7 +58,8 @@ async def export(
     redact masks numbers, names, credentials, texts of bodies, and whatever a header holds that isn't
     known to be harmless. The same number has the same mask all over a file, with its country's code
     and as many digits, so that a call can still be followed. Addresses, hosts, methods, codes and
-    media stay. What is made to be handed on, ndjson and csv, is masked unless no-redact is added.
+    media stay. What is made to be handed on, such as csv, is masked unless no-redact is added;
+    started with --redact all exports are. The screen shows everything as it is.
     rtp adds the media of the conversations to pcap and pcapng.
 
     Examples:
@@ -144,7 +145,7 @@ async def _export(console: Console, form: Format, file: Path, asked: Asked, list
     from sipstream.redact import Redactor
 
     session = console.session
-    is_masked = asked.is_masked(form)
+    is_masked = asked.is_masked(form.shared if console.redact is None else console.redact)
     if RTP in asked.how and not form.media:
         raise CommandError(f"{form.name} holds no media: rtp goes with pcap and pcapng")
     if RTP in asked.how and is_masked:
