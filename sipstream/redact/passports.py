@@ -28,7 +28,7 @@ _OPEN = {
 _WORDS = frozenset((b"true", b"false", b"null"))
 _SECONDS = 11
 """Digits of a time in seconds."""
-_NUMBER = re.compile(rb"[0-9]{7,15}")
+_NUMBER = re.compile(rb"[0-9]{10,15}")
 
 
 class Passports:

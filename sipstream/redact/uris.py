@@ -36,7 +36,7 @@ _PARAMETERS = {
         (b"transport", rb"udp|tcp|tls|sctp|ws|wss|tls-sctp"),
         (b"lr ob isfocus audio video alias early-only npdi", rb"|on|true|yes"),
         (b"ttl expires counter limit cause reg-id refresh retry-after", rb"[0-9]{1,10}"),
-        (b"rport", rb"[0-9]{0,5}"),
+        (b"rport keep", rb"[0-9]{0,10}"),
         (b"user", rb"phone|ip|dialstring"),
         (b"method", _METHODS),
         (b"methods", rb'"?%b(?:, ?%b)*"?' % (_METHODS, _METHODS)),
