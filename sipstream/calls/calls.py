@@ -69,6 +69,8 @@ class Calls:
         """How many messages it had lost."""
         self._waiting: set[int] = set()
         """Others have the same numbers; what they say of media decides, and they may yet say it."""
+        self._broken: dict[int, None] = {}
+        """Legs of calls that are to be joined anew."""
         self._seen = -1
         """The last batch that was taken in, -1 while none was."""
 
@@ -146,9 +148,21 @@ class Calls:
             while len(messages) >= _TOGETHER:
                 self._read(messages[:_TOGETHER])
                 messages = messages[_TOGETHER:]
-                if due():
-                    yield
+                yield from self._mend(due)
         self._read(messages)
+        yield from self._mend(due)
+
+    def _mend(self, due: Callable[[], bool]) -> Iterator[None]:
+        """Join calls anew of which some legs share what is too common by now."""
+        if due():
+            yield
+        while self._broken:
+            members = self._groups.break_up(self._broken.popitem()[0])
+            for one in members:
+                self._broken.pop(one, None)
+            self._regroup(members)
+            if due():
+                yield
 
     def _unread(self, number: int) -> list[int]:
         """Return the messages of a conversation that are to be read, and note that they are."""
@@ -241,7 +255,8 @@ class Calls:
         if fact.kind is Kind.ID and not self._shared.is_common(key):
             self._join_owner(number, fact.value)
         for other in others:
-            if self._makes_one(fact.kind, number, other):
+            joined = self._groups.are_joined(number, other)
+            if not joined and self._makes_one(fact.kind, number, other):
                 self._join(number, other)
 
     def _join_owner(self, number: int, value: bytes) -> None:
@@ -255,8 +270,8 @@ class Calls:
         """A value is nobody's any more: what it joined is joined only by what else speaks for it."""
         count, _ = self.common.get(fact.label, (0, b""))
         self.common[fact.label] = count + 1, fact.value
-        for other in others:
-            self._regroup(self._groups.break_up(other))
+        # All at once, in turns: many values may become common with one message.
+        self._broken.update(dict.fromkeys(others))
 
     def _makes_one(self, kind: Kind, one: int, other: int) -> bool:
         """Tell whether sharing such a thing makes two conversations legs of one call."""
