@@ -1,15 +1,18 @@
 """sipstream: find one customer's SIP messages in the flood.
 
 What a script needs: `load` a capture, `stream` a source's messages, `Filter` to choose among them,
-`Conversations`, `Conversation` and `Message` to look at. The shell uses nothing else.
+`Conversations`, `Conversation` and `Message` to look at, `Calls` for those that are legs of one call. The
+shell uses nothing else.
 
     import sipstream
 
-    calls = sipstream.load("captures/timeout.pcap")
+    conversations = sipstream.load("captures/timeout.pcap")
     wanted = sipstream.Filter.parse("dstnum 5660066")
-    for conversation in calls:
+    for conversation in conversations:
         if wanted.matches(conversation):
             print(conversation.call_id, conversation.count)
+    for call in sipstream.Calls(conversations):
+        print([one.call_id for one in call.conversations], call.reasons)
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from sipstream.version import __version__
 
 if TYPE_CHECKING:
     from sipstream.api import load, stream
+    from sipstream.calls import Call, Calls
     from sipstream.conversations import Conversations
     from sipstream.errors import FilterError, SipstreamError, SourceError
     from sipstream.filters import Filter
@@ -28,6 +32,8 @@ if TYPE_CHECKING:
     from sipstream.views import Conversation, Message
 
 __all__ = [
+    "Call",
+    "Calls",
     "Conversation",
     "Conversations",
     "Filter",
@@ -42,6 +48,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Call": "sipstream.calls",
+    "Calls": "sipstream.calls",
     "Conversation": "sipstream.views",
     "Conversations": "sipstream.conversations",
     "Filter": "sipstream.filters",

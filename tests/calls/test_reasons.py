@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from leg_calls import PBX, PHONE, TRUNK, Leg, calls_as_they_come, calls_of, names_of, sdp
+from leg_calls import PBX, PHONE, TRUNK, Leg, calls_as_they_come, calls_of, chain_of, names_of, sdp
 from support import Chain, batch, ethernet, ipv4, sip, udp
 
+import sipstream
 from sipstream.calls import Calls
 
 UUID, OTHER = "a" * 8 + "0123456789abcdef01234567", "b" * 8 + "0123456789abcdef01234567"
@@ -297,3 +298,18 @@ def test_registrations_are_no_calls() -> None:
         ["a-call-1"],
         ["only-answered"],
     ]
+
+
+def test_what_scripts_use() -> None:
+    chain = chain_of(*JOINED["X-Call-ID"][:2], Leg("alone@a", 9000))
+    calls = sipstream.Calls(chain.conversations)
+    number = [one.id for one in chain.conversations]
+    call = calls.call_of(number[1])
+    assert isinstance(call, sipstream.Call)
+    assert call.legs == calls.call_of(number[0]).legs == (number[0], number[1])
+    assert call.count == 12
+    assert call.duration == 5_050 * 10**6
+    assert [one.conversation for one in call.messages[:2]] == [number[0], number[0]]
+    assert calls.call_of(number[2]).links == ()
+    with pytest.raises(IndexError):
+        calls.call_of(99)
