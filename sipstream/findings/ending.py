@@ -29,7 +29,7 @@ _ELSEWHERE = re.compile(r"cause\s{0,4}=\s{0,4}200\b|completed elsewhere", re.IGN
     Severity.WARNING,
     about="a call was ended that the other side had no more",
     source="RFC 3261 15.1.2",
-    kinds=("BYE",),
+    kinds=_GONE,
 )
 def late_bye(subject: Subject) -> Proof | None:
     """Find a BYE answered 481 or 408 though nobody had ended the call before."""
