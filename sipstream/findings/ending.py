@@ -17,6 +17,8 @@ _SHORT = SECOND
 _GONE = (408, 481)
 _LATE = 35 * SECOND
 """Within this a BYE follows a refresh that failed: its own timer F is 32 s."""
+_FEWEST = 3
+"""Sendings of a refresh that show that nothing came back."""
 _SLACK = 2 * SECOND
 _LEAST = 90
 """Seconds that a session's interval has at least (RFC 4028 4)."""
@@ -27,7 +29,7 @@ _ELSEWHERE = re.compile(r"cause\s{0,4}=\s{0,4}200\b|completed elsewhere", re.IGN
 @rule(
     "late-bye",
     Severity.WARNING,
-    about="a call was ended that the other side had no more",
+    about="a call was ended that the other side had no more, or wasn't there any more",
     source="RFC 3261 15.1.2",
     kinds=_GONE,
 )
@@ -45,8 +47,9 @@ def late_bye(subject: Subject) -> Proof | None:
             return None
         begun = _answered_at(subject)
         after = f" after {seconds(one.first.time - begun.time)}" if begun else ""
+        knew = "had no such call any more" if final.status == 481 else "got no answer to it either"
         return Proof(
-            f"BYE{after} was answered {answer(final)}: {final.source_uri} had no such call any more",
+            f"BYE{after} was answered {answer(final)}: {final.source_uri} {knew}",
             [message for message in (begun, one.requests[0], final) if message],
         )
     return None
@@ -67,7 +70,8 @@ def session_timer(subject: Subject) -> Proof | None:
     bye = byes[0].first
     changes = [one for one in subject.of_method("INVITE", "UPDATE") if one.first.time < bye.time]
     for one in changes:
-        failed = one.final is None or one.final.status in _GONE
+        # One that BYE has overtaken isn't without response yet.
+        failed = one.final.status in _GONE if one.final else len(one.sendings) >= _FEWEST
         timed = one.first.header("Session-Expires") is not None and tag(one.first, "To")
         since = bye.time - one.first.time
         if failed and timed and since <= _LATE:

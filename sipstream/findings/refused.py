@@ -139,11 +139,7 @@ def forbidden(subject: Subject) -> Proof | None:
     for one in subject.of_method("INVITE", "REGISTER"):
         final = one.final
         if final and final.status == 403 and not _went_well(subject, one, final):
-            return Proof(
-                f"{answer(final)} to {one.method} of {_named(one.first, 'From')}"
-                f" for {_asked(one.first)} by {final.source_uri}",
-                [one.first, final],
-            )
+            return _told(one.first, final)
     return None
 
 
@@ -161,12 +157,16 @@ def server_failure(subject: Subject) -> Proof | None:
         if final is None or not 500 <= (final.status or 0) < 600:
             continue
         if not _went_well(subject, one, final):
-            return Proof(
-                f"{answer(final)} to {one.method} of {_named(one.first, 'From')}"
-                f" for {_asked(one.first)} by {final.source_uri}",
-                [one.first, final],
-            )
+            return _told(one.first, final)
     return None
+
+
+def _told(request: Message, final: Message) -> Proof:
+    asked = f" for {_asked(request)}" if request.method == "INVITE" else ""
+    return Proof(
+        f"{answer(final)} to {request.method} of {_named(request, 'From')}{asked} by {final.source_uri}",
+        [request, final],
+    )
 
 
 def _named(message: Message, header: str) -> str:
