@@ -91,7 +91,7 @@ def _rounds(subject: Subject) -> list[Message]:
     """Return the sendings of a request that came by the same way on and on, with ever fewer hops left."""
     ways: dict[tuple[object, ...], list[Transaction]] = {}
     for one in subject.transactions:
-        if one.requests and one.method not in ("ACK", "CANCEL", "OPTIONS"):
+        if one.requests and one.method not in ("ACK", "CANCEL"):
             key = one.method, one.number, one.first.source, one.first.destination
             ways.setdefault(key, []).append(one)
     for same in ways.values():

@@ -99,8 +99,6 @@ def no_ack(subject: Subject) -> Proof | None:
         sendings = sent_anew(late)
         if len(sendings) < _FEWEST or sendings[-1].time - sendings[0].time < _SHORTEST:
             continue
-        if acks and acks[0].time > sendings[-1].time:
-            continue
         first = sendings[0]
         span = seconds(sendings[-1].time - first.time)
         told = f"{first.status} to INVITE was sent {len(sendings)} times in {span}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from finding_cases.case import case
 from finding_cases.talk import Dialog, sdp
-from finding_cases.wire import Wire
+from finding_cases.wire import End, Wire
 
 _OFFICE, _PROVIDER, _CARRIER = (
     ("198.51.100.10", 5060),
@@ -130,10 +130,15 @@ def _(wire: Wire) -> None:
 
 
 def _forwarded(
-    wire: Wire, *, caller: str = "7712552", called: str = "5550000", diversion: str = ""
+    wire: Wire,
+    *,
+    caller: str = "7712552",
+    called: str = "5550000",
+    diversion: str = "",
+    box: End = _OFFICE,
 ) -> None:
     """The office gets a call, and sends one of 7712552 to 5556789."""
-    first = Dialog(wire, _CARRIER, _OFFICE, caller=caller, callee=called, call_id="in")
+    first = Dialog(wire, _CARRIER, box, caller=caller, callee=called, call_id="in")
     incoming = first.request("INVITE", body=sdp(_CARRIER[0]))
     first.reply(incoming, 100)
     second = Dialog(wire, _OFFICE, _PROVIDER, caller="7712552", call_id="out")
@@ -175,6 +180,12 @@ def _(wire: Wire) -> None:
 @case("diversion-missing/no-another-caller")
 def _(wire: Wire) -> None:
     _forwarded(wire, caller="7712553")
+
+
+@case("diversion-missing/no-another-box")
+def _(wire: Wire) -> None:
+    """Somebody else is called by the same number."""
+    _forwarded(wire, box=("198.51.100.99", 5060))
 
 
 @case("diversion-missing/no-same-call-passed-on")

@@ -138,6 +138,17 @@ def _(wire: Wire) -> None:
     ping.reply(options, 200)
 
 
+@case("retransmission-storm/no-short-timer")
+def _(wire: Wire) -> None:
+    """Who knows that the way is short may have a T1 of 100 ms (RFC 3261 17.1.1.1)."""
+    ping = Dialog(wire)
+    options = ping.request("OPTIONS")
+    for pause in (0.1, 0.2, 0.4, 0.8):
+        wire.wait(pause)
+        ping.again(options)
+    ping.reply(options, 200)
+
+
 @case("retransmission-storm/no-ten-requests-a-second")
 def _(wire: Wire) -> None:
     """Each is another one."""

@@ -55,6 +55,13 @@ def _(wire: Wire) -> None:
     _again(call, invite, _TIMER_A)
 
 
+@case("nat-timeout/yes-marked-contact")
+def _(wire: Wire) -> None:
+    call = Dialog(wire, _PBX, _CUSTOMER)
+    uri = "sip:5556789@198.51.100.77:1042;fs_nat=yes"
+    _again(call, call.request("INVITE", uri=uri, body=sdp(_PBX[0])), _TIMER_A)
+
+
 @case("nat-timeout/yes-notify")
 def _(wire: Wire) -> None:
     lamp = Dialog(wire, _CUSTOMER, _PBX, inside=_INSIDE)
@@ -76,6 +83,8 @@ def _(wire: Wire) -> None:
 @case("nat-timeout/no-way-in-is-open")
 def _(wire: Wire) -> None:
     """The customer asks something while the INVITE isn't answered: the NAT isn't why."""
+    Dialog(wire, _CUSTOMER, _PBX, inside=_INSIDE, callee="5551234").asked("REGISTER")
+    wire.wait(30)
     call = Dialog(wire, _PBX, _CUSTOMER, call_id="inbound")
     invite = call.request("INVITE", body=sdp(_PBX[0]))
     _again(call, invite, _TIMER_A[:3])
