@@ -34,9 +34,11 @@ if TYPE_CHECKING:
 
 def _streams(conversations: Conversations) -> Streams:
     # Few ask for it: the others needn't wait for its import.
+    from sipstream.findings.around import Around, use
     from sipstream.rtp.streams import Streams
 
-    return Streams(conversations.index.endpoints.outers)
+    use(Around((streams := Streams(conversations.index.endpoints.outers)).of))
+    return streams
 
 
 class Sources:

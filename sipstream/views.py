@@ -129,7 +129,7 @@ class Message:
     @cached_property
     def _lines(self) -> bytes:
         """The message's bytes without a header line that the capture cut off: half a number is none."""
-        if self._index.ways.transport[self._way] & CUT:
+        if self.cut_off:
             return self.raw[: headers.lines_end(self.raw, 0, len(self.raw))]
         return self.raw
 
@@ -198,12 +198,17 @@ class Message:
         return None if line is None else _text(line)
 
     @property
+    def cut_off(self) -> bool:
+        """Its packet wasn't captured whole, or the stream that it came in has a gap there."""
+        return bool(self._index.ways.transport[self._way] & CUT)
+
+    @property
     def cut(self) -> bool:
         """The capture holds less than the lengths of its datagram, its headers or its body say.
 
         Text has lost the CR of each line end, which is allowed for.
         """
-        if self._index.ways.transport[self._way] & CUT:
+        if self.cut_off:
             return True
         raw = self.raw
         body = headers.body_start(raw, 0, len(raw))

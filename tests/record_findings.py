@@ -11,26 +11,33 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import dpkt
 from finding_cases import DIRECTORY
 from finding_cases.recordings import RECORDINGS, SCENARIOS, Recording
+from finding_cases.wire import Wire
 
 _LONGEST = 60
 """Seconds that a call may take."""
+_FIELD = re.compile(r"@([A-Z_]+)@")
+"""What a scenario has in place of a recording's own value."""
 
 
 def record(name: str, recording: Recording, prefix: str) -> Path:
     """Make one recording, return its path."""
     path = DIRECTORY / f"{name}.pcap"
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _namespace(prefix, (recording.near[0], recording.far[0])) as inside:
+    addresses = (recording.near[0], recording.far[0], *recording.addresses)
+    with _namespace(prefix, addresses) as inside, tempfile.TemporaryDirectory() as folder:
         listener = subprocess.Popen(
             [*inside, "tcpdump", "-i", "lo", "--immediate-mode", "-Z", "root", "-w", str(path)],
             stdout=subprocess.DEVNULL,
@@ -40,9 +47,11 @@ def record(name: str, recording: Recording, prefix: str) -> Path:
         listener.stderr.readline()
         answerer = None
         if recording.uas:
-            answerer = _sipp(inside, recording.uas, recording.far, recording)
+            scenario = _filled(recording.uas, recording, Path(folder))
+            answerer = _sipp(inside, scenario, recording.far, recording)
             time.sleep(0.5)
-        caller = _sipp(inside, recording.uac, recording.near, recording, recording.far)
+        scenario = _filled(recording.uac, recording, Path(folder))
+        caller = _sipp(inside, scenario, recording.near, recording, recording.far)
         try:
             caller.wait(_LONGEST)
             time.sleep(0.5)
@@ -53,25 +62,49 @@ def record(name: str, recording: Recording, prefix: str) -> Path:
                     program.wait()
             listener.send_signal(signal.SIGINT)
             listener.wait()
-    return path
+    return _at_taps(path, recording.skew) if recording.skew else path
 
 
 def _sipp(
     inside: list[str],
-    scenario: str,
+    scenario: Path,
     own: tuple[str, int],
     recording: Recording,
     other: tuple[str, int] | None = None,
 ) -> subprocess.Popen[bytes]:
     remote = [] if other is None else [f"{other[0]}:{other[1]}"]
     words = [
-        *inside, "sipp", "-sf", str(SCENARIOS / scenario), *remote, "-i", own[0], "-p", str(own[1]),
-        "-m", "1", "-s", recording.number, "-t", recording.transport, "-nostdin", "-timeout", "50s",
+        *inside, "sipp", "-sf", str(scenario), *remote, "-i", own[0], "-p", str(own[1]), "-m", "1",
+        "-s", recording.number, "-t", recording.transport, "-nostdin", "-timeout", "50s",
     ]  # fmt: skip
     for key, value in recording.keys.items():
         words += ["-key", key, value]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    return subprocess.Popen([*words, *recording.options], **quiet)  # type: ignore[call-overload, no-any-return]
+    return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def _filled(name: str, recording: Recording, folder: Path) -> Path:
+    """Return a scenario with the recording's values in it; a line that holds only an empty one goes."""
+    lines = []
+    for line in (SCENARIOS / name).read_text().splitlines():
+        filled = _FIELD.sub(lambda match: recording.value(match[1]), line)
+        if filled.strip() or not line.strip():
+            lines.append(filled)
+    path = folder / name
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def _at_taps(path: Path, skew: float) -> Path:
+    """Make of a capture one of two capture points, of which the second one's clock is ahead."""
+    wire = Wire()
+    with path.open("rb") as file:
+        for at, frame in dpkt.pcap.Reader(file):
+            for tap, ahead in (("near", 0.0), ("far", skew)):
+                wire.frame(round((at + ahead) * 1_000_000), tap, frame)
+    path.unlink()
+    made = path.with_suffix(".pcapng")
+    made.write_bytes(wire.file())
+    return made
 
 
 @contextmanager

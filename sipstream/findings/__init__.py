@@ -8,7 +8,20 @@ To add one, write a rule (`rule.py` says how) into the module of its topic. Sans
 
 from __future__ import annotations
 
-from sipstream.findings import credentials, ending, refused, routing, scanners, unanswered
+from sipstream.findings import (
+    credentials,
+    elsewhere,
+    ending,
+    media,
+    nat,
+    refused,
+    rewritten,
+    routing,
+    scanners,
+    stir,
+    taps,
+    unanswered,
+)
 from sipstream.findings.around import Around, here
 from sipstream.findings.rule import RULES, Finding, Rule, Severity
 from sipstream.findings.subject import Subject
@@ -16,7 +29,20 @@ from sipstream.views import Conversation
 
 __all__ = ["FINDINGS", "TOPICS", "Around", "Finding", "Rule", "Severity", "diagnose"]
 
-TOPICS = (unanswered, refused, credentials, routing, ending, scanners)
+TOPICS = (
+    unanswered,
+    refused,
+    credentials,
+    routing,
+    ending,
+    scanners,
+    media,
+    nat,
+    elsewhere,
+    rewritten,
+    taps,
+    stir,
+)
 """The modules that have the rules."""
 FINDINGS = RULES
 """All rules by name."""

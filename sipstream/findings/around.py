@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from sipstream.plan import Plan, plan_in_use
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from sipstream.rtp.values import Stream
+    from sipstream.views import Conversation
 
 
 @dataclass(frozen=True, slots=True)
 class Around:
     """What rules may ask for."""
 
+    streams: Callable[[Conversation], Sequence[Stream]] | None = None
+    """Gives a conversation's streams of RTP; None where RTP isn't looked at."""
     plan: Plan = field(default_factory=plan_in_use)
     """What numbers are judged by."""
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from sipstream.limits import COPY_WINDOW, DIAGNOSED
 from sipstream.sip import via
+from sipstream.sip.offers import Exchange, exchanges
 from sipstream.sip.via import Via
 
 if TYPE_CHECKING:
@@ -112,6 +113,19 @@ class Subject:
     def originals(self) -> list[Message]:
         """The messages without what another capture point gave before."""
         return [message for message in self.messages if message.copy_of is None]
+
+    @cached_property
+    def exchanges(self) -> list[Exchange]:
+        """Offers of media with their answers, by time."""
+        # The same again at another capture point, or sent again, is no other offer.
+        return exchanges(self.originals)
+
+    def at(self, place: int | None) -> Message | None:
+        """Return the message at a place of the conversation, None where it isn't looked at."""
+        if place is None or not self.messages:
+            return None
+        number = place - self.messages[0].index
+        return self.messages[number] if 0 <= number < len(self.messages) else None
 
     def after(self, message: Message) -> list[Message]:
         """Return the messages that came later than one, in time order."""

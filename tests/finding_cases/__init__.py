@@ -6,13 +6,19 @@ from finding_cases import (
     clean,
     credentials,
     endings,
+    media,
+    nat,
     refusals,
     rounds,
     silences,
+    stir,
+    taps,
     unanswered,
 )
 from finding_cases.case import CASES, DIRECTORY, build
 
-TOPICS = (clean, unanswered, silences, refusals, credentials, rounds, endings)
+TOPICS = (
+    clean, unanswered, silences, refusals, credentials, rounds, endings, media, nat, taps, stir,
+)  # fmt: skip
 
 __all__ = ["CASES", "DIRECTORY", "TOPICS", "build"]

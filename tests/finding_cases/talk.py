@@ -300,9 +300,8 @@ def _rendered(
     start: str, headers: dict[str, str | list[str]], body: bytes, edit: Edit | None
 ) -> bytes:
     """Return a message; a Content-Length in `edit` is believed. `headers` is changed as told."""
-    if body:
-        headers = headers | {"Content-Type": "application/sdp"}
-    lines = dict(headers) | {"Content-Length": str(len(body))}
+    kind: dict[str, str | list[str]] = {"Content-Type": "application/sdp"} if body else {}
+    lines = headers | kind | {"Content-Length": str(len(body))}
     for name, value in (edit or {}).items():
         if value is None:
             lines.pop(name, None)

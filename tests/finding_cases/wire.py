@@ -110,6 +110,10 @@ class Wire:
             packet = _ipv4(source, target, protocol, part, self._idents, place // 8 | more)
             self._keep(0x0800, packet, tap)
 
+    def frame(self, at: int, tap: str, frame: bytes) -> None:
+        """Take an Ethernet frame as it is, with its time in microseconds."""
+        self._seen.append(_Seen(at, tap, frame))
+
     @property
     def ending(self) -> str:
         """What the name of its file ends in."""
@@ -128,7 +132,7 @@ class Wire:
 
     def _keep(self, kind: int, packet: bytes, tap: str) -> None:
         cards = b"\x02\0\0\0\0\2\x02\0\0\0\0\1"
-        self._seen.append(_Seen(self.now, tap, cards + struct.pack("!H", kind) + packet))
+        self.frame(self.now, tap, cards + struct.pack("!H", kind) + packet)
 
     def _connected(self, client: End, server: End, tap: str, websocket: bool) -> _Connection:
         made = _Connection(client, {client: 1000, server: 5000})

@@ -8,6 +8,7 @@ What a file shows has to be exactly its labels: `FINDING/yes-*` shows FINDING, `
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import tomllib
 from collections import Counter
@@ -19,8 +20,11 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from finding_cases import DIRECTORY
 
-import sipstream
-from sipstream.findings import FINDINGS, diagnose
+from sipstream import pipeline
+from sipstream.conversations import Conversations
+from sipstream.findings import FINDINGS, Around, diagnose
+from sipstream.rtp.streams import Streams
+from sipstream.sources.file import FileSource
 
 CLEAN = "clean"
 LABELS = DIRECTORY / "labels.toml"
@@ -70,10 +74,14 @@ def labels() -> dict[Path, frozenset[str]]:
 
 def shown(path: Path) -> dict[str, list[str]]:
     """Return the findings of a capture by name, with the sentence of each conversation that has it."""
-    conversations = sipstream.load(path)
+    conversations = Conversations()
+    streams = Streams(conversations.index.endpoints.outers)
+    intake = pipeline.Intake(FileSource(path), conversations, None, streams)
+    asyncio.run(pipeline.run(intake, lambda added: None))
+    around = Around(streams.of)
     sentences: dict[str, list[str]] = {}
     for conversation in conversations:
-        for finding in diagnose(conversation):
+        for finding in diagnose(conversation, around):
             sentences.setdefault(finding.name, []).append(finding.sentence)
     return sentences
 
