@@ -221,6 +221,10 @@ more is registered or pinged for days under one Call-ID."""
 LISTED_FINDINGS = 5_000
 """Conversations up to which a list tells what is found of each unasked: a second's work, no more."""
 
+DESCRIBED = 3_000
+"""Words of a conversation's session descriptions that findings look at, those of the newest: some 10 ms.
+A description has 50, one of WebRTC 800."""
+
 GZIP_TOTAL = 4 << 30
 """Bytes unpacked from one .gz file."""
 

@@ -7,8 +7,10 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING, TypeAlias
 
+from sipstream.sip import via
 from sipstream.sip.headers import split_values
 from sipstream.sip.uri import Uri, uri_in
+from sipstream.sip.via import Via
 
 if TYPE_CHECKING:
     from sipstream.views import Message
@@ -23,6 +25,8 @@ _PRIVATE = tuple(
 )
 _LONGEST = 64
 """Letters of a text that may be an address."""
+_LONGEST_CONTACT = 1024
+"""Letters of all Contacts of a message."""
 SIP_PORT, SIPS_PORT = 5060, 5061
 """RFC 3261 19.1.2: where none is said."""
 _PORT = re.compile(r":(\d{1,5})\Z")
@@ -72,11 +76,25 @@ def destination(message: Message) -> End:
     return _end(message.destination_address, message.destination_uri)
 
 
+def contacts(message: Message) -> list[str]:
+    """Return the values of Contact; [] where they are longer than any that are meant."""
+    values = message.headers("Contact")
+    if sum(map(len, values)) > _LONGEST_CONTACT:
+        return []
+    return [part for value in values for part in split_values(value)]
+
+
 def contact(message: Message) -> Uri | None:
     """Return the URI of a message's only Contact, None where it has none or several."""
-    values = [part for value in message.headers("Contact") for part in split_values(value)]
+    values = contacts(message)
     found = uri_in(values[0]) if len(values) == 1 else None
     return found if found is not None and found.host else None
+
+
+def only_hop(message: Message) -> Via | None:
+    """Return the only Via of a message, None where it has several: a proxy was on the way."""
+    values = message.headers("Via")
+    return via.top(values[0]) if len(values) == 1 and "," not in values[0] else None
 
 
 def target(value: str) -> End:

@@ -11,8 +11,10 @@ from sipstream.findings.addresses import (
     SIP_PORT,
     End,
     contact,
+    contacts,
     destination,
     is_public,
+    only_hop,
     private_block,
     same,
     shown,
@@ -21,8 +23,7 @@ from sipstream.findings.addresses import (
 )
 from sipstream.findings.rule import Proof, Severity, rule
 from sipstream.findings.subject import Subject, Transaction, cseq
-from sipstream.sip import sdp, via
-from sipstream.sip.headers import split_values
+from sipstream.sip import via
 from sipstream.sip.uri import uri_in
 
 if TYPE_CHECKING:
@@ -77,7 +78,9 @@ class _Known:
             one.via.branch for one in subject.transactions if any(map(_was_told, one.responses))
         }
         """Branches of requests whose sender was told where they came from (RFC 3581)."""
-        self.media: dict[bool, set[int | None]] = {False: set(), True: set()}
+        self.media = {index: list(_private_media(subject, index)) for index in subject.media}
+        """Private addresses of session descriptions, by the places of their messages."""
+        self.wanted: dict[bool, set[int | None]] = {False: set(), True: set()}
         """Private networks that requests (True) and responses (False) want media in."""
         self.reached: set[tuple[End, str]] = set()
         """Where requests went, and the host that they are meant for."""
@@ -85,30 +88,31 @@ class _Known:
             is_request = message.method is not None
             if is_request:
                 self.reached.add((destination(message), target(message.start_line)[0]))
-            if b"\nm=" in message.raw:
-                self.media[is_request].update(map(private_block, _private_media(message)))
+            self.wanted[is_request].update(map(private_block, self.media.get(message.index, ())))
 
 
 def _unreachable(known: _Known, message: Message) -> Iterator[tuple[str, str]]:
     """Yield what a message says of private addresses that its receiver can't send to."""
     near = private_block(message.destination_address)
-    if b"\nm=" in message.raw:
-        address = next(_private_media(message), "")
+    for address in known.media.get(message.index, ())[:1]:
         block = private_block(address)
         # Where both sides want media in one private network they may be in the same.
-        if block not in (None, near) and block not in known.media[message.method is None]:
+        if block != near and block not in known.wanted[message.method is None]:
             yield "media is wanted at", address
     told = _private_contact(message)
     if told and private_block(told) != near and not _seen_through(known, message, told):
         yield "requests are wanted at", told
 
 
-def _private_media(message: Message) -> Iterator[str]:
-    """Yield private addresses that media is wanted at, unless ICE names a public one too."""
-    for address in _CANDIDATE.findall(message.raw):
+def _private_media(subject: Subject, index: int) -> Iterator[str]:
+    """Yield private addresses that a message wants media at, unless ICE names a public one too."""
+    message = subject.at(index)
+    if message is None:
+        return
+    for address in _CANDIDATE.findall(message.body):
         if is_public(address.decode("latin-1")):
             return
-    for one in sdp.media(message.raw):
+    for one in subject.media[index]:
         if one.port and private_block(one.address) is not None:
             yield one.address
 
@@ -123,7 +127,7 @@ def _private_contact(message: Message) -> str:
     # Behind a proxy a private address is right: it is the proxy that sends there.
     if message.header("Record-Route") or message.header("Route") or message.header("Path"):
         return ""
-    if len(via.every(message.headers("Via"))) != 1:
+    if only_hop(message) is None:
         return ""
     uri = contact(message)
     return uri.host if uri is not None and private_block(uri.host) is not None else ""
@@ -187,8 +191,9 @@ def _too_long(registers: list[Transaction]) -> Proof | None:
         request, answer = one.requests[0], one.final
         if answer is None or request.transport != "UDP":
             continue
-        seconds, outside = _granted(request, answer), _outside(request, answer)
-        if seconds > _LONG and outside and not _kept_alive(answer):
+        outside = _outside(request, answer)
+        seconds = _granted(request, answer) if outside else 0
+        if seconds > _LONG and not _kept_alive(answer):
             return Proof(
                 f"registered for {seconds} s through a NAT, which may forget after {_BINDING} s"
                 f" that {outside}",
@@ -220,11 +225,10 @@ def _granted(request: Message, answer: Message) -> int:
     uri = contact(request)
     if uri is None or _asked(request) == 0:
         return 0
-    for value in answer.headers("Contact"):
-        for part in split_values(value):
-            match = _EXPIRES.search(part)
-            if match and uri_in(part).user == uri.user:
-                return int(match[1])
+    for part in contacts(answer):
+        match = _EXPIRES.search(part)
+        if match and uri_in(part).user == uri.user:
+            return int(match[1])
     given = answer.header("Expires") or ""
     return int(given) if re.fullmatch(r"\d{1,10}", given) else _asked(request) or 0
 

@@ -8,6 +8,7 @@ from sipstream.findings.addresses import (
     SIP_PORT,
     contact,
     is_public,
+    only_hop,
     private_block,
     same,
     shown,
@@ -16,7 +17,7 @@ from sipstream.findings.addresses import (
 )
 from sipstream.findings.rule import Proof, Severity, rule
 from sipstream.findings.subject import Subject, cseq
-from sipstream.sip import sdp, via
+from sipstream.sip import via
 from sipstream.sip.via import Via
 
 if TYPE_CHECKING:
@@ -76,22 +77,23 @@ def _wrong_length(subject: Subject) -> Proof | None:
 def _rewritten(subject: Subject) -> Proof | None:
     """Find a request that says other addresses at another place of its way."""
     seen: dict[tuple[str, int, str], tuple[Message, _Said]] = {}
-    for message in subject.messages:
+    for message in subject.originals:
         hop = _hop(message)
         if message.method is None or not hop.branch.startswith(_MAGIC):
             continue
-        said = _said(message, hop)
+        said = _said(subject, message, hop)
         key = (hop.branch, *cseq(message))
         before, told = seen.setdefault(key, (message, said))
-        if told == said or (source(message), message.tap) == (source(before), before.tap):
+        if (source(message), message.tap) == (source(before), before.tap):
             continue
-        what = next(
-            name for name, one, other in zip(_Said._fields, told, said, strict=True) if one != other
-        )
+        pairs = zip(_Said._fields, told, said, strict=True)
+        what = next((name for name, one, other in pairs if one and other and one != other), None)
+        if what is None:
+            continue
         name = {"via": "Via", "contact": "Contact", "media": "the session description"}[what]
         return Proof(
-            f"{message.method} from {shown(source(before))} says {getattr(told, what) or 'nothing'} in"
-            f" {name}, from {shown(source(message))} on {getattr(said, what) or 'nothing'}",
+            f"{message.method} from {shown(source(before))} says {getattr(told, what)} in"
+            f" {name}, from {shown(source(message))} on {getattr(said, what)}",
             (before, message),
         )
     return None
@@ -123,11 +125,10 @@ def _half(subject: Subject) -> Proof | None:
     for message in subject.originals:
         if message.method is None or message.header("Record-Route") or message.header("Route"):
             continue
-        hops = via.every(message.headers("Via"))
-        uri = contact(message)
-        if len(hops) != 1 or uri is None or private_block(uri.host) is None:
+        hop, uri = only_hop(message), contact(message)
+        if hop is None or uri is None or private_block(uri.host) is None:
             continue
-        host = same(hops[0].host)
+        host = same(hop.host)
         if is_public(host) and host == source(message)[0]:
             return Proof(
                 f"{message.method} has the public {host} in Via and the private {uri.host} in Contact",
@@ -136,9 +137,9 @@ def _half(subject: Subject) -> Proof | None:
     return None
 
 
-def _said(message: Message, hop: Via) -> _Said:
+def _said(subject: Subject, message: Message, hop: Via) -> _Said:
     uri = contact(message)
-    media = sdp.media(message.raw) if b"\nm=" in message.raw else []
+    media = subject.media.get(message.index, [])
     return _Said(
         _sent_by(hop),
         shown(target(uri.text)) if uri is not None else "",

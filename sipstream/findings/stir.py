@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from sipstream.findings.rule import Proof, Severity, rule
@@ -28,6 +29,8 @@ _WORDS = {
 """RFC 8588 section 4."""
 _FORWARDED = ("Diversion", "History-Info")
 _DIGITS = re.compile(r"[^0-9*#]")
+_INVITES, _TOKENS = 8, 4
+"""INVITEs of a conversation, and Identity headers of each, that are looked at."""
 _LEAST = 6
 """Digits that the ends of two numbers have to share, where one of them has no country code."""
 
@@ -110,9 +113,9 @@ def stir_mismatch(subject: Subject) -> Proof | None:
 
 def _signed(subject: Subject) -> Iterator[tuple[Message, Claims]]:
     """Yield what the Identity headers of INVITEs that begin a call claim."""
-    for one in subject.of_method("INVITE"):
+    for one in islice(subject.of_method("INVITE"), _INVITES):
         request = one.requests[0]
-        for value in request.headers("Identity"):
+        for value in request.headers("Identity")[:_TOKENS]:
             claims = passport.claims(value)
             if claims is not None and claims.kind in ("", "shaken"):
                 yield request, claims

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from sipstream.limits import COPY_WINDOW, DIAGNOSED
-from sipstream.sip import via
+from sipstream.limits import COPY_WINDOW, DESCRIBED, DIAGNOSED
+from sipstream.sip import sdp, via
 from sipstream.sip.offers import Exchange, exchanges
+from sipstream.sip.sdp import Media
 from sipstream.sip.via import Via
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from sipstream.views import Conversation, Message
 
 _TAG = re.compile(r";\s*tag\s*=\s*([^\s;,>]+)", re.IGNORECASE)
+_MEDIA_LINE = b"\nm="
 _CSEQ = re.compile(r"\s*(\d{1,10})\s+(\S+)")
 
 
@@ -118,7 +120,27 @@ class Subject:
     def exchanges(self) -> list[Exchange]:
         """Offers of media with their answers, by time."""
         # The same again at another capture point, or sent again, is no other offer.
-        return exchanges(self.originals)
+        told = self.media
+        return exchanges(
+            one for one in self.originals if one.index in told or _MEDIA_LINE not in one.raw
+        )
+
+    @cached_property
+    def media(self) -> dict[int, list[Media]]:
+        """Streams of session descriptions by the places of their messages, copies left aside.
+
+        Of very many or long descriptions the newest ones.
+        """
+        room = DESCRIBED
+        found: dict[int, list[Media]] = {}
+        for message in reversed(self.originals):
+            if _MEDIA_LINE in message.raw:
+                body = message.body
+                room -= body.count(b" ") + body.count(b"\n")
+                if room < 0:
+                    break
+                found[message.index] = sdp.media(message.raw)
+        return found
 
     def at(self, place: int | None) -> Message | None:
         """Return the message at a place of the conversation, None where it isn't looked at."""

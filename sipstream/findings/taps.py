@@ -56,12 +56,12 @@ def forked(subject: Subject) -> Proof | None:
 )
 def clock_skew(subject: Subject) -> Proof | None:
     """Find two capture points of which one sees everything first, or a response before its request."""
+    if len({message.tap for message in subject.messages}) < 2:
+        return None
     first: dict[str, dict[bytes, Message]] = {}
     for message in subject.messages:
         if message.tap in first or len(first) < _TAPS:
             first.setdefault(message.tap, {}).setdefault(message.raw, message)
-    if len(first) < 2:
-        return None
     begun = source(subject.messages[0])
     for one, other in combinations(sorted(first), 2):
         proof = _always_later(one, other, first, begun)
@@ -108,7 +108,7 @@ def _answered_before(subject: Subject) -> Proof | None:
         early = request.time - response.time
         if early > _LAG:
             return Proof(
-                f"{response.tap} saw {response.status} {early / _SECOND:.3f} s before"
+                f"capture point {response.tap} saw {response.status} {early / _SECOND:.3f} s before"
                 f" {request.tap} saw the {one.method} that it answers",
                 (response, request),
             )
