@@ -113,6 +113,7 @@ def shown(end: End) -> str:
     return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
+@lru_cache(maxsize=4096)
 def _end(address: str, text: str) -> End:
     port = text.rpartition(":")[2]
     return same(address), int(port) if port.isdecimal() else 0

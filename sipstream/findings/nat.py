@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,8 @@ _CANDIDATE = re.compile(rb"(?m)^a=candidate:\S{1,64} \d{1,5} \S{1,8} \d{1,10} (\
 _EXPIRES = re.compile(r";\s*expires\s*=\s*\"?(\d{1,10})", re.IGNORECASE)
 _KEEP = re.compile(r";\s*keep\s*=\s*\d", re.IGNORECASE)
 """RFC 6223: keep-alives were agreed on."""
+_CONTACTS = 64
+"""Messages whose Contact is looked at: what is so is so from the first ones on."""
 _DIALOGS = ("INVITE", "SUBSCRIBE", "REGISTER")
 """What tells by Contact where later requests have to go."""
 
@@ -74,21 +77,29 @@ class _Known:
     """What a conversation shows of networks, looked at once."""
 
     def __init__(self, subject: Subject) -> None:
+        self._originals = subject.originals
+        self.hops = subject.hops
         self.told = {
-            one.via.branch for one in subject.transactions if any(map(_was_told, one.responses))
+            hop.branch
+            for index, hop in subject.hops.items()
+            if hop.received or hop.rport is not None
         }
         """Branches of requests whose sender was told where they came from (RFC 3581)."""
         self.media = {index: list(_private_media(subject, index)) for index in subject.media}
         """Private addresses of session descriptions, by the places of their messages."""
         self.wanted: dict[bool, set[int | None]] = {False: set(), True: set()}
         """Private networks that requests (True) and responses (False) want media in."""
-        self.reached: set[tuple[End, str]] = set()
-        """Where requests went, and the host that they are meant for."""
+        self.asked = 0
+        """Messages whose Contact was looked at."""
         for message in subject.originals:
             is_request = message.method is not None
-            if is_request:
-                self.reached.add((destination(message), target(message.start_line)[0]))
             self.wanted[is_request].update(map(private_block, self.media.get(message.index, ())))
+
+    @cached_property
+    def reached(self) -> set[tuple[End, str]]:
+        """Where requests went, and the host that they are meant for."""
+        requests = (one for one in self._originals if one.method is not None)
+        return {(destination(one), target(one.start_line)[0]) for one in requests}
 
 
 def _unreachable(known: _Known, message: Message) -> Iterator[tuple[str, str]]:
@@ -99,7 +110,8 @@ def _unreachable(known: _Known, message: Message) -> Iterator[tuple[str, str]]:
         # Where both sides want media in one private network they may be in the same.
         if block != near and block not in known.wanted[message.method is None]:
             yield "media is wanted at", address
-    told = _private_contact(message)
+    known.asked += 1
+    told = _private_contact(message) if known.asked <= _CONTACTS else ""
     if told and private_block(told) != near and not _seen_through(known, message, told):
         yield "requests are wanted at", told
 
@@ -135,15 +147,9 @@ def _private_contact(message: Message) -> str:
 
 def _seen_through(known: _Known, message: Message, told: str) -> bool:
     """Tell whether the other side knows where the message really came from, and uses that."""
-    if message.method is not None and via.top(message.header("Via") or "").branch in known.told:
+    if message.method is not None and known.hops[message.index].branch in known.told:
         return True
     return (source(message), same(told)) in known.reached
-
-
-def _was_told(response: Message) -> bool:
-    """Tell whether a response says where the request came from (RFC 3581 section 4)."""
-    hop = via.top(response.header("Via") or "")
-    return bool(hop.received) or hop.rport is not None
 
 
 @rule(

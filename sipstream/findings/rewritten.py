@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from sipstream.findings.addresses import (
@@ -17,14 +18,18 @@ from sipstream.findings.addresses import (
 )
 from sipstream.findings.rule import Proof, Severity, rule
 from sipstream.findings.subject import Subject, cseq
-from sipstream.sip import via
 from sipstream.sip.via import Via
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sipstream.views import Message
 
 _MAGIC = "z9hG4bK"
 """A branch that begins so is one of a kind (RFC 3261 8.1.1.7)."""
+_NAMES = {"via": "Via", "contact": "Contact", "media": "the session description"}
+_PAIRS = 64
+"""Requests that are compared: a way rewrites all of them, or the first ones."""
 _FILLING = b"\r\n\0 "
 """What may stand behind a body without being of it."""
 
@@ -52,19 +57,18 @@ def alg_mangled(subject: Subject) -> Proof | None:
 
 def _wrong_length(subject: Subject) -> Proof | None:
     """Find a body that isn't as long as Content-Length says: it was changed, its length wasn't."""
-    for message in subject.originals:
-        said = message.header("Content-Length") or ""
+    for index in sorted(subject.media):
+        message = subject.at(index)
         # Text has lost CRs, streams are cut into messages by this very header.
-        if message.transport != "UDP" or message.headline is not None or message.cut_off:
+        if message is None or message.transport != "UDP" or message.headline or message.cut_off:
             continue
+        said = message.header("Content-Length") or ""
         if not said.isdecimal() or len(said) > len("65535"):
             continue
         body = message.body
         length = int(said)
-        if length == len(body) or not body or b"\nm=" not in body:
-            continue
         whole = body[:length].endswith(b"\n") and not body[length:].strip(_FILLING)
-        if length < len(body) and whole:
+        if length == len(body) or (length < len(body) and whole):
             continue
         return Proof(
             f"Content-Length says {length} bytes, but the body of the {message.kind} has {len(body)}:"
@@ -76,41 +80,48 @@ def _wrong_length(subject: Subject) -> Proof | None:
 
 def _rewritten(subject: Subject) -> Proof | None:
     """Find a request that says other addresses at another place of its way."""
-    seen: dict[tuple[str, int, str], tuple[Message, _Said]] = {}
-    for message in subject.originals:
-        hop = _hop(message)
-        if message.method is None or not hop.branch.startswith(_MAGIC):
-            continue
-        said = _said(subject, message, hop)
-        key = (hop.branch, *cseq(message))
-        before, told = seen.setdefault(key, (message, said))
-        if (source(message), message.tap) == (source(before), before.tap):
-            continue
-        pairs = zip(_Said._fields, told, said, strict=True)
-        what = next((name for name, one, other in pairs if one and other and one != other), None)
-        if what is None:
-            continue
-        name = {"via": "Via", "contact": "Contact", "media": "the session description"}[what]
-        return Proof(
-            f"{message.method} from {shown(source(before))} says {getattr(told, what)} in"
-            f" {name}, from {shown(source(message))} on {getattr(said, what)}",
-            (before, message),
-        )
+    for one, other in _at_two_places(subject):
+        pairs = zip(_Said._fields, _said(subject, one), _said(subject, other), strict=True)
+        for name, before, after in pairs:
+            if before and after and before != after:
+                return Proof(
+                    f"{one.method} from {shown(source(one))} says {before} in {_NAMES[name]},"
+                    f" from {shown(source(other))} on {after}",
+                    (one, other),
+                )
     return None
+
+
+def _at_two_places(subject: Subject) -> Iterator[tuple[Message, Message]]:
+    """Yield requests as they were first seen, each with itself from elsewhere or at another tap."""
+    first: dict[tuple[str, str], tuple[int, Message]] = {}
+    pairs = 0
+    for message in subject.originals:
+        branch = subject.hops[message.index].branch
+        if message.method is None or not branch.startswith(_MAGIC):
+            continue
+        number = cseq(message)[0]
+        begun, before = first.setdefault((branch, message.method), (number, message))
+        if begun != number or (before.way == message.way and before.tap == message.tap):
+            continue
+        yield before, message
+        pairs += 1
+        if pairs == _PAIRS:
+            return
 
 
 def _via_not_as_sent(subject: Subject) -> Proof | None:
     """Find a response whose Via isn't the one that the request was sent with (RFC 3261 8.2.6.2)."""
     sent: dict[str, list[tuple[str, Message]]] = {}
     for message in subject.messages:
-        hop = _hop(message)
+        hop = subject.hops[message.index]
         if not hop.branch.startswith(_MAGIC):
             continue
         if message.method is not None:
             sent.setdefault(hop.branch, []).append((_sent_by(hop), message))
         elif hop.branch in sent:
             known = sent[hop.branch]
-            if _sent_by(hop) not in {one for one, _ in known}:
+            if all(_sent_by(hop) != one for one, _ in known[:_PAIRS]):
                 was, request = known[0]
                 return Proof(
                     f"{request.method} is sent with {was} in Via, {message.status} comes back with"
@@ -122,33 +133,31 @@ def _via_not_as_sent(subject: Subject) -> Proof | None:
 
 def _half(subject: Subject) -> Proof | None:
     """Find a Via made public and a Contact left private: who knows its own address writes it in both."""
-    for message in subject.originals:
-        if message.method is None or message.header("Record-Route") or message.header("Route"):
+    for one in islice(subject.transactions, _PAIRS):
+        if not one.requests or not is_public(same(one.via.host)):
             continue
-        hop, uri = only_hop(message), contact(message)
-        if hop is None or uri is None or private_block(uri.host) is None:
+        message = one.requests[0]
+        if same(one.via.host) != source(message)[0] or only_hop(message) is None:
             continue
-        host = same(hop.host)
-        if is_public(host) and host == source(message)[0]:
+        uri = contact(message)
+        if uri is None or private_block(uri.host) is None:
+            continue
+        if message.header("Record-Route") is None and message.header("Route") is None:
             return Proof(
-                f"{message.method} has the public {host} in Via and the private {uri.host} in Contact",
+                f"{message.method} has the public {one.via.host} in Via and the private {uri.host} in"
+                " Contact",
                 (message,),
             )
     return None
 
 
-def _said(subject: Subject, message: Message, hop: Via) -> _Said:
+def _said(subject: Subject, message: Message) -> _Said:
     uri = contact(message)
-    media = subject.media.get(message.index, [])
     return _Said(
-        _sent_by(hop),
+        _sent_by(subject.hops[message.index]),
         shown(target(uri.text)) if uri is not None else "",
-        " ".join(f"{one.address}:{one.port}" for one in media),
+        " ".join(f"{one.address}:{one.port}" for one in subject.media.get(message.index, ())),
     )
-
-
-def _hop(message: Message) -> Via:
-    return via.top(message.header("Via") or "")
 
 
 def _sent_by(hop: Via) -> str:

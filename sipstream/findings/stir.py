@@ -45,7 +45,7 @@ _LEAST = 6
 def stir_missing(subject: Subject) -> Proof | None:
     """Find an INVITE without Identity whose receiver asks for one."""
     wanted: tuple[Message, Message] | None = None
-    for one in subject.of_method("INVITE"):
+    for one in islice(subject.of_method("INVITE"), _INVITES):
         request = one.requests[0]
         if request.header("Identity") is not None:
             if wanted is not None and one.final is not None and (one.final.status or 0) < 300:

@@ -94,12 +94,17 @@ class Subject:
         """By time."""
 
     @cached_property
+    def hops(self) -> dict[int, Via]:
+        """The top Vias by the places of their messages."""
+        return {one.index: via.top(one.header("Via") or "") for one in self.messages}
+
+    @cached_property
     def transactions(self) -> list[Transaction]:
         """By the time of their first messages, those with a request and those without."""
         found: dict[tuple[object, ...], Transaction] = {}
         for message in self.messages:
             number, method = cseq(message)
-            hop = via.top(message.header("Via") or "")
+            hop = self.hops[message.index]
             key = (hop.branch, hop.sent_by, method, number)
             one = found.get(key)
             if one is None:

@@ -38,8 +38,8 @@ def forked(subject: Subject) -> Proof | None:
             continue
         answers: dict[str, Message] = {}
         for response in one.responses:
-            if 200 <= (response.status or 0) < 300 and tag(response, "To"):
-                answers.setdefault(tag(response, "To"), response)
+            if 200 <= (response.status or 0) < 300 and (branch := tag(response, "To")):
+                answers.setdefault(branch, response)
         if len(answers) > 1:
             return Proof(
                 f"{len(answers)} phones answered the INVITE: each is a call of its own",
