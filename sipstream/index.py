@@ -150,6 +150,8 @@ class Index:
     def leave_out(self, messages: set[int]) -> None:
         """Give up the places of messages that belong to no conversation."""
         self.bytes -= sum(map(self.m_length.__getitem__, messages))
+        for message in messages:
+            self.m_store[message] = 0
         self.free_messages.extend(messages)
 
     def take_conversations(self, count: int) -> Sequence[int]:

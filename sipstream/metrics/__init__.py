@@ -33,6 +33,6 @@ def measure(conversations: Conversations, among: Iterable[Conversation] | None =
         for one in among:
             chosen[one.id] = 1
     measuring = Measuring()
-    for _ in measuring.measure(conversations, bytes(chosen), never, timeline=True):
+    for _ in measuring.measure(conversations, bytes(chosen), never):
         pass
     return measuring.metrics

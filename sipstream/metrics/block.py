@@ -28,9 +28,9 @@ _LOOK = 64
 
 
 class Block:
-    """Counts and times of some conversations; messages by second only with `timeline`."""
+    """Counts and times of some conversations."""
 
-    def __init__(self, *, timeline: bool = False) -> None:
+    def __init__(self) -> None:
         self.codes: Counter[int] = Counter()
         """Messages by code (sip.startline)."""
         self.sent_again: Counter[int] = Counter()
@@ -39,8 +39,6 @@ class Block:
         """Of these, those that another tap gave within COPY_WINDOW."""
         self.ways: Counter[int] = Counter()
         """Messages by way."""
-        self.seconds: Counter[int] | None = Counter() if timeline else None
-        """Messages by second since the epoch, None where nobody asks for that."""
         self.counts: Counter[str] = Counter()
         self.spans: dict[str, array[int]] = {name: array("q") for name in SPANS}
         """Each in order once the block is filled."""
@@ -63,12 +61,12 @@ class Block:
         while begin < len(numbers):
             begin += gathered.take(numbers[begin : begin + _LOOK])
             if len(gathered.times) >= _GATHERED or due():
-                self._add(gathered)
-                gathered = _Gathered(index, hops)
+                yield from self._add(gathered, due)
                 if due():
                     yield
-                    hops.renew()
-        self._add(gathered)
+                hops.renew()
+                gathered = _Gathered(index, hops)
+        yield from self._add(gathered, due)
         for times in self.spans.values():
             times[:] = array("q", sorted(times))
             if due():
@@ -76,19 +74,17 @@ class Block:
         for times in (self.answers, self.ends):
             times[:] = array("q", sorted(times))
 
-    def _add(self, gathered: _Gathered) -> None:
+    def _add(self, gathered: _Gathered, due: Due) -> Iterator[None]:
         if not gathered.numbers:
             return
-        if self.seconds is not None:
-            self.seconds.update(map(floordiv, gathered.times, repeat(SECOND)))
         self.ways.update(gathered.ways)
         earliest, latest = [], []
         for hops in (gathered.first_hops, gathered.other_hops):
             for codes, rows in hops.items():
-                trail = trails.of(codes)
+                trail = yield from trails.of(codes, due)
                 # Per place in the sequence, the times that all conversations have there.
                 columns = list(zip(*rows, strict=True))
-                self._add_codes(codes, len(rows), trail, columns)
+                yield from self._add_codes(codes, len(rows), trail, columns, due)
                 if hops is gathered.first_hops:
                     self._add_trail(len(rows), trail, columns)
                 earliest.append(min(columns[0]))
@@ -98,17 +94,24 @@ class Block:
         self.conversations += len(gathered.numbers)
 
     def _add_codes(
-        self, codes: tuple[int, ...], count: int, trail: Trail, columns: list[tuple[int, ...]]
-    ) -> None:
+        self,
+        codes: tuple[int, ...],
+        count: int,
+        trail: Trail,
+        columns: list[tuple[int, ...]],
+        due: Due,
+    ) -> Iterator[None]:
         for code in codes:
             self.codes[code] += count
-        for place, before in trail.again:
+        for number, (place, before) in enumerate(trail.again, 1):
             copies = sum(
                 time - earlier <= COPY_WINDOW
                 for time, earlier in zip(columns[place], columns[before], strict=True)
             )
             self.copies[codes[place]] += copies
             self.sent_again[codes[place]] += count - copies
+            if number % _LOOK == 0 and due():
+                yield
 
     def _add_trail(self, count: int, trail: Trail, columns: list[tuple[int, ...]]) -> None:
         for name, number in trail.counts.items():

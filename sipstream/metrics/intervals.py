@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator
+from itertools import compress, repeat
+from operator import floordiv
 from typing import NamedTuple
 
 from sipstream.filters.term import Due
+from sipstream.index import Index
 from sipstream.metrics.block import SECOND
 from sipstream.metrics.values import Metrics
 
@@ -18,7 +21,7 @@ _STEPS = (
 )
 """Seconds of an interval, of which the shortest is taken that fits."""
 _PIECE = 4096
-"""Seconds that are gone through together."""
+"""Messages, or steps of calls, that are gone through together."""
 
 
 class Interval(NamedTuple):
@@ -43,25 +46,53 @@ def needed(metrics: Metrics, seconds: int) -> int:
     return metrics.last // SECOND // seconds - metrics.first // SECOND // seconds + 1
 
 
-def intervals(metrics: Metrics, seconds: int, due: Due, found: list[Interval]) -> Iterator[None]:
-    """Fill in all intervals, giving control back whenever it is due; `seconds` were asked for."""
+def intervals(
+    metrics: Metrics, index: Index, chosen: bytes, seconds: int, due: Due
+) -> Generator[None, None, list[Interval]]:
+    """Return all intervals, of `seconds` each, giving control back whenever it is due.
+
+    `chosen` has a 1 for each conversation that the figures are about.
+    """
     if not metrics.messages:
-        return
+        return []
     begin = metrics.first // SECOND // seconds
     count = needed(metrics, seconds)
     messages: Counter[int] = Counter()
+    for place in range(0, len(index.m_time), _PIECE):
+        times = _times(index, chosen, place)
+        messages.update(map(floordiv, times, repeat(seconds * SECOND)))
+        if due():
+            yield
     failures: Counter[int] = Counter()
-    for source, into in ((metrics.seconds, messages), (metrics.failures, failures)):
-        for place, (second, number) in enumerate(list(source.items())):
-            into[second // seconds - begin] += number
-            if place % _PIECE == 0 and due():
-                yield
+    for place, (second, number) in enumerate(metrics.failures.items()):
+        failures[second // seconds] += number
+        if place % _PIECE == 0 and due():
+            yield
     calls = [0] * count
     yield from _fill_at_once(metrics.calls, seconds, begin, calls, due)
-    found += [
-        Interval((begin + place) * seconds * SECOND, messages[place], failures[place], calls[place])
-        for place in range(count)
+    numbers = range(begin, begin + count)
+    return [
+        Interval(number * seconds * SECOND, messages[number], failures[number], at_once)
+        for number, at_once in zip(numbers, calls, strict=True)
     ]
+
+
+def _times(index: Index, chosen: bytes, begin: int) -> Iterable[int]:
+    """Return the times of those of some messages that belong to what was chosen."""
+    end = begin + _PIECE
+    times: Iterable[int] = index.m_time[begin:end]
+    if index.free_messages:
+        # Places that no message has belong to no store.
+        times = compress(times, index.m_store[begin:end])
+        conversations: Iterable[int] = compress(
+            index.m_conversation[begin:end], index.m_store[begin:end]
+        )
+    else:
+        conversations = index.m_conversation[begin:end]
+    if 0 in chosen or len(chosen) < len(index.c_state):
+        known = len(chosen)
+        times = compress(times, (one < known and chosen[one] for one in conversations))
+    return times
 
 
 def _fill_at_once(

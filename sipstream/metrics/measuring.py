@@ -25,19 +25,18 @@ class _Kept:
 
     __slots__ = ("batch", "block", "chosen", "generation")
 
-    def __init__(self, index: Index, chosen: bytes, *, timeline: bool) -> None:
+    def __init__(self, index: Index, chosen: bytes) -> None:
         # Noted before: what changes while it is filled makes it be filled again the next time.
         self.batch = index.batch
         self.generation = index.ways.generation
         self.chosen = chosen
-        self.block = Block(timeline=timeline)
+        self.block = Block()
 
-    def holds(self, index: Index, chosen: bytes, begin: int, *, timeline: bool) -> bool:
+    def holds(self, index: Index, chosen: bytes, begin: int) -> bool:
         """Tell whether it would be the same if it was made now."""
         return (
             self.chosen == chosen
             and self.generation is index.ways.generation
-            and (self.block.seconds is not None or not timeline)
             and max(index.c_heard[begin : begin + BLOCK]) <= self.batch
         )
 
@@ -51,9 +50,7 @@ class Measuring:
         self.metrics = Metrics()
         """What was measured last."""
 
-    def measure(
-        self, conversations: Conversations, chosen: bytes, due: Due, *, timeline: bool = False
-    ) -> Iterator[None]:
+    def measure(self, conversations: Conversations, chosen: bytes, due: Due) -> Iterator[None]:
         """Measure those with a 1 in `chosen`, which has one byte a number; then `metrics` tells.
 
         Control is given back whenever it is due. What begins meanwhile isn't counted.
@@ -65,7 +62,7 @@ class Measuring:
         blocks = []
         for begin in range(0, len(chosen), BLOCK):
             part = chosen[begin : begin + BLOCK]
-            blocks.append((yield from self._block(index, part, begin, due, timeline=timeline)))
+            blocks.append((yield from self._block(index, part, begin, due)))
             if due():
                 yield
         for begin in [begin for begin in self._kept if begin >= len(chosen)]:
@@ -75,12 +72,12 @@ class Measuring:
         self.metrics = metrics
 
     def _block(
-        self, index: Index, chosen: bytes, begin: int, due: Due, *, timeline: bool
+        self, index: Index, chosen: bytes, begin: int, due: Due
     ) -> Generator[None, None, Block]:
         """Return a block, made anew where what it was made of has changed."""
         kept = self._kept.get(begin)
-        if kept is None or not kept.holds(index, chosen, begin, timeline=timeline):
-            kept = _Kept(index, chosen, timeline=timeline)
+        if kept is None or not kept.holds(index, chosen, begin):
+            kept = _Kept(index, chosen)
             numbers = list(compress(range(begin, begin + BLOCK), chosen))
             yield from kept.block.fill(index, numbers, due)
             if index is self._index:

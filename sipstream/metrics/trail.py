@@ -13,10 +13,11 @@ sent again after its final response was captured counts as a new one.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
+from sipstream.filters.term import Due
 from sipstream.sip.startline import (
     ACK,
     BYE,
@@ -42,6 +43,8 @@ _REMEMBERED = 1 << 14
 """Sequences of which the trail is remembered."""
 _LONGEST = 64
 """Codes of a sequence that is: longer ones hardly come twice."""
+_PIECE = 512
+"""Codes of a longer one that are read between two looks at the clock."""
 
 
 class Trail(NamedTuple):
@@ -67,9 +70,16 @@ class Trail(NamedTuple):
     """Messages that came before, and where the like of it came last."""
 
 
-def of(codes: tuple[int, ...]) -> Trail:
-    """Return what a sequence comes to."""
-    return _remembered(codes) if len(codes) <= _LONGEST else _Reader().read(codes)
+def of(codes: tuple[int, ...], due: Due) -> Generator[None, None, Trail]:
+    """Return what a sequence comes to, giving control back whenever it is due."""
+    if len(codes) <= _LONGEST:
+        return _remembered(codes)
+    reader = _Reader()
+    for begin in range(0, len(codes), _PIECE):
+        reader.read(codes[begin : begin + _PIECE], begin)
+        if due():
+            yield
+    return reader.trail()
 
 
 class _Request:
@@ -119,17 +129,17 @@ class _Reader:
         self._answer = -1
         """The 2xx of the session that goes on; -1 while there is none."""
 
-    def read(self, codes: Sequence[int]) -> Trail:
-        """Return what the codes come to."""
-        for place, code in enumerate(codes):
+    def read(self, codes: Sequence[int], begin: int = 0) -> None:
+        """Read codes, the first of them at the place `begin`."""
+        for place, code in enumerate(codes, begin):
             kind = kind_in(code)
             if is_request(kind):
                 self._take_request(place, code, kind)
             else:
                 self._take_response(place, code, kind)
-        return self._trail()
 
-    def _trail(self) -> Trail:
+    def trail(self) -> Trail:
+        """Return what was read comes to."""
         bye, register, invite = self._bye, self._register, self._invite
         return Trail(
             dict(self.counts),
@@ -298,4 +308,6 @@ class _Reader:
 
 @lru_cache(maxsize=_REMEMBERED)
 def _remembered(codes: tuple[int, ...]) -> Trail:
-    return _Reader().read(codes)
+    reader = _Reader()
+    reader.read(codes)
+    return reader.trail()

@@ -6,7 +6,7 @@ Exact: a percentile is the value that so many of all are not above (nearest rank
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -89,10 +89,8 @@ class Metrics:
     """Addresses that sent most messages, and how many."""
     addresses: int = 0
     """How many addresses sent any."""
-    seconds: Counter[int] = field(default_factory=Counter)
-    """Messages by second since the epoch, where that was asked for."""
     failures: Counter[int] = field(default_factory=Counter)
-    """Failed INVITEs and REGISTERs by second."""
+    """Failed INVITEs and REGISTERs by second since the epoch."""
     calls: list[int] = field(default_factory=list)
     """When sessions began and ended, in order: twice the time in ns, and 1 more where one began."""
 
@@ -175,7 +173,6 @@ def summed(metrics: Metrics, blocks: Sequence[Block], index: Index, due: Due) ->
         ways.update(block.ways)
         metrics.conversations += block.conversations
         metrics.counts.update(block.counts)
-        metrics.seconds.update(block.seconds or ())
         metrics.failures.update(block.failures)
         metrics.unanswered_byes += sum(begin <= late for begin, _ in block.open_byes)
         metrics.unanswered_registers += sum(begin <= late for begin in block.open_registers)
@@ -256,24 +253,24 @@ def _ranked(parts: Iterable[array[int]], rank: int) -> int:
 
 def _fill_calls(metrics: Metrics, blocks: Sequence[Block], due: Due) -> Iterator[None]:
     """Put beginnings and ends of sessions in order, and count how many there were at once."""
-    runs = []
+    runs: list[list[int]] = []
     for block in blocks:
         runs.append([time * 2 + 1 for time in block.answers])
         runs.append([time * 2 for time in block.ends])
         if due():
             yield
-    while len(runs) > 1:
-        merged = []
-        for place in range(0, len(runs), 2):
-            # Two runs in order are merged, not sorted.
-            merged.append(sorted([part for run in runs[place : place + 2] for part in run]))
-            if due():
-                yield
-        runs = merged
-    metrics.calls = runs[0] if runs else []
+    # Each run is in order. Cut at the same times, their pieces are sorted together.
+    cuts = sorted(step for run in runs for step in run[:: _PIECE // 4])[4::4]
+    begins = [0] * len(runs)
     now = 0
-    for begin in range(0, len(metrics.calls), _PIECE):
-        piece = metrics.calls[begin : begin + _PIECE]
+    for cut in (*cuts, None):
+        piece: list[int] = []
+        for place, run in enumerate(runs):
+            begin = begins[place]
+            begins[place] = len(run) if cut is None else bisect_left(run, cut, begin)
+            piece += run[begin : begins[place]]
+        piece.sort()
+        metrics.calls += piece
         levels = list(accumulate((1 if step & 1 else -1 for step in piece), initial=now))
         now = levels[-1]
         place, most = max(enumerate(levels), key=itemgetter(1))

@@ -6,6 +6,7 @@ plotext draws them; what it draws holds no text from traffic.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -26,9 +27,13 @@ class Series(NamedTuple):
     values: Sequence[int]
 
 
-def columns(width: int, series: Sequence[Series]) -> int:
-    """Return how many intervals there is room for, a column each."""
-    return max(width - _labels(series) - 2, 1)
+def ready() -> None:
+    """Import the library and draw once, which takes some milliseconds the first time.
+
+    Who has no time for that calls it in another thread before.
+    """
+    if "plotext" not in sys.modules:
+        _drawn(Series("", (1,)), ("",), 1, 1, 1, plain=False)
 
 
 def bars(

@@ -1,11 +1,8 @@
-"""Figures as lines that fit a terminal, and as objects for `--json`.
-
-Times there are in seconds, ratios of 1. What comes from traffic is escaped here.
-"""
+"""Figures as lines that fit a terminal. What comes from traffic is escaped here."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -22,7 +19,7 @@ _NONE = "-"
 _LABEL = 10
 """Cells of the word that a line of the overview begins with."""
 _NS = 1_000_000_000
-_DELAYS = {
+DELAYS = {
     "srd": ("SRD", "INVITE to 18x"),
     "srd_failed": ("SRD failed", "of failed calls"),
     "sdd": ("SDD", "BYE to its 2xx"),
@@ -41,7 +38,9 @@ _RATIOS = {
     "ira": ("IRA", "REGISTERs that failed", "RFC 6076 4.2"),
 }
 _DELAY_HEADING = ("delay", "count", "mean", "p50", "p95", "p99", "most")
-_OF_CALLS = ("asr", "ner", "ser", "seer", "isa", "scr")
+_HEIGHT, _SMALL = 6, 2
+"""Lines of each row of bars; three rows of the small ones fit a third of 24 lines."""
+OF_CALLS = ("asr", "ner", "ser", "seer", "isa", "scr")
 
 
 def overview(
@@ -53,7 +52,7 @@ def overview(
         return
     counts = metrics.counts
     if metrics.sessions:
-        shares = (f"{_RATIOS[name][0]} {percent(getattr(metrics, name))}" for name in _OF_CALLS)
+        shares = (f"{_RATIOS[name][0]} {percent(getattr(metrics, name))}" for name in OF_CALLS)
         yield from _filled("calls", _calls(metrics), width)
         yield from _filled("", shares, width)
     if metrics.sessions or metrics.calls:
@@ -150,7 +149,7 @@ def _filled(label: str, parts: Iterable[str], width: int) -> Iterator[str]:
     line = label.ljust(_LABEL)
     for part in parts:
         if line.strip() != label and cells(line) + 2 + cells(part) > width:
-            yield line
+            yield cut(line, width)
             line = " " * _LABEL
         line += "  " + part if line.strip() and line.strip() != label else " " + part
     yield cut(line, width)
@@ -180,7 +179,7 @@ def table(rows: Sequence[Sequence[str]], width: int, paint: Paint = PLAIN) -> It
 def delays(metrics: Metrics, width: int, paint: Paint = PLAIN) -> Iterator[str]:
     """Yield the delays that were seen as a table."""
     rows: list[Sequence[str]] = [_DELAY_HEADING]
-    for name, (title, about) in _DELAYS.items():
+    for name, (title, about) in DELAYS.items():
         found = metrics.delays.get(name)
         if found is not None and found.count:
             rows.append((f"{title:<12}{about}", str(found.count), *_told(found)))
@@ -221,7 +220,7 @@ def calls(metrics: Metrics, width: int, paint: Paint = PLAIN) -> Iterator[str]:
         width,
     )
     yield from _filled("at once", _at_once(metrics), width)
-    for line in ratios(metrics, _OF_CALLS):
+    for line in ratios(metrics, OF_CALLS):
         yield cut(line, width)
     yield from delays(metrics, width, paint)
 
@@ -233,7 +232,7 @@ def registrations(metrics: Metrics, width: int, paint: Paint = PLAIN) -> Iterato
         yield cut(line, width)
     found = metrics.delays.get("rrd")
     if found is not None and found.count:
-        row = (f"RRD         {_DELAYS['rrd'][1]}", str(found.count), *_told(found))
+        row = (f"RRD         {DELAYS['rrd'][1]}", str(found.count), *_told(found))
         yield from table([_DELAY_HEADING, row], width, paint)
 
 
@@ -269,9 +268,12 @@ def ranked(
 
 
 def plot(
-    intervals: Sequence[Interval], seconds: int, width: int, room: int, height: int, *, plain: bool
+    intervals: Sequence[Interval], seconds: int, width: int, room: int, *, small: bool, plain: bool
 ) -> Iterator[str]:
-    """Yield bars of the last `room` intervals: messages, failures and calls at once."""
+    """Yield bars of the last `room` intervals: messages, failures and calls at once.
+
+    Where they are to be `small` they have seven lines in all, and no heading.
+    """
     from sipstream.render.plot import Series, bars
 
     if not intervals:
@@ -281,7 +283,8 @@ def plot(
     left_out = len(intervals) - len(shown)
     more = f"; {left_out} earlier ones are left out" if left_out else ""
     first, last = shown[0].begin, shown[-1].begin
-    yield cut(f"{_between(first, last)}, {interval(seconds)} a bar{more}", width)
+    if not small:
+        yield cut(f"{_between(first, last)}, {interval(seconds)} a bar{more}", width)
     series = [
         Series("messages", [one.messages for one in shown]),
         Series("failures", [one.failures for one in shown]),
@@ -291,7 +294,7 @@ def plot(
         clocks = [times.clock(one.begin)[:8] for one in shown]
     else:
         clocks = [f"{times.date(one.begin)[5:]} {times.clock(one.begin)[:5]}" for one in shown]
-    yield from bars(series, clocks, width, height, plain=plain)
+    yield from bars(series, clocks, width, _SMALL if small else _HEIGHT, plain=plain)
 
 
 def interval(seconds: int) -> str:
@@ -300,102 +303,3 @@ def interval(seconds: int) -> str:
         if seconds % size == 0:
             return f"{seconds // size}{unit}"
     return f"{seconds}s"
-
-
-# Objects
-
-
-def overview_object(metrics: Metrics, failing: Sequence[tuple[str, int]]) -> dict[str, object]:
-    """Return all figures as one object."""
-    return {
-        "first": times.iso(metrics.first) if metrics.messages else None,
-        "last": times.iso(metrics.last) if metrics.messages else None,
-        "conversations": metrics.conversations,
-        "messages": metrics.messages,
-        "requests": {name: _kind_object(one) for name, one in metrics.requests.items()},
-        "responses": {str(status): _kind_object(one) for status, one in metrics.responses.items()},
-        **calls_object(metrics),
-        **registrations_object(metrics),
-        "talkers": [{"address": name, "messages": count} for name, count in metrics.talkers],
-        "addresses": metrics.addresses,
-        "failing": [{"number": name, "conversations": count} for name, count in failing],
-    }
-
-
-def calls_object(metrics: Metrics) -> dict[str, object]:
-    """Return the figures of calls."""
-    counts = metrics.counts
-    return {
-        "invites": counts["invites"],
-        "challenged": counts["challenged"],
-        "redirected": counts["redirected"],
-        "sessions": metrics.sessions,
-        "answered": metrics.answered,
-        "failed": counts["failed"],
-        "cancelled": counts["cancelled"],
-        "completed": counts["completed"],
-        "unanswered_invites": metrics.unanswered_invites,
-        "unanswered_byes": metrics.unanswered_byes,
-        "in_progress": metrics.in_progress,
-        "most_at_once": metrics.most_at_once,
-        "most_at": None if metrics.most_at is None else times.iso(metrics.most_at),
-        **{name: getattr(metrics, name) for name in _RATIOS if name != "ira"},
-        "acd": _seconds(metrics.acd),
-        **{
-            name: _delay_object(metrics.delays[name])
-            for name in _DELAYS
-            if name != "rrd" and name in metrics.delays
-        },
-    }
-
-
-def registrations_object(metrics: Metrics) -> dict[str, object]:
-    """Return the figures of registrations."""
-    counts = metrics.counts
-    rrd = {"rrd": _delay_object(metrics.delays["rrd"])} if "rrd" in metrics.delays else {}
-    return {
-        "registers": counts["registers"],
-        "registered": counts["registered"],
-        "registers_failed": counts["registers_failed"],
-        "unanswered_registers": metrics.unanswered_registers,
-        "ira": metrics.ira,
-        **rrd,
-    }
-
-
-def kind_objects(metrics: Metrics) -> Iterator[dict[str, object]]:
-    """Yield an object a method and status."""
-    for name, kind in metrics.requests.items():
-        yield {"method": name, "status": None, **_kind_object(kind)}
-    for status, kind in metrics.responses.items():
-        yield {"method": None, "status": status, **_kind_object(kind)}
-
-
-def _kind_object(kind: Kind) -> Mapping[str, int]:
-    return {"messages": kind.messages, "sent_again": kind.sent_again, "copies": kind.copies}
-
-
-def _delay_object(delay: Delay) -> dict[str, object]:
-    return {
-        "count": delay.count,
-        "mean": _seconds(delay.mean),
-        "p50": _seconds(delay.p50),
-        "p95": _seconds(delay.p95),
-        "p99": _seconds(delay.p99),
-        "max": _seconds(delay.most),
-    }
-
-
-def _seconds(ns: float | None) -> float | None:
-    return None if ns is None else ns / _NS
-
-
-def interval_object(one: Interval, seconds: int) -> dict[str, object]:
-    """Return what came in an interval."""
-    return {
-        "time": times.iso(one.begin),
-        "seconds": seconds,
-        "messages": one.messages,
-        "failures": one.failures,
-        "calls": one.calls,
-    }

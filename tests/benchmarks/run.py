@@ -1,6 +1,6 @@
 """Load times and memory against sngrep and tshark: whole processes in turn, A B A B ...
 
-    python tests/benchmarks/run.py [load] [mixed] [text] [tcp] [growth] [start]
+    python tests/benchmarks/run.py [load] [mixed] [text] [tcp] [growth] [start] [stats]
         [--messages 1000000] [--largest 10000000] [--runs 5] [--keep DIR]
 
 Prints medians, and ratios as medians of the pairs. No part of the test run.
@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from generate import capture
+from keyboard import Shell
 from measuring import HOW_MEMORY, SIPSTREAM, Others, Took, in_turn, machine, ratio, table, watch
 from programs import Program, asking, middle, others, printed, sipstream, sngrep
 
@@ -24,6 +25,15 @@ CAPTURES = Path(__file__).parents[2] / "captures"
 GROWTH_MEMORY = "4G"
 """What sipstream may take for conversations where captures grow: its default holds a million messages."""
 _STARTS = 20
+_PORT = ":9190"
+_FIGURES = (
+    ("show stats, first time", "show stats", rb"200 to BYE +\d"),
+    ("show stats, second time", "show stats", rb"200 to BYE +\d"),
+    ("show stats plot", "show stats plot", rb"calls at once \d"),
+    ("show stats talkers", "show stats talkers", rb"called +conversations"),
+    ("show stats agents", "show stats agents", rb"user agent +conversations"),
+)
+"""What is asked for, and what of the answer comes last."""
 _SIZES = (0.01, 0.03, 0.1, 0.3, 1)
 """Of the largest capture, where captures grow."""
 _MIXED_SHARE = 0.14
@@ -221,8 +231,54 @@ def start(wanted: Wanted) -> None:
     )
 
 
+def stats(wanted: Wanted) -> None:
+    """Figures of a loaded capture, from Enter on, and what a load takes with and without them."""
+    path = capture(wanted.folder, "udp", wanted.messages)
+    asked: dict[str, list[float]] = {}
+    for _ in range(wanted.runs):
+        with tempfile.TemporaryDirectory() as folder:
+            shell = Shell(Path(folder), [])
+            _ask(shell, f"load {path}", rb"messages\) extracted")
+            for name, command, answer in _FIGURES:
+                asked.setdefault(name, []).append(_ask(shell, command, answer))
+            shell.leave()
+    rows = [(name, f"{statistics.median(took):.3f}") for name, took in asked.items()]
+    print(f"\nfigures of {wanted.messages:,} messages, from Enter on, medians of {wanted.runs}\n")
+    print(table(("", "seconds"), rows))
+    load = [*SIPSTREAM, "-q", str(path)]
+    commands = {
+        "load": [*load, "-c", "show filter"],
+        "load with --prometheus": [*load, "--prometheus", _PORT, "-c", "show filter"],
+        "load, then show stats": [*load, "-c", "show stats"],
+    }
+    took = in_turn(list(commands.values()), wanted.runs)
+    print(f"\nloads of {wanted.messages:,} messages, medians of {wanted.runs}\n")
+    print(
+        table(
+            ("", "seconds", "of the load's"),
+            [
+                (
+                    name,
+                    f"{statistics.median(one.seconds for one in row):.3f}",
+                    f"{ratio(row, took[0]):.2f} x",
+                )
+                for name, row in zip(commands, took, strict=True)
+            ],
+        )
+    )
+
+
+def _ask(shell: Shell, command: str, answer: bytes) -> float:
+    """Return the seconds from Enter until an answer is there."""
+    shell.at_prompt()
+    told = shell.ask(command, answer)
+    if told is None:
+        raise SystemExit(f"no answer to {command!r}: {shell.seen[-500:]!r}")
+    return told[0]
+
+
 RUNS: dict[str, Callable[[Wanted], None]] = {
-    one.__name__: one for one in (load, mixed, text, tcp, growth, start)
+    one.__name__: one for one in (load, mixed, text, tcp, growth, start, stats)
 }
 
 

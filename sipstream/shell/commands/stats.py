@@ -3,48 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Generator, Iterator
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Generator, Iterator
 from importlib import import_module
 from typing import TYPE_CHECKING, Annotated, TypeVar
 from weakref import WeakKeyDictionary
 
 from sipstream.errors import CommandError
-from sipstream.escape import brief
-from sipstream.filters import Filter, unfinished
 from sipstream.index import UNUSED, Index
 from sipstream.pace import Pace
-from sipstream.shell.arguments import Expression
 from sipstream.shell.console import Console
-from sipstream.shell.offered import Offer, Offers
 from sipstream.shell.registry import command
+from sipstream.shell.statistics import EVERYTHING, Asked, Statistics
 
 if TYPE_CHECKING:
     from sipstream.conversations import Conversations
     from sipstream.filters.term import Due
     from sipstream.metrics import Measuring, Metrics
     from sipstream.session import Listed, Session
-    from sipstream.views import Conversation
 
-TOPICS = {
-    "methods": "messages by method and status, and those that were sent again",
-    "calls": "how calls went: RFC 6076, ASR, NER, ACD, how many at once",
-    "registrations": "how registrations went: RRD and IRA of RFC 6076",
-    "talkers": "addresses with most messages, numbers with most conversations",
-    "failing": "numbers with most failed conversations",
-    "agents": "user agents that began conversations",
-    "plot": "messages, failures and calls at once over time",
-}
-_EVERY = "every"
-_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
-_SPAN = re.compile(r"([1-9][0-9]{0,6})([smhd])")
 _Found = TypeVar("_Found")
 _WIDTH = 80
 """Columns where there is no terminal."""
-_HEIGHT, _WATCHED_HEIGHT = 6, 2
-"""Lines of each row of bars; what is watched has a third of the terminal for all of them."""
 _LABELS = 20
 """Columns kept for what stands beside the bars."""
 _SHOWN, _FAILING = 10, 5
@@ -54,85 +34,6 @@ _MEASURING: WeakKeyDictionary[Session, Measuring] = WeakKeyDictionary()
 _USED = bytes(state != UNUSED for state in range(256))
 _PIECE = 4096
 """Conversations chosen together, in well under a millisecond."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What figures are asked for."""
-
-    topic: str = ""
-    seconds: int | None = None
-    """The length of the intervals, None for one that fits."""
-    expression: str = ""
-
-
-EVERYTHING = Asked()
-"""The overview of all that is shown."""
-
-
-class Statistics(Expression):
-    """A topic, `every 5m` and a filter, in this order; each may be left out."""
-
-    syntax = "[<topic>] [every <duration>] [<filter>]"
-
-    @classmethod
-    def parse(cls, session: Session, text: str) -> Asked:
-        """Return what is asked for.
-
-        Raises:
-            CommandError: `every` has no duration behind it.
-            FilterError: the filter can't be understood.
-        """
-        topic, rest = _head(text, TOPICS)
-        every, behind = _head(rest, (_EVERY,))
-        seconds = None
-        if every:
-            word, _, rest = behind.partition(" ")
-            seconds = _seconds(word)
-            if topic not in ("", "plot"):
-                raise CommandError(f"every goes with plot, not with {topic}")
-            topic = "plot"
-        if rest.strip():
-            Filter.parse(rest.strip())
-        return Asked(topic, seconds, rest.strip())
-
-    @classmethod
-    def offers(cls, session: Session, typed: str, near: Conversation | None) -> Offers:
-        """Return topics, `every`, and what the grammar of filters allows next."""
-        before = typed[: len(typed) - len(unfinished(typed))]
-        topic, rest = _head(before, TOPICS)
-        every, behind = _head(rest, (_EVERY,))
-        if every and not behind.strip():
-            yield Offer("5m", "the length of an interval: s, m, h or d")
-            return
-        if every:
-            rest = behind.strip().partition(" ")[2]
-        if not rest.strip():
-            if not topic and not every:
-                yield from (Offer(name, about) for name, about in TOPICS.items())
-            if topic in ("", "plot") and not every:
-                yield Offer(_EVERY, "5m: bars of intervals of this length")
-        word = typed[len(before) :]
-        yield from super().offers(session, rest.lstrip() + word, near)
-
-
-def _head(text: str, words: Collection[str]) -> tuple[str, str]:
-    """Return the first word of a text where it is one of some, else "", and what stands behind it."""
-    word, _, rest = text.lstrip().partition(" ")
-    return (word, rest.lstrip()) if word in words else ("", text)
-
-
-def _seconds(word: str) -> int:
-    """Return the length of an interval.
-
-    Raises:
-        CommandError: it is none.
-    """
-    found = _SPAN.fullmatch(word)
-    if found is None:
-        told = f", not {brief(word)}" if word else ""
-        raise CommandError(f"every takes a duration from 1s on, as in every 5m{told}")
-    return int(found[1]) * _UNITS[found[2]]
 
 
 @command("show stats [{what}]")
@@ -175,20 +76,32 @@ async def show_stats(console: Console, what: Annotated[Asked, Statistics] = EVER
     ...
     """
     session = console.session
+    # It takes longer than the event loop may be held.
+    await asyncio.to_thread(_import_all, what.topic)
     selected = await session.select(what.expression) if what.expression else None
+    pace = Pace()
     if selected is None and not session.filters.active:
         conversations = session.conversations
         chosen = bytes(conversations.index.c_state).translate(_USED)
     else:
         listed = await session.listed(selected)
+        await pace.rest()
         conversations = listed.conversations
-        chosen = await _flags(listed)
-    await _ANSWERS[what.topic](_Look(console, conversations, chosen), what)
+        chosen = await _flags(listed, pace)
+    await _ANSWERS[what.topic](_Look(console, conversations, chosen, pace), what)
 
 
-async def _flags(listed: Listed) -> bytes:
+def _import_all(topic: str) -> None:
+    """Import what only figures need."""
+    for name in ("sipstream.metrics.tops", "sipstream.metrics.intervals", "sipstream.render.stats"):
+        import_module(name)
+    if topic == "plot":
+        import_module("sipstream.render.plot").ready()
+
+
+async def _flags(listed: Listed, pace: Pace) -> bytes:
     """Return a 1 for each number that is listed, 0 for the others."""
-    flags, pace = bytearray(listed.conversations.places), Pace()
+    flags = bytearray(listed.conversations.places)
     for begin in range(0, len(listed.numbers), _PIECE):
         for number in listed.numbers[begin : begin + _PIECE]:
             flags[number] = 1
@@ -200,86 +113,88 @@ async def _flags(listed: Listed) -> bytes:
 class _Look:
     """One look at figures: of which conversations, and where they go."""
 
-    def __init__(self, console: Console, conversations: Conversations, chosen: bytes) -> None:
+    def __init__(
+        self, console: Console, conversations: Conversations, chosen: bytes, pace: Pace
+    ) -> None:
         self.console = console
         self.out = console.out
         self.width = console.table_width or _WIDTH
         self.index = conversations.index
         self.chosen = chosen
         self._conversations = conversations
+        self._pace = pace
 
-    async def metrics(self, *, timeline: bool = False) -> Metrics:
+    async def metrics(self) -> Metrics:
         """Return the figures; what was found the last time is remembered."""
         from sipstream.metrics import Measuring
 
-        session, pace = self.console.session, Pace()
-        measuring = _MEASURING.setdefault(session, Measuring())
-        await pace.through(
-            measuring.measure(self._conversations, self.chosen, pace.due, timeline=timeline)
-        )
+        measuring = _MEASURING.setdefault(self.console.session, Measuring())
+        pace = self._pace
+        await pace.through(measuring.measure(self._conversations, self.chosen, pace.due))
         return measuring.metrics
 
     async def through(self, work: Callable[[Index, bytes, Due], Iterator[None]]) -> None:
         """Do work in pieces on what was chosen; others have their turn between these."""
-        pace = Pace()
-        await pace.through(work(self.index, self.chosen, pace.due))
+        await self._pace.through(work(self.index, self.chosen, self._pace.due))
+
+    async def worked_out(self, work: Callable[[Due], Generator[None, None, _Found]]) -> _Found:
+        """Return what work in pieces comes to, done likewise."""
+        pieces = work(self._pace.due)
+        while True:
+            try:
+                next(pieces)
+            except StopIteration as end:
+                found: _Found = end.value
+                return found
+            await self._pace.rest()
 
     async def numbers(self, counter: Counter[int], count: int = _SHOWN) -> list[tuple[str, int]]:
         """Return the users that stand most often in a counter."""
         from sipstream.metrics.values import most_common
 
-        found = await _worked_out(lambda due: most_common(counter, count, due))
+        found = await self.worked_out(lambda due: most_common(counter, count, due))
         return [(self.index.user(code), number) for code, number in found]
-
-
-async def _worked_out(work: Callable[[Due], Generator[None, None, _Found]]) -> _Found:
-    """Return what work in pieces comes to; others have their turn between these."""
-    pace = Pace()
-    pieces = work(pace.due)
-    while True:
-        try:
-            next(pieces)
-        except StopIteration as end:
-            found: _Found = end.value
-            return found
-        await pace.rest()
 
 
 async def _overview(look: _Look, asked: Asked) -> None:
     from sipstream.metrics.tops import Numbers
     from sipstream.render import stats
+    from sipstream.render import stats_objects as objects
 
     metrics, numbers = await look.metrics(), Numbers()
     await look.through(numbers.count_failing)
     failing = await look.numbers(numbers.failing_callees, _FAILING)
     await look.out.rows(
         stats.overview(metrics, failing, look.width, look.out.paint),
-        iter([stats.overview_object(metrics, failing)]),
+        iter([objects.overview(metrics, failing)]),
     )
 
 
 async def _methods(look: _Look, asked: Asked) -> None:
     from sipstream.render import stats
+    from sipstream.render import stats_objects as objects
 
     metrics = await look.metrics()
     texts = stats.methods(metrics, look.width, look.out.paint)
-    await look.out.rows(texts, stats.kind_objects(metrics))
+    await look.out.rows(texts, objects.methods(metrics))
 
 
 async def _calls(look: _Look, asked: Asked) -> None:
     from sipstream.render import stats
+    from sipstream.render import stats_objects as objects
 
     metrics = await look.metrics()
     texts = stats.calls(metrics, look.width, look.out.paint)
-    await look.out.rows(texts, iter([stats.calls_object(metrics)]))
+    await look.out.rows(texts, iter([objects.calls(metrics)]))
 
 
 async def _registrations(look: _Look, asked: Asked) -> None:
     from sipstream.render import stats
+    from sipstream.render import stats_objects as objects
 
     metrics = await look.metrics()
     texts = stats.registrations(metrics, look.width, look.out.paint)
-    await look.out.rows(texts, iter([stats.registrations_object(metrics)]))
+    await look.out.rows(texts, iter([objects.registrations(metrics)]))
 
 
 async def _talkers(look: _Look, asked: Asked) -> None:
@@ -318,7 +233,7 @@ async def _agents(look: _Look, asked: Asked) -> None:
 
     agents, whole = Agents(), look.chosen.count(1)
     await look.through(agents.count)
-    found = await _worked_out(lambda due: most_common(agents.counter, _SHOWN, due))
+    found = await look.worked_out(lambda due: most_common(agents.counter, _SHOWN, due))
     # A sample isn't told as if it was all.
     told = f"counted in the first messages of {agents.sampled} of {whole} conversations"
     part = ("user agent", "conversations", found, agents.sampled)
@@ -351,29 +266,27 @@ async def _ranked(
 
 
 async def _plot(look: _Look, asked: Asked) -> None:
-    from sipstream.metrics.intervals import MOST, Interval, fitting, intervals, needed
+    from sipstream.metrics.intervals import MOST, fitting, intervals, needed
     from sipstream.render import stats
+    from sipstream.render import stats_objects as objects
 
-    metrics = await look.metrics(timeline=True)
+    metrics = await look.metrics()
     room = max(look.width - _LABELS, 1)
     seconds = asked.seconds or fitting(metrics, room)
     if needed(metrics, seconds) > MOST:
         raise CommandError(
             f"every {stats.interval(seconds)} makes more than {MOST} intervals: take a longer one"
         )
-    found: list[Interval] = []
-    pace = Pace()
-    await pace.through(intervals(metrics, seconds, pace.due, found))
-    if not look.out.json and look.out.shows:
-        # A library of its own: it takes longer to be imported than the event loop may be held.
-        await asyncio.to_thread(import_module, "plotext")
+    found = await look.worked_out(
+        lambda due: intervals(metrics, look.index, look.chosen, seconds, due)
+    )
+    plain = look.out.writer.encoding != "utf-8"
+    # What is watched has a third of the terminal.
+    small = look.console.watches
     await look.out.rows(
-        stats.plot(
-            found, seconds, look.width, room, _WATCHED_HEIGHT if look.console.watches else _HEIGHT,
-            plain=look.out.writer.encoding != "utf-8",
-        ),
-        (stats.interval_object(one, seconds) for one in found),
-    )  # fmt: skip
+        stats.plot(found, seconds, look.width, room, small=small, plain=plain),
+        (objects.interval(one, seconds) for one in found),
+    )
 
 
 _ANSWERS: dict[str, Callable[[_Look, Asked], Awaitable[None]]] = {
