@@ -10,7 +10,9 @@ import random
 import re
 import struct
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
+from xml.etree import ElementTree
 
 import hostile_inputs as inputs
 import hostile_tls
@@ -23,11 +25,15 @@ from sipstream.decode.keylog import Secrets
 from sipstream.errors import FilterError
 from sipstream.escape import shield
 from sipstream.filters import Filter, suggest, unfinished
+from sipstream.ladder import build
 from sipstream.packets import Batch, Linktype, Tally
-from sipstream.render import lists, objects, overview
+from sipstream.render import diff, fields, lists, mermaid, objects, overview, svg
 from sipstream.render import message as rendered
+from sipstream.render import offers as render_offers
+from sipstream.render.colours import Paint
 from sipstream.sip.found import Found
 from sipstream.sip.framing import Framer
+from sipstream.sip.offers import exchanges
 from sipstream.sip.scan import Scanner
 from sipstream.sip.startline import kind_in
 from sipstream.sources.container import AnyReader
@@ -213,6 +219,23 @@ def _lines(number: int, conversation: Conversation) -> Iterator[str]:
     for message in conversation.messages:
         yield lists.followed(message, conversation.call_id)
         yield objects.dumps(objects.message(message, conversation.call_id))
+        yield rendered.whole(message, Paint(True)).translate({0x1B: None})
+    yield from _beside_one_another(conversation)
+
+
+def _beside_one_another(conversation: Conversation) -> Iterator[str]:
+    """What commands show of messages together, and what is drawn of them."""
+    messages = conversation.messages
+    yield from fields.lines(messages, ["Via", "contact", "x"])
+    for old, new in pairwise(messages[:8]):
+        yield from diff.lines(old, new)
+    for exchange in exchanges(messages):
+        yield from render_offers.lines(exchange, messages, 80)
+    ladder = build(messages)
+    yield from mermaid.diagram(ladder).lines
+    picture = "\n".join(svg.picture(ladder, standalone=True))
+    ElementTree.fromstring(picture)
+    yield picture
 
 
 _FILTERS = [
