@@ -73,7 +73,12 @@ _VALUES = {"value-number": "<telnum>", "value-address": "<ip>", "value-span": "<
 _WORDS = {
     "message": "one message whole",
     "messages": "all messages whole",
-    "rtp": "its RTP streams (with --rtp)",
+    "flow": "who sent what to whom, as a ladder",
+    "diff": "what differs between two messages",
+    "with": "a message of another conversation",
+    "sdp": "offers with their answers, and what was agreed",
+    "headers": "the values of headers, a line a message",
+    "rtp": "its RTP streams",
     "sorted": "by time, with their indexes",
     "from": "where to begin",
     "start": "from the beginning of the file",

@@ -104,7 +104,10 @@ async def test_tab_offers_names_and_messages(shell: Shell) -> None:
     count = shell.session.conversations[shell.session.shown(3)].count
     last = [one for one in offered("show conversation 5 diff 0 with 3 ") if one.isdigit()]
     assert last == [str(place) for place in range(count)]
-    assert {"diff", "sdp", "headers", "message", "messages"} <= set(offered("show conversation 5 "))
+    _, found = completion.offers(shell.session, "show conversation 5 ", GENERAL)
+    words = {one.text: one.about for one in found}
+    assert words["diff"] == "what differs between two messages"
+    assert all(words[name] for name in ("sdp", "headers", "message", "messages", "flow", "rtp"))
 
 
 async def test_lines_that_are_not_compared_are_told(
