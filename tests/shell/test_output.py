@@ -371,6 +371,8 @@ def test_nothing_else_writes_to_the_terminal() -> None:
         "__main__.py: os.write",
         # A capture for another program: never to a terminal.
         "export/target.py: os.write",
+        # A file of its own.
+        "export/target.py: os.write",
         # Opened for the shell's keys, when standard input is data.
         "program.py: /dev/tty",
     ]

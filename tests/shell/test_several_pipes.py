@@ -383,7 +383,9 @@ async def test_every_show_has_objects(json_shell: Shell) -> None:
     expected = {
         "show filter": [{"condition": "or", "terms": ["method INVITE"]}],
         "show states": [{"state": one, "conversations": n} for one, n in states.items()],
-        "show follows": [{"follow": 1, "filter": "dstnum 5660066", "whole": True, "shown": 0}],
+        "show follows": [
+            {"follow": 1, "filter": "dstnum 5660066", "whole": True, "flow": False, "shown": 0}
+        ],
         "capture status": [],
     }
     for line, objects in expected.items():

@@ -196,7 +196,7 @@ async def test_the_command_is_completed(shell: Shell) -> None:
     assert {"| count", "every", "times"} <= set(behind)
     assert [one.text for one in offers(session, "watch show states | ex", GENERAL)[1]] == ["except"]
     shown = listing(session, "watch ", GENERAL, 80)
-    assert [line.split()[0] for line in shown] == ["help", "show", "diagnose", "list"]
+    assert [line.split()[0] for line in shown] == ["show", "help", "diagnose", "list"]
 
 
 async def test_others_have_their_turn_while_the_command_is_completed(
