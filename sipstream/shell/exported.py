@@ -1,7 +1,7 @@
 """What stands behind `export FORMAT FILE`: which conversations, and how.
 
-`conversation 3`, a filter, or nothing for all that are shown; before or behind that words which say how.
-Where a value of the filter is called like one of these words it stands in quotes.
+`conversation 3`, `call 0`, a filter, or nothing for all that are shown; before or behind that words
+which say how. Where a value of the filter is called like one of these words it stands in quotes.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from sipstream.escape import brief
 from sipstream.export.formats import FORMATS, Format
 from sipstream.filters import Filter, unfinished
 from sipstream.shell.arguments import Argument, ConversationRef, Expression
+from sipstream.shell.callref import CallRef
 from sipstream.shell.offered import Offer, Offers
 from sipstream.shell.words import unquoted
 from sipstream.wording import listed, meant
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from sipstream.views import Conversation
 
 _WORD = re.compile(r'"(?:[^"\\]|\\.)*"?|[^\s"]+', re.DOTALL)
-_CONVERSATION = "conversation"
+_CONVERSATION, _CALL = "conversation", "call"
 _SHORT = 4
 """Letters by which that word is known: `con` begins others."""
 REDACT, PLAIN, RTP, OVERWRITE = "redact", "no-redact", "rtp", "overwrite"
@@ -66,6 +67,8 @@ class Asked(NamedTuple):
     expression: str = ""
     """The filter's text, "" for all that are shown."""
     conversation: Conversation | None = None
+    call: str = ""
+    """A call's index or the Call-ID of a leg, "" where none is asked for."""
     how: frozenset[str] = frozenset()
     """Words of `HOW`."""
 
@@ -75,9 +78,12 @@ class Asked(NamedTuple):
 
 
 class Exported(Expression):
-    """Which conversations (those shown, a filter, conversation <index>), and how."""
+    """Which conversations (those shown, a filter, a conversation, a call's legs), and how."""
 
-    syntax = "[<filter>|conversation <call-id|index>] [redact|no-redact] [rtp] [overwrite]"
+    syntax = (
+        "[<filter>|conversation <call-id|index>|call <call-id|index>]"
+        " [redact|no-redact] [rtp] [overwrite]"
+    )
 
     @classmethod
     def parse(cls, session: Session, text: str) -> Asked:
@@ -88,25 +94,31 @@ class Exported(Expression):
             FilterError: the filter can't be understood.
         """
         how, words = _how(text)
-        if words and _is_conversation(words[0][1]):
+        one = _one(words)
+        if one:
             if len(words) != 2:
-                raise CommandError("conversation takes one Call-ID or index, behind it only how")
-            ref = ConversationRef.parse(session, unquoted(words[1][1]))
-            return Asked("", ref.conversation, how)
+                raise CommandError(f"{one} takes one Call-ID or index, behind it only how")
+            wanted = unquoted(words[1][1])
+            if one == _CALL:
+                return Asked(call=wanted, how=how)
+            ref = ConversationRef.parse(session, wanted)
+            return Asked(conversation=ref.conversation, how=how)
         expression = text[words[0][0] : words[-1][0] + len(words[-1][1])] if words else ""
         _check_slips([word for _, word in words])
         if expression:
             Filter.parse(expression)
-        return Asked(expression, None, how)
+        return Asked(expression, how=how)
 
     @classmethod
     def offers(cls, session: Session, typed: str, near: Conversation | None) -> Offers:
         """Return what the grammar of filters allows next, conversations, and the words that say how."""
         before = typed[: len(typed) - len(unfinished(typed))]
         how, words = _how(before)
-        if words and _is_conversation(words[0][1]):
+        one = _one(words)
+        if one:
             if len(words) == 1:
-                yield from ConversationRef.offers(session, unfinished(typed), near)
+                kind = CallRef if one == _CALL else ConversationRef
+                yield from kind.offers(session, unfinished(typed), near)
                 return
         else:
             # The grammar knows nothing of the words that stand before the filter.
@@ -114,6 +126,7 @@ class Exported(Expression):
             yield from super().offers(session, typed[begin:], near)
             if not words:
                 yield Offer(_CONVERSATION, "one conversation")
+                yield Offer(_CALL, "all legs of one call")
         yield from _offered(how)
 
 
@@ -136,7 +149,7 @@ class ExportHow(Argument):
                 f"unknown word {brief(words[0][1])}: {meant(words[0][1], HOW)};"
                 " others than this conversation are exported from the general context"
             )
-        return Asked("", None, how)
+        return Asked(how=how)
 
     @classmethod
     def unfinished(cls, typed: str) -> str:
@@ -173,8 +186,12 @@ def _how(text: str) -> tuple[frozenset[str], Sequence[tuple[int, str]]]:
     return frozenset(how), words
 
 
-def _is_conversation(word: str) -> bool:
-    return len(word) >= _SHORT and _CONVERSATION.startswith(word)
+def _one(words: Sequence[tuple[int, str]]) -> str:
+    """Return the word that says what one thing is asked for, "" where none does."""
+    first = words[0][1] if words else ""
+    if len(first) >= _SHORT and _CONVERSATION.startswith(first):
+        return _CONVERSATION
+    return _CALL if first == _CALL else ""
 
 
 def _check_slips(words: list[str]) -> None:

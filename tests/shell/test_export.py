@@ -15,6 +15,7 @@ from secret_messages import MESSAGES, found_in
 from support import CAPTURES, sip, times_of
 
 from sipstream.export import writing
+from sipstream.export.formats import FORMATS
 from sipstream.shell.completion import listing
 
 TIMEOUT = CAPTURES / "timeout.pcap"
@@ -45,6 +46,23 @@ async def test_conversations_are_chosen_as_elsewhere(shell: Shell, tmp_path: Pat
     assert await exported("") == [ten]
     row = json.loads((tmp_path / "a.ndjson").read_text().splitlines()[0])
     assert (row["conversation"], row["index"]) == (0, 0)
+
+
+async def test_a_call_is_exported_with_all_its_legs(shell: Shell, tmp_path: Path) -> None:
+    await shell.session.sources.load(CAPTURES / "testdata-pt.txt")
+    await shell("filter")
+    await shell("add dstnum 8969669")
+    await shell("exit")
+    answer = await shell(f"export ndjson {tmp_path}/a.ndjson call 0 no-redact")
+    assert answer == [
+        f"2 conversations (14 SIP messages) written to {tmp_path}/a.ndjson, nothing masked"
+    ]
+    rows = [json.loads(line) for line in (tmp_path / "a.ndjson").read_text().splitlines()]
+    assert {row["conversation"] for row in rows} == {0, 1}
+    leg = rows[-1]["call_id"]
+    await shell(f"export ndjson {tmp_path}/b.ndjson call {leg} no-redact")
+    assert (tmp_path / "b.ndjson").read_text() == (tmp_path / "a.ndjson").read_text()
+    assert (await shell("export csv a call 1"))[-1] == "*** Error! no call 1: the last one is 0"
 
 
 async def test_a_file_that_is_there_is_left_alone_unless_told(shell: Shell, tmp_path: Path) -> None:
@@ -142,6 +160,7 @@ async def test_a_folder_takes_one_conversation_by_its_call_id(shell: Shell, tmp_
         ("export pacp a", "unknown format pacp: did you mean pcap?"),
         ("export csv", "missing argument: export csv needs <file>"),
         ("export csv a conversation", "conversation takes one Call-ID or index"),
+        ("export csv a call", "call takes one Call-ID or index"),
         ("export csv a conversation 99", "no conversation 99: the last one is 44"),
         ("export csv a methd INVITE", "methd"),
         ("export csv a method INVITE redcat", "unknown word redcat: did you mean redact?"),
@@ -179,7 +198,7 @@ async def test_words_are_offered(shell: Shell) -> None:
     assert "overwrite" in offered("export pcap a re") or "redact" in offered("export pcap a re")
 
 
-@pytest.mark.parametrize("form", ["pcap", "pcapng", "text", "ndjson", "csv"])
+@pytest.mark.parametrize("form", FORMATS)
 async def test_masked_nothing_secret_is_in_the_file_or_said(
     shell: Shell, tmp_path: Path, form: str
 ) -> None:

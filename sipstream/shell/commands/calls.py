@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
-from itertools import chain, islice
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated, NamedTuple, TypeVar
 
 from sipstream.calls.interest import is_call
@@ -13,47 +13,22 @@ from sipstream.errors import CommandError
 from sipstream.escape import brief
 from sipstream.pace import Pace
 from sipstream.render import calls as render
-from sipstream.render import lists, objects
+from sipstream.render import objects
 from sipstream.render.table import Layout, Row
 from sipstream.render.times import date
-from sipstream.shell.arguments import Argument, Expression, find_call_id
+from sipstream.shell.arguments import Expression, find_call_id
+from sipstream.shell.callref import CallRef
 from sipstream.shell.commands.flow import drawn, ladder_of, rows
 from sipstream.shell.commands.show import while_whole
 from sipstream.shell.console import Console
-from sipstream.shell.fuzzy import BEGINS
-from sipstream.shell.offered import Offer, Offers, call_ids, indexes
 from sipstream.shell.registry import command
-from sipstream.shell.words import as_word, unquoted
 
 if TYPE_CHECKING:
     from sipstream.calls import Call, Calls
-    from sipstream.session import Session
-    from sipstream.views import Conversation
 
 _Row = TypeVar("_Row")
 _TOGETHER = 256
 """Calls looked at together, in well under a millisecond."""
-_OFFERED = 50
-"""Indexes of calls offered at most."""
-
-
-class CallRef(Argument):
-    """A call by its place in the list of `show calls`, or by the Call-ID of a leg."""
-
-    syntax = "<index|call-id>"
-
-    @classmethod
-    def offers(cls, session: Session, typed: str, near: Conversation | None) -> Offers:
-        """Return the indexes of the calls listed last, and Call-IDs that fit."""
-        heads, there = session.joining.heads, session.conversations
-        for place in islice(indexes(typed, len(heads)), _OFFERED):
-            if there.has(heads[place]):
-                yield Offer(str(place), lists.summary(there[heads[place]]), BEGINS)
-        yield from call_ids(
-            session,
-            unquoted(typed),
-            lambda place, one: (as_word(one.call_id), lists.summary(one)),
-        )
 
 
 class _Shown(NamedTuple):
@@ -159,7 +134,7 @@ async def show_call(
     INVITE sip:8969669@10.11.12.13:5060 SIP/2.0
     INVITE sip:8969669@178.19.48.50 SIP/2.0
     """
-    place, call = await _chosen(console, ref)
+    place, call = await chosen_call(console, ref)
     paint = console.out.paint
     if messages:
         there = {one.id: one.call_id for one in call.conversations}
@@ -187,7 +162,7 @@ def _while_whole(call: Call, rows: Iterator[_Row]) -> Iterator[_Row]:
     return rows
 
 
-async def _chosen(console: Console, ref: str) -> tuple[int | None, Call]:
+async def chosen_call(console: Console, ref: str) -> tuple[int | None, Call]:
     """Return a call and its place in the list, None where it was asked for by a Call-ID.
 
     Raises:

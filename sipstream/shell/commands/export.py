@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from array import array
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +15,7 @@ from sipstream.escape import escape
 from sipstream.export.formats import FORMATS, Format
 from sipstream.session import Listed, Session
 from sipstream.shell.arguments import FilePath
+from sipstream.shell.commands.calls import chosen_call
 from sipstream.shell.console import Console
 from sipstream.shell.exported import OVERWRITE, RTP, Asked, Exported, ExportHow, FormatName
 from sipstream.shell.registry import CONVERSATION, command
@@ -48,10 +49,11 @@ async def export(
 ) -> None:
     """Exports conversations into a file that other programs read
 
-    Those that are shown, of these the ones that match a filter, or conversation <call-id|index>.
-    The file is yours alone (mode 0600) and new: one that is there already is left as it is, unless
-    overwrite is added. In a folder one conversation gets a name made of its Call-ID. Ctrl-C ends it
-    and leaves no file. Formats, and how the names of their files usually end:
+    Those that are shown, of these the ones that match a filter, or conversation <call-id|index>, or
+    call <call-id|index> with all its legs. The file is yours alone (mode 0600) and new: one that is
+    there already is left as it is, unless overwrite is added. In a folder one conversation gets a name
+    made of its Call-ID. Ctrl-C ends it and leaves no file. Formats, and how the names of their files
+    usually end:
 
     FORMATS
 
@@ -73,9 +75,16 @@ async def export(
     7 conversations (102 SIP messages) written to calls.csv, masked
     sipstream: export text call.txt conversation 10 redact
     1 conversations (14 SIP messages) written to call.txt, masked
+    sipstream: export html call.html call 0
+    1 conversations (8 SIP messages) written to call.html, masked
     """
     if what.conversation is not None:
         await _export(console, form, file, what, await _only(console, what.conversation))
+        return
+    if what.call:
+        _, call = await chosen_call(console, what.call)
+        legs = await _all_of(console, call.legs)
+        await _export(console, form, file, what, legs)
         return
     session = console.session
     selected = await session.select(what.expression) if what.expression else None
@@ -108,14 +117,21 @@ async def export_here(
 
 
 async def _only(console: Console, one: Conversation) -> Listed:
-    """Return one conversation alone, with its index among those that are shown, else among all."""
+    """Return one conversation alone."""
+    return await _all_of(console, [one.id])
+
+
+async def _all_of(console: Console, numbers: Iterable[int]) -> Listed:
+    """Return conversations with their indexes among those that are shown, else among all."""
     conversations = console.session.conversations
     shown = await console.session.listed()
-    if one.id in shown.numbers:
-        place = shown.places[shown.numbers.index(one.id)]
-    else:
-        place = conversations.order.numbers().index(one.id)
-    return Listed(conversations, array("I", [place]), array("I", [one.id]), shown.batch)
+    found = Listed(conversations, array("I"), array("I", numbers), shown.batch)
+    for number in found.numbers:
+        if number in shown.numbers:
+            found.places.append(shown.places[shown.numbers.index(number)])
+        else:
+            found.places.append(conversations.order.numbers().index(number))
+    return found
 
 
 def _inputs(session: Session) -> Iterator[os.stat_result]:
@@ -160,6 +176,8 @@ async def _export(console: Console, form: Format, file: Path, asked: Asked, list
         stores_of(session.sources.all),
         redactor=redactor,
         rtp=RTP in asked.how,
+        is_call=bool(asked.call),
+        name_of=console.naming.name_of,
     )
     path = _named(file, form, selected)
     target = Target(path, _inputs(session), overwrite=OVERWRITE in asked.how)
