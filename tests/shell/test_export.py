@@ -14,6 +14,7 @@ from consoles import Shell
 from secret_messages import MESSAGES, found_in
 from support import CAPTURES, sip, times_of
 
+from sipstream import options
 from sipstream.export import writing
 from sipstream.export.formats import FORMATS
 from sipstream.shell.completion import listing
@@ -231,15 +232,31 @@ def test_write_follows_the_ending_and_format(tmp_path: Path) -> None:
     masked = run(*question, "--redact", "--write", "-", TIMEOUT).stdout
     assert len(times_of(masked)) == 14
     assert b"5660066" not in masked
-    command = ("-c", f"export text {tmp_path}/b.txt --overwrite dstnum 5660066")
+
+
+async def test_started_with_redact_exports_are_masked(shell: Shell, tmp_path: Path) -> None:
     for masked in (True, False):
-        run("--redact" if masked else "--no-redact", TIMEOUT, *command)
-        assert (b"5660066" in (tmp_path / "b.txt").read_bytes()) is not masked
-    for wrong, said in (
-        (("--format", "xml", "--write", "a"), b"--format: no format 'xml': it may be pcap"),
-        (("--format", "csv"), b"--format says how --write writes: add --write FILE"),
-        (("--live", "lo", "--redact", "--write", "a"), b"--format and --redact are for files"),
-    ):
-        result = run(*wrong, TIMEOUT)
-        assert result.returncode == 2
-        assert said in result.stderr
+        shell.console.redact = masked
+        for form in ("text", "ndjson"):
+            await shell(f"export {form} {tmp_path}/a --overwrite dstnum 5660066")
+            assert shell.good
+            assert (b"5660066" in (tmp_path / "a").read_bytes()) is not masked
+        word = "no-redact" if masked else "redact"
+        await shell(f"export text {tmp_path}/a overwrite {word} dstnum 5660066")
+        assert (b"5660066" in (tmp_path / "a").read_bytes()) is masked
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (("--format", "xml", "--write", "a"), "--format: no format 'xml': it may be pcap"),
+        (("--format", "csv"), "--format says how --write writes: add --write FILE"),
+        (("--live", "lo", "--redact", "--write", "a"), "--format and --redact are for files"),
+    ],
+)
+def test_options_that_do_not_fit(
+    capsys: pytest.CaptureFixture[str], wrong: tuple[str, ...], said: str
+) -> None:
+    with pytest.raises(SystemExit):
+        options.parse([*wrong, str(TIMEOUT)])
+    assert said in capsys.readouterr().err
