@@ -25,7 +25,9 @@ _TOKEN = re.compile(
 )
 """Of lists of tokens those that stay, and a version; a run of digits may be a number."""
 _DATE = re.compile(rb"[A-Za-z]{3}, {1,2}[0-9]{1,2} [A-Za-z]{3} [0-9]{4} [0-9:]{8} (?:GMT|UTC)")
-_DELAY = re.compile(rb"([0-9]{1,10})(.*)", re.DOTALL)
+_DELAY = re.compile(rb"([0-9]{1,6}(?![0-9]))(.*)", re.DOTALL)
+_FEW = re.compile(rb"[0-9]{1,6}")
+"""Seconds, hops, bytes: too few digits for a subscriber's number in most plans."""
 _NUMERIC = re.compile(rb"[0-9]{1,10}(?:\.[0-9]{1,9})?(?:[ \t]+[0-9.]{1,20})?")
 _CSEQ = re.compile(rb"[0-9]{1,10}[ \t]+[A-Za-z]{1,20}")
 _RACK = re.compile(rb"[0-9]{1,10}[ \t]+[0-9]{1,10}[ \t]+[A-Za-z]{1,20}")
@@ -84,9 +86,9 @@ class Fields:
             **dict.fromkeys(_IDENTIFIERS, self._identifier),
             **dict.fromkeys(_CREDENTIALS, self._credentials),
             **dict.fromkeys(
-                b"content-length max-forwards expires min-expires rseq timestamp".split(),
-                self._only(_NUMERIC),
+                b"content-length max-forwards expires min-expires".split(), self._only(_FEW)
             ),
+            **dict.fromkeys((b"rseq", b"timestamp"), self._only(_NUMERIC)),
             b"cseq": self._only(_CSEQ),
             b"rack": self._only(_RACK),
             b"date": self._only(_DATE),

@@ -35,8 +35,8 @@ _PARAMETERS = {
     for names, pattern in (
         (b"transport", rb"udp|tcp|tls|sctp|ws|wss|tls-sctp"),
         (b"lr ob isfocus audio video alias early-only npdi", rb"|on|true|yes"),
-        (b"ttl expires counter limit cause reg-id refresh retry-after", rb"[0-9]{1,10}"),
-        (b"rport keep", rb"[0-9]{0,10}"),
+        (b"ttl expires counter limit cause reg-id refresh retry-after", rb"[0-9]{1,6}"),
+        (b"rport keep", rb"[0-9]{0,5}"),
         (b"user", rb"phone|ip|dialstring"),
         (b"method", _METHODS),
         (b"methods", rb'"?%b(?:, ?%b)*"?' % (_METHODS, _METHODS)),

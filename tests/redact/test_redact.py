@@ -144,6 +144,33 @@ def test_identifiers_tell_what_belongs_together_as_before() -> None:
     assert tags[0] == tags[1]
 
 
+@pytest.mark.parametrize(
+    "extra",
+    [
+        "Expires: 5557001", "Max-Forwards: 5557001", "Retry-After: 5557001 (gudrunsdottir)",
+        "Via: SIP/2.0/UDP 10.0.0.1;rport=5557001", "Contact: <sip:a@b>;expires=5557001;reg-id=5557001",
+        "Allow: INVITE, 5557001", "Subject: gudrunsdottir",
+        "Reason: SIP;cause=5557001;text=gudrunsdottir",
+        "From: 5557001 <sip:5557001>", "From: sip:gudrunsdottir", "From: <gudrunsdottir>",
+        "Refer-To: <sip:a@b?subject=gudrunsdottir>", "Contact: <mailto:gudrunsdottir@x.example>",
+        "Call-Info: <https://x.example/gudrunsdottir>;purpose=icon", "Event: presence;id=gudrunsdottir",
+        "Content-Disposition: render;filename=gudrunsdottir.txt", "Via: gudrunsdottir, 5557001",
+        "Privacy: 5557001", "Date: gudrunsdottir", "CSeq: gudrunsdottir", "gudrunsdottir", ": 5557001",
+        "X-5557001: a", "To: <sip:%67udrunsdottir@x>", "To: <sip:g%75drunsdottir%35557001@x>",
+        "Authorization: gudrunsdottir", "Authorization: Digest gudrunsdottir=5557001",
+        'Authorization: Digest realm="gudrunsdottir 5557001", qop="gudrunsdottir"',
+        "User-Agent: Phone/1 (of gudrunsdottir) 5557001", "Warning: gudrunsdottir 5557001",
+        "Session-Expires: 5557001", "Call-ID: gudrunsdottir@5557001",
+        "Replaces: 5557001;to-tag=gudrunsdottir",
+    ],
+)  # fmt: skip
+def test_odd_fields_tell_nothing(extra: str) -> None:
+    data = masked(sip(source="<sip:a@b>", destination="<sip:a@b>", extra=f"{extra}\r\n"))
+    assert b"5557001" not in data
+    assert b"drunsdottir" not in data
+    assert len(data) == len(sip(source="<sip:a@b>", destination="<sip:a@b>", extra=f"{extra}\r\n"))
+
+
 def test_a_passport_claims_the_same_of_masked_numbers() -> None:
     claims = {
         "attest": "B", "orig": {"tn": "3545660066"}, "dest": {"tn": ["12025550143"], "uri": ["sip:a@b"]},
