@@ -255,7 +255,9 @@ async def test_masked_nothing_secret_is_found_in_any_format(tmp_path: Path, name
     assert found_in(data) == []
     assert not any(found_in(line.encode()) for line in what.remarks + what.missing)
     plain = written(name, await selected(tmp_path / "in.pcapng"))
-    assert len(found_in(plain)) > (4 if name == "csv" else len(SECRETS) // 2)
+    # Tables and ladders tell less than messages do.
+    has_messages = name in ("pcap", "pcapng", "text", "ndjson", "html")
+    assert len(found_in(plain)) > (len(SECRETS) // 2 if has_messages else 0)
 
 
 async def test_ndjson_is_a_line_of_json_for_each_message(tmp_path: Path) -> None:
