@@ -95,6 +95,9 @@ def test_a_number_has_one_mask_however_it_is_written() -> None:
 def test_each_run_has_masks_of_its_own() -> None:
     masks = {Redactor().user("+3545660066123456") for _ in range(8)}
     assert len(masks) == 8
+    ends = {Redactor(bytes((key,))).user("+3545660066")[-5:] for key in range(8)}
+    assert len(ends) == 8
+    assert "60066" not in ends
 
 
 def test_short_numbers_and_nobodies_stay_what_they_are() -> None:
