@@ -167,12 +167,13 @@ async def test_slow_and_many_clients_hold_nobody_up(
         writer.close()
 
 
-async def test_it_ends_with_its_clients(tmp_path: Path) -> None:
+async def test_it_ends_with_its_clients(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(serving, "_PATIENCE", 600.0)
     shell = Shell(tmp_path)
     bound = listening("127.0.0.1", 0)
     port = bound.getsockname()[1]
     async with shell.session:
-        async with Serving(shell.session, bound):
+        async with asyncio.timeout(30), Serving(shell.session, bound):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.write(b"GET")
             await asyncio.sleep(0.1)

@@ -15,7 +15,7 @@ import sipstream
 from sipstream.conversations import Conversations
 from sipstream.filters import whole
 from sipstream.filters.term import never
-from sipstream.metrics import Measuring, Metrics, measure, measuring
+from sipstream.metrics import Measuring, Metrics, measure, measuring, values
 from sipstream.metrics.intervals import Interval, fitting, intervals, needed
 
 SECOND = 10**9
@@ -103,6 +103,7 @@ def test_figures_equal_those_worked_out_message_by_message(
     chain, kept = Chain(), Measuring()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(measuring, "BLOCK", size)
+        patch.setattr(values, "_PIECE", 8)
         for begin in range(0, len(made), cut):
             part = made[begin : begin + cut]
             chain.feed(batch([one for _, one in part], times=[time for time, _ in part]))
@@ -194,10 +195,14 @@ def test_what_was_given_up_no_longer_counts_and_places_that_are_used_again_do() 
         chosen = bytes(map(chain.conversations.has, range(chain.conversations.places)))
         for _ in kept.measure(chain.conversations, chosen, never):
             pass
+        found = told(kept.metrics, chain.conversations, 1) if kept.metrics.messages else []
+        assert sum(one.messages for one in found) == kept.metrics.messages
         return kept.metrics
 
-    assert come("a", "b", "c").messages == 3
-    chain.conversations.give_up([0, 1])
+    assert come("c", "a", "b").messages == 3
+    chain.conversations.give_up([1, 2])
     assert come().messages == 1
+    # The same message of the same time: it is there already, and the place that it had is free.
+    assert come("c").messages == 1
     assert come("d", "e").conversations == 3
     assert chain.conversations.places == 3, "places weren't used again"
