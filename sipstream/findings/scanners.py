@@ -45,8 +45,10 @@ def scanner(subject: Subject) -> Proof | None:
             return Proof(
                 f"{message.method} from {message.source_uri} is by a scanner, {agent}", [message]
             )
+        if message.method != "OPTIONS":
+            continue
         parties = [(message.header(name) or "")[:_LONGEST] for name in ("From", "To")]
-        if message.method == "OPTIONS" and any(map(_TELLTALE.search, parties)):
+        if any(map(_TELLTALE.search, parties)):
             return Proof(
                 f"{message.method} from {message.source_uri} is by a scanner, its From is {parties[0]}",
                 [message],
