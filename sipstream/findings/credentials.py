@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sipstream.findings.rule import Proof, Severity, rule
 from sipstream.findings.subject import Subject, Transaction
-from sipstream.findings.telling import SECOND, answer, seconds
+from sipstream.findings.telling import SECOND, answer, quoted, seconds
 from sipstream.sip.uri import user_of
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def wrong_password(subject: Subject) -> Proof | None:
         assert one.final is not None
         return Proof(
             f"{answer(one.final)} to {one.method} with credentials of"
-            f" {given or user_of(one.first.header('From') or '')} for a fresh challenge{times}:"
+            f" {quoted(given or user_of(one.first.header('From') or ''))} for a fresh challenge{times}:"
             " the password or the user name is wrong",
             [
                 message

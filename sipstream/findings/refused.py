@@ -9,7 +9,7 @@ from sipstream.findings.credentials import wrong_password
 from sipstream.findings.neighbours import leg_before
 from sipstream.findings.rule import Proof, Severity, rule
 from sipstream.findings.subject import Subject, Transaction, tag
-from sipstream.findings.telling import answer, is_address
+from sipstream.findings.telling import answer, is_address, quoted
 from sipstream.plan import SHORTEST, Sort, normal_number
 from sipstream.sip.headers import split_values
 from sipstream.sip.uri import is_number, uri_in, user_of
@@ -62,11 +62,11 @@ def rejected_caller_id(subject: Subject) -> Proof | None:
     asserted = one.invite.header(_IDENTITIES[0])
     also = "no P-Asserted-Identity has one"
     if asserted is not None:
-        also = f"nor is its P-Asserted-Identity {user_of(asserted) or asserted}"
+        also = f"nor is its P-Asserted-Identity {quoted(user_of(asserted) or asserted)}"
     kind = "full number" if is_number(one.caller) else "number"
-    caller = one.caller or "without user part"
+    caller = quoted(one.caller) or "without user part"
     return Proof(
-        f"{one.told} a call to {one.called} whose caller {caller} is no {kind},"
+        f"{one.told} a call to {quoted(one.called)} whose caller {caller} is no {kind},"
         f" {'' if asserted is not None else 'and '}{also}",
         one.proof,
     )
@@ -88,7 +88,7 @@ def diversion_wrong(subject: Subject) -> Proof | None:
     number, host, sender = user_of(named), uri_in(named).host, one.invite.source_address
     wrong = []
     if not _is_full(subject, number):
-        wrong.append(f"has {number or named}, which is no full number")
+        wrong.append(f"has {quoted(number or named)}, which is no full number")
     elif not _has_full_caller(subject, one):
         return None
     if is_address(host) and host != sender:
@@ -96,7 +96,8 @@ def diversion_wrong(subject: Subject) -> Proof | None:
     if not wrong:
         return None
     return Proof(
-        f"{one.told} a call of {one.caller} that is forwarded: its Diversion {', and '.join(wrong)}",
+        f"{one.told} a call of {quoted(one.caller)} that is forwarded:"
+        f" its Diversion {', and '.join(wrong)}",
         one.proof,
     )
 
@@ -118,7 +119,7 @@ def diversion_missing(subject: Subject) -> Proof | None:
         return None
     how, messages = forwarded
     return Proof(
-        f"{one.told} a call of {one.caller} to {one.called} that is forwarded, {how},"
+        f"{one.told} a call of {quoted(one.caller)} to {quoted(one.called)} that is forwarded, {how},"
         " and no Diversion says who forwards it",
         (*messages, *one.proof),
     )
@@ -162,7 +163,7 @@ def server_failure(subject: Subject) -> Proof | None:
 
 
 def _told(request: Message, final: Message) -> Proof:
-    asked = f" for {_asked(request)}" if request.method == "INVITE" else ""
+    asked = f" for {quoted(_asked(request)) or 'nobody'}" if request.method == "INVITE" else ""
     return Proof(
         f"{answer(final)} to {request.method} of {_named(request, 'From')}{asked} by {final.source_uri}",
         [request, final],
@@ -171,12 +172,12 @@ def _told(request: Message, final: Message) -> Proof:
 
 def _named(message: Message, header: str) -> str:
     value = message.header(header) or ""
-    return user_of(value) or uri_in(value).host or "nobody"
+    return quoted(user_of(value) or uri_in(value).host) or "nobody"
 
 
 def _asked(request: Message) -> str:
     """Return whom a request is for."""
-    return user_of(request.start_line) or _named(request, "To")
+    return user_of(request.start_line) or user_of(request.header("To") or "")
 
 
 def _went_well(subject: Subject, one: Transaction, final: Message) -> bool:
@@ -247,8 +248,8 @@ def _called_another(subject: Subject, one: _Refusal) -> tuple[str, list[Message]
         meant, asked = (plan.form(normal_number(user)) for user in (to, one.called))
         # What begins with a code for routing is still the same number.
         if not (asked.endswith(meant) or meant.endswith(asked)):
-            return f"as its To {to} tells", []
+            return f"as its To {quoted(to)} tells", []
     leg = leg_before(one.invite, one.caller, one.called, plan)
     if leg is None:
         return None
-    return f"as {one.invite.source_address} has got it for {leg.dst_num}", []
+    return f"as {one.invite.source_address} has got it for {quoted(leg.dst_num)}", []

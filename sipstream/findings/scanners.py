@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sipstream.findings.rule import Proof, Severity, rule
 from sipstream.findings.subject import Subject, tag
-from sipstream.findings.telling import seconds
+from sipstream.findings.telling import quoted, seconds
 from sipstream.sip.uri import user_of
 
 if TYPE_CHECKING:
@@ -43,14 +43,16 @@ def scanner(subject: Subject) -> Proof | None:
         tool = _TOOLS.search(agent)
         if tool:
             return Proof(
-                f"{message.method} from {message.source_uri} is by a scanner, {agent}", [message]
+                f"{message.method} from {message.source_uri} is by a scanner, {quoted(agent)}",
+                [message],
             )
         if message.method != "OPTIONS":
             continue
         parties = [(message.header(name) or "")[:_LONGEST] for name in ("From", "To")]
         if any(map(_TELLTALE.search, parties)):
             return Proof(
-                f"{message.method} from {message.source_uri} is by a scanner, its From is {parties[0]}",
+                f"{message.method} from {message.source_uri} is by a scanner,"
+                f" its From is {quoted(parties[0])}",
                 [message],
             )
     return _search(subject)
@@ -71,7 +73,7 @@ def _search(subject: Subject) -> Proof | None:
             span = messages[-1].time - messages[0].time
             return Proof(
                 f"{source} asked by {method} for {len(firsts)} users in {seconds(span)},"
-                f" {users[0]} to {users[-1]}, and none is there",
+                f" {quoted(users[0])} to {quoted(users[-1])}, and none is there",
                 messages,
             )
     return None

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 SECOND = 1_000_000_000
 """Nanoseconds."""
+_QUOTED = 80
+"""Characters of a text that a sentence quotes; numbers and names are shorter."""
 _INSIDE = tuple(
     map(
         ip_network,
@@ -30,7 +32,12 @@ def seconds(span: int) -> str:
 
 def answer(response: Message) -> str:
     """Return what a response says, `403 Forbidden`."""
-    return f"{response.status} {response.reason}".rstrip()
+    return f"{response.status} {quoted(response.reason)}".rstrip()
+
+
+def quoted(text: str) -> str:
+    """Return what a sentence quotes of a text: a long one mustn't hide what the sentence says."""
+    return text if len(text) <= _QUOTED else f"{text[: _QUOTED - 1]}…"
 
 
 def sent_anew(messages: Iterable[Message]) -> list[Message]:

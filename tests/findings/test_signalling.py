@@ -178,3 +178,11 @@ def test_a_change_of_plan_holds_at_once(tmp_path: Path) -> None:
     assert [finding.name for finding in diagnose(one)] == ["rejected-caller-id"]
     use_plan(Plan(region="IS"))
     assert [finding.name for finding in diagnose(one)] == ["forbidden"]
+
+
+def test_a_long_quotation_is_cut(tmp_path: Path) -> None:
+    [finding] = diagnose(refused_caller(tmp_path, "x" * 500))
+    assert finding.sentence == (
+        f"403 Forbidden to a call to 5556789 whose caller {'x' * 79}… is no number,"
+        " and no P-Asserted-Identity has one"
+    )
