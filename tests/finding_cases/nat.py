@@ -108,6 +108,22 @@ def _(wire: Wire) -> None:
     call.hang_up()
 
 
+@case("private-address/no-proxy-that-leaves")
+def _(wire: Wire) -> None:
+    """A proxy passes a call on and takes no part in it any more: its Via shows that it was there."""
+    call = Dialog(wire)
+    call.refused(
+        486,
+        edit={
+            "Via": [
+                "SIP/2.0/UDP 198.51.100.10:5060;branch=z9hG4bKproxy",
+                "SIP/2.0/UDP 192.168.1.20:5060;branch=z9hG4bKphone",
+            ],
+            "Contact": _TOLD,
+        },
+    )
+
+
 # registration-expiry
 
 
@@ -169,11 +185,14 @@ def _(wire: Wire) -> None:
     phone.reply(register, 200, edit={"Via": via, "Contact": f"{_TOLD};expires=3600"})
 
 
-@case("registration-expiry/no-too-brief-once")
+@case("registration-expiry/no-too-brief-once-a-day")
 def _(wire: Wire) -> None:
+    """Told that it asks for too little, the phone asks for more, until it is switched off."""
     phone = Dialog(wire, callee="5551234")
-    phone.asked("REGISTER", 423, edit={"Expires": "60"}, reply_edit={"Min-Expires": "300"})
-    phone.asked("REGISTER", edit={"Expires": "300"}, reply_edit={"Expires": "300"})
+    for _ in range(2):
+        phone.asked("REGISTER", 423, edit={"Expires": "60"}, reply_edit={"Min-Expires": "300"})
+        phone.asked("REGISTER", edit={"Expires": "300"}, reply_edit={"Expires": "300"})
+        wire.wait(86_400)
 
 
 @case("registration-expiry/no-stream")

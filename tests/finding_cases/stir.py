@@ -173,6 +173,13 @@ def _(wire: Wire) -> None:
     _call(wire, identity, caller="anonymous", **asserted)
 
 
+@case("stir-mismatch/no-asserted-beside-another")
+def _(wire: Wire) -> None:
+    """From has the number of an office, P-Asserted-Identity the one that is signed."""
+    asserted = {"P-Asserted-Identity": f"<sip:+{_CALLER}@case.example>"}
+    _call(wire, _identity(wire), caller="+12025550100", **asserted)
+
+
 @case("stir-mismatch/no-forwarded")
 def _(wire: Wire) -> None:
     """The call was for another number before it was forwarded."""

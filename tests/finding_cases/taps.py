@@ -147,13 +147,22 @@ def _(wire: Wire) -> None:
 
 @case("transport-switch/no-large-answered-late")
 def _(wire: Wire) -> None:
+    """It was sent three times, and got through."""
     call = Dialog(wire)
+    call.refused(407, reply_edit={"Proxy-Authenticate": 'Digest realm="a", nonce="b"'})
     invite = call.request("INVITE", body=sdp("198.51.100.10"), edit={"X-Policy": _LONG})
-    wire.wait(0.5)
-    call.again(invite)
+    for pause in (0.5, 1):
+        wire.wait(pause)
+        call.again(invite)
     call.reply(invite, 100)
     call.reply(invite, 486)
     call.ack(invite, failed=True)
+
+
+@case("transport-switch/no-nobody-there")
+def _(wire: Wire) -> None:
+    """A large request isn't answered, and nothing else is: its size needn't be the reason."""
+    _large(Dialog(wire))
 
 
 # forked
