@@ -200,12 +200,16 @@ TWO_CALLS = {
         first(tags=("as98708786", "")),
         second(at=60_000, tags=("as98708786", ""), numbers=("4151500", "5660066")),
     ),
-    "Call-IDs with little in common": (first("1-4711@10.0.0.1"), second("1-4711@10.0.0.1-b2bua")),
+    "Call-IDs with little in common": (first("2-47110@10.0.0.1"), second("2-47110@10.0.0.1-b2bua")),
     "Call-IDs with a counter": (first(f"{HASH}-1@10.0.0.1"), second(f"{HASH}-2@10.0.0.1")),
     "Call-IDs of padding": (first("0" * 30 + "1"), second("0" * 30 + "1-b2bua")),
     "numbers and media an hour apart": (
         first(lasts=10**7, offer=sdp("10.0.0.1", 4000, "1")),
         second(at=3_600_000, numbers=("4151500", "5660066"), offer=sdp("10.0.0.1", 4000, "1")),
+    ),
+    "numbers and media some seconds apart": (
+        first(lasts=20_000, offer=sdp("10.0.0.1", 4000, "1")),
+        second(at=6000, numbers=("4151500", "5660066"), offer=sdp("10.0.0.1", 4000, "1")),
     ),
     "another port at the same address": (
         first(offer=sdp("10.0.0.1", 4000, "1")),
@@ -256,6 +260,24 @@ def test_of_two_calls_at_once_it_is_not_known_whose_leg_a_third_is() -> None:
     ]
     assert len(calls_of(*legs)) == 3
     assert len(calls_of(legs[0], legs[2])) == 1
+
+
+def test_media_that_are_told_only_by_the_answer_are_waited_for() -> None:
+    numbers = ("4151500", "5660066")
+    legs = (
+        first(answer=sdp("10.0.0.9", 4000, "1")),
+        second(numbers=numbers, answer=sdp("10.0.0.9", 4000, "1"), ends=("10.0.0.5", TRUNK)),
+    )
+    packets = sorted(packet for leg in legs for packet in leg.packets())
+    chain = Chain()
+    calls = Calls(chain.conversations)
+    found = []
+    for time, packet in packets:
+        chain.feed(batch([packet], times=[time]))
+        found.append(len(list(calls)))
+    assert found[:5] == [1, 1, 2, 2, 2]
+    assert found[-1] == 1
+    assert calls.call_of(0).reasons == ["media"]
 
 
 def test_three_legs_in_a_row_are_one_call() -> None:
