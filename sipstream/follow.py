@@ -8,12 +8,16 @@ from __future__ import annotations
 from array import array
 from collections.abc import Callable
 from itertools import compress
+from typing import TYPE_CHECKING
 
 from sipstream.conversations import Conversations
 from sipstream.filters.term import Predicate
 from sipstream.matches import Matches
 from sipstream.pace import Pace
 from sipstream.views import Message
+
+if TYPE_CHECKING:
+    from sipstream.joining import Joining
 
 _NONE_SHOWN = array("i", [-1]).tobytes()
 _PLACES = 4096
@@ -36,7 +40,7 @@ class Follow:
         whole: bool,
         flow: bool = False,
         deliver: Callable[[Follow, list[Message]], None],
-        widen: Callable[[list[int]], list[int]] | None = None,
+        joining: Joining | None = None,
     ) -> None:
         self.number = number
         """What `unfollow` calls it, from 1."""
@@ -53,8 +57,8 @@ class Follow:
         self.passed_over = 0
         """Messages that came while it was paused."""
         self._deliver = deliver
-        self._widen = widen
-        """Adds to conversations that got messages those that may match because of them."""
+        self._joining = joining
+        """Knows the calls of which all legs match when one does; None where each matches by itself."""
         self.matches = Matches(judge)
         """Which conversations match."""
         self._upto = array("i")
@@ -63,7 +67,7 @@ class Follow:
     @property
     def calls(self) -> bool:
         """Whether all legs of a call are followed when one matches."""
-        return self._widen is not None
+        return self._joining is not None
 
     async def change(self, text: str, matches: Matches, conversations: Conversations) -> None:
         """Take another filter, and which conversations match it already: only what comes is shown."""
@@ -91,12 +95,18 @@ class Follow:
 
         `added` are the numbers of the messages that they got, in order of arrival.
         """
-        if self._widen is not None:
-            touched = self._widen(touched)
+        if self._joining is not None:
+            self._joining.take(touched)
         self._make_room(conversations)
         due: list[Message] = []
         upto: dict[int, int] = {}
-        for number in compress(touched, self.matches.judge(conversations, touched)):
+        matching = list(compress(touched, self.matches.judge(conversations, touched)))
+        if self._joining is not None:
+            legs = self._joining.legs(matching)
+            others = [leg for leg in legs if leg not in self.matches]
+            self.matches.judge(conversations, others)
+            matching += others
+        for number in matching:
             conversation = conversations[number]
             due.extend(conversation.arrived(self._upto[number]))
             upto[number] = conversation.last_arrived

@@ -50,14 +50,15 @@ class Joining:
             if calls is self.known:
                 return calls
 
-    def widened(self, touched: list[int]) -> list[int]:
-        """Take in what conversations got, and return them with the other legs of their calls."""
-        calls = self.known
-        for _ in calls.take(touched):
+    def take(self, touched: list[int]) -> None:
+        """Take in what conversations got, at once."""
+        for _ in self.known.take(touched):
             pass
-        return list(
-            dict.fromkeys([*touched, *(leg for one in touched for leg in calls.legs_of(one))])
-        )
+
+    def legs(self, numbers: list[int]) -> dict[int, None]:
+        """Return all legs of the calls that conversations are legs of, each once."""
+        calls = self.known
+        return dict.fromkeys(leg for one in numbers for leg in calls.legs_of(one))
 
     async def judge(self, judge: Predicate) -> Predicate:
         """Return a predicate that holds for all legs of a call when another one holds for any."""

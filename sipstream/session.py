@@ -225,7 +225,7 @@ class Session:
         number = max((one.number for one in self.follows), default=0) + 1
         follow = Follow(
             number, text or "everything", judge, whole=whole, flow=flow, deliver=self._deliver,
-            widen=self.joining.widened if calls else None,
+            joining=self.joining if calls else None,
         )  # fmt: skip
         await self._judge_all(follow.matches)
         await follow.begin(self.conversations)

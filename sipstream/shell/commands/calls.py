@@ -151,7 +151,8 @@ async def show_call(
         await console.out.rows(chain([head], drawn(console, ladder, names)), rows(ladder))
         return
 
-    lines = chain([head], render.legs(call, paint))
+    # At once: while lines wait for the terminal, legs may be given up.
+    lines = [head, *render.legs(call, paint)]
     await console.out.rows(lines, (render.whole(each, call) for each in [place]))
 
 
