@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from sipstream.escape import cut, escape
 from sipstream.render import lists, message, times
 from sipstream.render.colours import PLAIN, Paint
+from sipstream.render.fold import broken
 from sipstream.render.table import COLUMNS, Column, Row, span
 from sipstream.wording import aligned
 
@@ -21,6 +22,7 @@ _NONE = "-"
 _REASON_CELLS = 160
 """Cells of a reason; what it quotes may be endless."""
 _VALUE_CELLS = 40
+_INDENT = "   "
 _LETTERS = len(string.ascii_uppercase)
 _SECOND = 1_000_000_000
 
@@ -78,17 +80,26 @@ def leg_name(place: int) -> str:
     return name
 
 
-def legs(call: Call, paint: Paint = PLAIN) -> Iterator[str]:
-    """Yield two lines for each leg, then two for each link: what it is, and what more is known of it."""
+def legs(call: Call, paint: Paint = PLAIN, width: int | None = None) -> Iterator[str]:
+    """Yield two lines for each leg, then two for each link: what it is, and what more is known of it.
+
+    What is longer than `width` is broken at blanks.
+    """
     there = call.conversations
     for place, (one, about) in enumerate(zip(there, aligned(map(_about, there)), strict=True)):
         yield f"{leg_name(place)}: {paint.call_id(escape(one.call_id), one.call_id)}"
-        yield f"   {about}"
+        yield from _below(about, width)
     places = {number: leg_name(place) for place, number in enumerate(call.legs)}
     for link in call.links:
         ends = f"{places[link.first]} and {places[link.second]}"
         yield f"{ends}: {escape(link.name)}, {paint.strong(link.strength)}"
-        yield f"   {cut(escape(link.reason), _REASON_CELLS)}"
+        yield from _below(cut(escape(link.reason), _REASON_CELLS), width)
+
+
+def _below(text: str, width: int | None) -> Iterator[str]:
+    """Yield what stands below a line, a little to the right."""
+    lines = [text] if width is None else broken(text, max(width - len(_INDENT), 1))
+    return (f"{_INDENT}{line}" for line in lines)
 
 
 def _users(one: Conversation) -> str:

@@ -10,6 +10,7 @@ import pytest
 from consoles import Shell
 from support import CAPTURES, sip
 
+from sipstream.render import calls as render
 from sipstream.shell.completion import offers
 from sipstream.shell.registry import GENERAL
 
@@ -233,3 +234,11 @@ async def test_both_legs_of_figure_12_are_one_call(tmp_path: Path) -> None:
         assert await made("show calls | count") == ["547"]
         assert await made("show calls | match media | count") == ["199"]
     made.close()
+
+
+async def test_lines_of_a_call_fit_a_narrow_terminal(typed: Shell) -> None:
+    session = typed.session
+    call = (await session.joining.calls()).call_of(0)
+    lines = list(render.legs(call, width=40))
+    assert max(map(len, lines)) <= 40
+    assert lines[-2:] == ["   X-CID of the second is the Call-ID of", "       the first"]

@@ -152,7 +152,7 @@ async def show_call(
         return
 
     # At once: while lines wait for the terminal, legs may be given up.
-    lines = [head, *render.legs(call, paint)]
+    lines = [head, *render.legs(call, paint, console.words_width)]
     await console.out.rows(lines, (render.whole(each, call) for each in [place]))
 
 
