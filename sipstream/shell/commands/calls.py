@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated, NamedTuple, TypeVar
 
-from sipstream.calls.interest import is_call
-from sipstream.calls.limits import MOST_KEYS, MOST_LEGS, MOST_SHARED
 from sipstream.errors import CommandError
 from sipstream.escape import brief
 from sipstream.pace import Pace
@@ -169,6 +167,9 @@ async def chosen_call(console: Console, ref: str) -> tuple[int | None, Call]:
     Raises:
         CommandError: there is no such call.
     """
+    # Only where a call is wanted: a start has no use for it.
+    from sipstream.calls.interest import is_call
+
     session = console.session
     found = find_call_id(session, ref)
     if found is not None:
@@ -219,6 +220,8 @@ async def _shown(console: Console, what: str = "") -> _Shown:
 
 def _tell_limits(console: Console, calls: Calls) -> None:
     """Say which limits were reached: what isn't joined because of them would be missed."""
+    from sipstream.calls.limits import MOST_KEYS, MOST_LEGS, MOST_SHARED
+
     console.out.lines(render.common(calls.common))
     if calls.too_long:
         console.out.line(f"{calls.too_long} links left out: a call has {MOST_LEGS} legs at most")
