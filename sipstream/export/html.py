@@ -15,7 +15,7 @@ from importlib.resources import files
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
-from sipstream.export.legs import Laddered, leg_name, of_all
+from sipstream.export.legs import MASKED, Laddered, leg_name, of_all
 from sipstream.findings import diagnose
 from sipstream.render import page, svg, times
 from sipstream.render.facts import Facts
@@ -98,8 +98,7 @@ def _document(selected: Selected, parts: list[_Part], due: Callable[[], bool]) -
         yield '<p class="dim">No conversations.</p>'
     if room.left_out:
         selected.missing.append(f"{room.left_out} messages have no room in one report")
-    yield f'<p class="foot dim">Made by sipstream {__version__}. Times are those of the zone '
-    yield f"{times.iso(parts[0].one.time)[-6:] if parts else ''}.</p>"
+    yield from _foot(selected, parts)
     yield f"<script>{_resource('report.js')}</script>"
     yield "</body></html>"
 
@@ -138,6 +137,15 @@ def _tools() -> Iterator[str]:
     yield '<div id="tools" hidden><input id="search" type="search" aria-label="Search in messages"'
     yield ' placeholder="Search in messages"><span id="found" role="status"></span>'
     yield '<button id="all" type="button">Open or close all</button></div>'
+
+
+def _foot(selected: Selected, parts: Sequence[_Part]) -> Iterator[str]:
+    yield f'<p class="foot dim">Made by sipstream {__version__}.'
+    if parts:
+        yield f" Times are those of the zone {times.iso(parts[0].one.time)[-6:]}."
+    if selected.redactor is not None:
+        yield f" {MASKED}"
+    yield "</p>"
 
 
 def _list(parts: Sequence[_Part]) -> Iterator[str]:

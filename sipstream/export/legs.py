@@ -1,4 +1,4 @@
-"""Ladders of what is exported: one a conversation, or one of all legs of a call."""
+"""What reports and pictures share: ladders of a conversation or of all legs, and what is said of them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from sipstream.ladder import Arrow
     from sipstream.views import Conversation, Message
 
+MASKED = "Numbers, names, credentials and texts are masked."
+"""What a report says of itself where that is so."""
 _LETTERS = 26
 _SENDINGS = 10
 """Messages that an arrow may stand for before those behind are left out: seven sendings of an INVITE

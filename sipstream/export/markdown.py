@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from sipstream.export.legs import Laddered, leg_name, of_all
+from sipstream.export.legs import MASKED, Laddered, leg_name, of_all
 from sipstream.findings import diagnose
 from sipstream.render import markdown, mermaid
 from sipstream.render.facts import Facts
@@ -55,6 +55,8 @@ def pieces(selected: Selected, due: Callable[[], bool]) -> Iterator[bytes]:
         told = f"{left_out} conversations have no room in one text"
         selected.missing.append(told)
         yield f"{told}.\n".encode()
+    if selected.redactor is not None:
+        yield f"{MASKED}\n".encode()
     if not parts:
         yield b"No conversations.\n"
 

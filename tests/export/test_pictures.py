@@ -109,7 +109,7 @@ def test_markdown_of_a_call_that_timed_out() -> None:
     data, selected = exported(load(CAPTURES / "timeout.pcap"), "markdown", "dstnum 5660066")
     text = data.decode()
     assert text.startswith("## `4151502 → 5660066`\n\n- From: `4151502`\n")
-    assert "- **problem: unreachable** (RFC 3261 17.1.1.2): " in text
+    assert "- **problem: nat-timeout** (" in text
     assert "Proof: \\[0\\], \\[1\\], " in text
     assert "\n```mermaid\nsequenceDiagram\n" in text
     assert text.count("<details>") == 2

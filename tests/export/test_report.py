@@ -68,7 +68,7 @@ class TestInABrowser:
         assert label == "INVITE x7 over 31.5 s"
         assert colour == ("rgb(132, 182, 255)" if dark else "rgb(29, 79, 156)")
         assert browser.evaluate("document.querySelector('li.problem').innerText").startswith(
-            "problem: unreachable RFC 3261 17.1.1.2"
+            "problem: nat-timeout RFC 3261 17.1.1.2"
         )
 
     def test_search_and_links(
@@ -182,5 +182,7 @@ def test_nothing_of_people_is_left_where_it_is_masked(timeout: Conversations, na
     masked, _ = exported(timeout, name, "dstnum 5660066", redactor=Redactor())
     assert b"INVITE x7 over 31.5 s" in masked or name == "markdown"
     assert b"10.10.10.2" in masked
+    told = b"Numbers, names, credentials and texts are masked."
+    assert (told in masked, told in plain) == (name in ("html", "markdown"), False)
     found = {hit[0] for hit in secret.finditer(masked)}
     assert found <= {b"as71102a1e"}
