@@ -12,6 +12,7 @@ _BETWEEN = re.compile(rb"([^0-9A-Za-z\x80-\xff._-])")
 _PRODUCT = re.compile(rb"\((?:[^()\\]|\\.)*|[^\s()]+", re.DOTALL)
 """A comment, which may name anybody's telephone, or a product (RFC 3261 section 20.41)."""
 _VERSIONED = re.compile(rb"[A-Za-z][A-Za-z0-9._+~-]{0,47}(?:/[A-Za-z0-9._+~:-]{1,40})?")
+_RELEASE = re.compile(rb"v?[0-9]{1,4}(?:\.[0-9]{1,4}){1,5}(?:[~+_-][A-Za-z0-9.~+_-]{1,24})?")
 _PLAIN_VERSION = re.compile(rb"v?[0-9]{1,4}(?:\.[0-9]{1,4}){1,5}(?:[-_][A-Za-z]{1,8}[0-9]{0,3})?")
 _DEVICE = re.compile(rb"[0-9A-Fa-f]{12}|[0-9]{5}")
 """What a product's name holds where it tells the device: its hardware address, a serial number."""
@@ -68,7 +69,7 @@ class Texts:
     def _product(self, match: re.Match[bytes]) -> bytes:
         piece = match[0]
         if not piece.startswith(b"("):
-            named = _VERSIONED.fullmatch(piece) or _PLAIN_VERSION.fullmatch(piece)
+            named = _VERSIONED.fullmatch(piece) or _RELEASE.fullmatch(piece)
             return piece if named and not _DEVICE.search(piece) else self._masks.opaque(piece)
         words = _BETWEEN.split(piece[1:])
         return b"(" + b"".join(

@@ -55,7 +55,7 @@ def test_what_is_needed_to_say_what_is_wrong_stays() -> None:
         "Route: <sip:10.9.9.9;lr>, <sip:proxy.example;transport=tcp;lr>\r\nContact: *\r\n"
         "Subscription-State: active;expires=60\r\nDate: Sat, 13 Nov 2010 23:29:00 GMT\r\n"
         'Reason: Q.850;cause=16;text="Normal call clearing"\r\nContent-Type: application/sdp\r\n'
-        "Privacy: id;user\r\nFrom2: x\r\n",
+        "Privacy: id;user\r\nUser-Agent: Asterisk PBX 13.7.0~dfsg-7.7\r\n",
         body="v=0\r\no=- 1 2 IN IP4 10.0.0.9\r\ns=-\r\nc=IN IP4 10.0.0.9\r\nt=0 0\r\n"
         "m=audio 4000 RTP/AVP 8 18 101\r\na=rtpmap:8 PCMA/8000\r\na=fmtp:18 annexb=no\r\n"
         "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=ptime:20\r\na=sendonly\r\n"
