@@ -13,6 +13,9 @@ shell uses nothing else.
             print(conversation.call_id, conversation.count)
     for call in sipstream.Calls(conversations):
         print([one.call_id for one in call.conversations], call.reasons)
+
+`sipstream.metrics.measure(conversations)` tells how they went: figures of RFC 6076, and what
+else is counted.
 """
 
 from __future__ import annotations
