@@ -32,8 +32,7 @@ if TYPE_CHECKING:
     from sipstream.sources.tail import TailSource
 
 
-def _streams(conversations: Conversations) -> Streams:
-    # Few ask for it: the others needn't wait for its import.
+def _streams(conversations: Conversations) -> Streams:  # Few ask for them: imports are theirs.
     from sipstream.findings.around import Around, use
     from sipstream.rtp.streams import Streams
 

@@ -18,7 +18,13 @@ _FIRST = ("INVITE", "REGISTER", "OPTIONS", "MESSAGE", "SUBSCRIBE", "PUBLISH", "C
 )
 def wrong_address(subject: Subject) -> Proof | None:
     """Find responses from elsewhere, and requests within a dialog that go to no known place."""
-    heard = _heard(subject)
+    ends = _ends(subject)
+    if len(ends) == 2:
+        (here, there), other = ends.values()
+        if other == (there, here):
+            # Two that talk to each other, and nobody else: what most conversations are.
+            return None
+    heard = _heard(subject, ends)
     for one in subject.transactions:
         proof = _answered_from_elsewhere(one) if one.requests else None
         proof = proof or _sent_elsewhere(heard, one)
@@ -71,11 +77,20 @@ def _next_hop(route: str | None, start_line: str) -> End:
     return target(route) if route is not None else target(start_line)
 
 
-def _heard(subject: Subject) -> dict[End, set[End]]:
+def _ends(subject: Subject) -> dict[int, tuple[End, End]]:
+    """Return where messages come from and go to, by their ways."""
+    ends: dict[int, tuple[End, End]] = {}
+    for message in subject.messages:
+        if message.way not in ends:
+            ends[message.way] = source(message), destination(message)
+    return ends
+
+
+def _heard(subject: Subject, ends: dict[int, tuple[End, End]]) -> dict[End, set[End]]:
     """Return of each endpoint all that it has had messages from, or has sent its first request to."""
     heard: dict[End, set[End]] = {}
     for message in subject.messages:
-        here, there = source(message), destination(message)
+        here, there = ends[message.way]
         if here not in heard:
             began = message.method is not None and not tag(message, "To")
             heard[here] = {there} if began else set()
