@@ -1,8 +1,8 @@
 """sipstream: find one customer's SIP messages in the flood.
 
 What a script needs: `load` a capture, `stream` a source's messages, `Filter` to choose among them,
-`Conversations`, `Conversation` and `Message` to look at, `Calls` for those that are legs of one call. The
-shell uses nothing else.
+`Conversations`, `Conversation` and `Message` to look at, `diagnose` for what is wrong with one, `Calls`
+for those that are legs of one call. The shell uses nothing else.
 
     import sipstream
 
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from sipstream.conversations import Conversations
     from sipstream.errors import FilterError, SipstreamError, SourceError
     from sipstream.filters import Filter
+    from sipstream.findings import Finding, diagnose
     from sipstream.rtp.values import Stream
     from sipstream.views import Conversation, Message
 
@@ -41,11 +42,13 @@ __all__ = [
     "Conversations",
     "Filter",
     "FilterError",
+    "Finding",
     "Message",
     "SipstreamError",
     "SourceError",
     "Stream",
     "__version__",
+    "diagnose",
     "load",
     "stream",
 ]
@@ -57,10 +60,12 @@ _HOMES = {
     "Conversations": "sipstream.conversations",
     "Filter": "sipstream.filters",
     "FilterError": "sipstream.errors",
+    "Finding": "sipstream.findings",
     "Message": "sipstream.views",
     "SipstreamError": "sipstream.errors",
     "SourceError": "sipstream.errors",
     "Stream": "sipstream.rtp.values",
+    "diagnose": "sipstream.findings",
     "load": "sipstream.api",
     "stream": "sipstream.api",
 }

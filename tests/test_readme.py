@@ -120,5 +120,15 @@ def test_every_option_is_named() -> None:
     assert [one for one in options if one not in README and one not in themselves] == []
 
 
+def test_the_script_runs() -> None:
+    (script,) = re.findall(r"^```python\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+    result = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+    assert result.stderr == ""
+    assert "35e857d642ef6280292e2d0e4cac4f13@10.10.10.2:5060 calling" in result.stdout
+    assert "name='nat-timeout'" in result.stdout
+
+
 def test_no_placeholder_is_left() -> None:
     assert "@@" not in README
