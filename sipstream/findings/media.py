@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from sipstream.findings.addresses import same
 from sipstream.findings.rule import Proof, Severity, rule
 from sipstream.findings.subject import Subject
+from sipstream.findings.telling import answer
 from sipstream.sip.offers import AGREED, NO_CODEC, REFUSED, UNANSWERED, Agreed, Exchange, Said
 from sipstream.sip.sdp import DIRECTIONS, Media
 
@@ -66,7 +67,7 @@ def _refused(subject: Subject, one: Exchange, before: list[Exchange]) -> Proof |
         # Within a call something else of the change was refused, such as a picture.
         return None
     return Proof(
-        f"{one.offer.kind} offers {_named(one.offer)}, which {one.refused} {refusal.reason} refuses",
+        f"{one.offer.kind} offers {_named(one.offer)}, which {answer(refusal)} refuses",
         _messages(subject, one.offer.place, one.refusal),
     )
 
@@ -93,22 +94,21 @@ def _nothing_common(subject: Subject, one: Exchange) -> Proof | None:
 def t38_failed(subject: Subject) -> Proof | None:
     """Find offers of T.38 that are refused and not taken later."""
     exchanges = subject.exchanges
-    for place, one in enumerate(exchanges):
-        if not _fax(one.offer) or _takes_fax(exchanges[place:]):
+    for number, one in enumerate(exchanges):
+        if not _fax(one.offer) or _takes_fax(exchanges[number:]):
             continue
-        answer = one.refusal
+        place = one.refusal
         if one.answer is not None:
             if _is_agreed(one):
                 continue
-            answer = one.answer.place
+            place = one.answer.place
         elif one.refused not in _NO_FAX:
             continue
-        message = subject.at(answer)
+        message = subject.at(place)
         if message is not None:
             return Proof(
-                f"{one.offer.kind} offers T.38 for a fax, which {message.status} {message.reason}"
-                " doesn't take",
-                _messages(subject, one.offer.place, answer),
+                f"{one.offer.kind} offers T.38 for a fax, which {answer(message)} doesn't take",
+                _messages(subject, one.offer.place, place),
             )
     return None
 
@@ -126,12 +126,12 @@ def one_way_media(subject: Subject) -> Proof | None:
     if not answered:
         return None
     last = answered[-1]
-    answer = subject.at(last.answer.place) if last.answer is not None else None
-    if answer is None or subject.messages[-1].time - answer.time < _LASTING:
+    said = subject.at(last.answer.place) if last.answer is not None else None
+    if said is None or subject.messages[-1].time - said.time < _LASTING:
         return None
     stream, offered, taken = next(_audio_of(last))
     if stream.direction == _BOTH:
-        return _heard_one_way(subject, last, answer, offered, taken)
+        return _heard_one_way(subject, last, said, offered, taken)
     first = all(one.offer.place == last.offer.place for one in answered)
     if _limited(offered):
         nothing = offered.address in _NOBODY or offered.direction == "inactive"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from sipstream.findings.rule import Proof, Severity, rule
 from sipstream.findings.subject import Subject
+from sipstream.findings.telling import answer, quoted
 from sipstream.sip import passport
 from sipstream.sip.passport import Claims
 from sipstream.sip.uri import uri_in
@@ -52,13 +53,13 @@ def stir_missing(subject: Subject) -> Proof | None:
                 # Asked for, it was given.
                 wanted = None
             continue
-        answer = next((response for response in one.responses if _asks(response)), None)
-        if answer is not None and wanted is None:
-            wanted = request, answer
+        asking = next((response for response in one.responses if _asks(response)), None)
+        if asking is not None and wanted is None:
+            wanted = request, asking
     if wanted is None:
         return None
     return Proof(
-        f"the INVITE has no Identity header, which {wanted[1].status} {wanted[1].reason} asks for",
+        f"the INVITE has no Identity header, which {answer(wanted[1])} asks for",
         wanted,
     )
 
@@ -140,7 +141,8 @@ def _other(does: str, signed: tuple[str, ...], values: list[str]) -> str:
         return ""
     if any(_is_same(one, user) for one in signed for user in users):
         return ""
-    return f"the Identity header signs that {signed[0]} {does}, the INVITE says {users[0]}"
+    says = quoted(users[0])
+    return f"the Identity header signs that {quoted(signed[0])} {does}, the INVITE says {says}"
 
 
 def _number(value: str) -> str:
