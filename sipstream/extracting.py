@@ -99,6 +99,7 @@ async def write(options: Options, console: Console, to: Target) -> int:
         redactor=Redactor(country_code=session.settings.text("country_code"))
         if is_masked
         else None,
+        name_of=console.naming.name_of,
     )
     try:
         await writing.write(chosen.pieces, selected, to)

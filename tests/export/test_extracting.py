@@ -227,3 +227,16 @@ def test_packets_that_are_made_are_told(tmp_path: Path) -> None:
     )
     shown = run(tmp_path / "out.pcap", "--json", "-c", "show conversations").stdout.splitlines()
     assert sorted(json.loads(line)["call_id"] for line in shown) == ["hep", "tcp"]
+
+
+def test_names_of_addresses_stand_in_pictures(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(ENVIRONMENT, "XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setitem(ENVIRONMENT, "SIPSTREAM_USER", "root")
+    assert run("-c", "set name 178.19.48.48 customer").returncode == 0
+    out = tmp_path / "call.svg"
+    assert run("-q", "--filter", "dstnum 5660066", "--write", out, TIMEOUT).returncode == 0
+    picture = out.read_text()
+    assert "customer" in picture
+    assert "10.10.10.2:5060" in picture
