@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from sipstream.sip import headers
@@ -19,6 +20,8 @@ _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _BOUNDARY = re.compile(rb';\s*boundary\s*=\s*(?:"([^"]{1,200})"|([^\s;"]{1,200}))', re.IGNORECASE)
 """RFC 2046 has 70 characters at most."""
 _LONGEST_NAME = 64
+_MOST_PARTS = 100
+"""Parts that are told apart: a message has five. Of more the last one has all the rest."""
 
 
 class Body(NamedTuple):
@@ -81,7 +84,7 @@ def _parts(raw: bytes, start: int, end: int, boundary: bytes) -> Iterator[Body]:
     """Yield the parts between the delimiter's lines."""
     delimiter = re.compile(rb"(?:\A|\r?\n)--" + re.escape(boundary) + rb"(--)?[ \t]*(?=\r?\n|\Z)")
     # From the line end before the body on, which may be the first delimiter's.
-    found = [*delimiter.finditer(raw, start - 1, end)]
+    found = [*islice(delimiter.finditer(raw, start - 1, end), _MOST_PARTS)]
     stops = [one.start() for one in found[1:]] + [end]
     for one, stop in zip(found, stops, strict=False):
         if one[1]:

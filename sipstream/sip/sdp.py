@@ -1,16 +1,25 @@
 """What a session description says of media: addresses, ports, codecs, directions (RFC 8866, RFC 3551).
 
 Sans-IO. Lines that make no sense are passed over: what is told here is for people who look for a call.
+What is looked at of one message is bounded, so that its 64 KiB take a few milliseconds.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import NamedTuple
 
 from sipstream.sip.bodies import bodies
 
+MOST_LINES = 3_000
+"""Lines looked at of the descriptions in one message, media and what is said of it: twenty streams of
+WebRTC have 1,000. Of longer ones the first lines count."""
+MOST_FORMATS = 128
+"""Formats of a stream: payload types have seven bits (RFC 3550 section 5.1)."""
+MOST_NAMED = 1_500
+"""Streams and formats in one message: browsers name 50 formats for each of their streams."""
 STATIC = {
     # RFC 3551 section 6, tables 4 and 5
     "0": "PCMU", "3": "GSM", "4": "G723", "5": "DVI4", "6": "DVI4", "7": "LPC", "8": "PCMA",
@@ -29,7 +38,14 @@ _ALIASES = {"G711U": "PCMU", "ULAW": "PCMU", "G711A": "PCMA", "ALAW": "PCMA"}
 """What people call some of them."""
 _ORIGIN = re.compile(rb"o=(\S{1,255}) +(\d{1,32}) +(\d{1,32}) +IN +IP[46] +(\S{1,255})")
 _CONNECTION = re.compile(rb"c=IN +IP[46] +([^\s/]{1,255})")
-_MEDIA = re.compile(rb"m=(\S{1,64}) +(\d{1,5})(?:/\d{1,5})? +(\S{1,64})((?: +\S{1,64})*)")
+_LINE = re.compile(
+    rb"[\r\n]"
+    rb"((?:[moc]=|a=(?:rtpmap:|fmtp:|rtcp[:-]|send|recv|inactive))[^\r\n]*)"
+)
+"""Lines that may say something: others cost next to nothing."""
+_MEDIA = re.compile(
+    rb"m=(\S{1,64}) +(\d{1,5})(?:/\d{1,5})? +(\S{1,64})((?: +\S{1,64}){0,%d})" % MOST_FORMATS
+)
 _MAP = re.compile(rb"a=rtpmap:(\d{1,3}) +([^\s/]{1,64})(?:/(\d{1,9}))?")
 _PARAMETERS = re.compile(rb"a=fmtp:(\S{1,64}) +(\S.*)")
 _RTCP = re.compile(rb"a=rtcp:(\d{1,5})")
@@ -83,8 +99,9 @@ class Session(NamedTuple):
 
 def sessions(raw: bytes) -> list[Session]:
     """Return all session descriptions in a message."""
+    room = _Room(MOST_LINES, MOST_NAMED)
     return [
-        _session(raw[body.start : body.end])
+        _session(raw, body.start, body.end, room)
         for body in bodies(raw)
         if body.type in ("application/sdp", "") and not body.encoding
     ]
@@ -116,16 +133,30 @@ class _Part:
     parameters: dict[bytes, str] = field(default_factory=dict)
 
 
-def _session(text: bytes) -> Session:
-    """Read one session description."""
+@dataclass(slots=True)
+class _Room:
+    """How much more is looked at of a message."""
+
+    lines: int
+    named: int
+
+
+def _session(raw: bytes, start: int, end: int, room: _Room) -> Session:
+    """Read one session description; before it a line ends."""
     origin = ("", "", "", "")
     whole = part = _Part()
     parts: list[_Part] = []
-    for line in text.splitlines():
+    for found in islice(_LINE.finditer(raw, start - 1, end), room.lines):
+        room.lines -= 1
+        line = found[1]
         if line.startswith(b"m="):
             match = _MEDIA.match(line)
             if match:
-                part = _Part(match[1], int(match[2]), _text(match[3]), match[4].split())
+                if room.named <= 0:
+                    break
+                formats = match[4].split()[: room.named]
+                room.named -= 1 + len(formats)
+                part = _Part(match[1], int(match[2]), _text(match[3]), formats)
                 parts.append(part)
         elif line.startswith(b"a="):
             _attribute(part, line)

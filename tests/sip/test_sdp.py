@@ -95,3 +95,32 @@ def test_no_session_where_no_body_is_one() -> None:
     raw = b"MESSAGE sip:1@a SIP/2.0\r\nContent-Type: text/plain\r\n\r\nm=audio 1 RTP/AVP 0\r\n"
     assert sessions(raw) == []
     assert sessions(b"OPTIONS sip:1@a SIP/2.0\r\n\r\n") == []
+
+
+def test_formats_beyond_the_seven_bits_of_payload_types() -> None:
+    (one,) = media(_message("m=audio 4000 RTP/AVP" + " 8" * 28_000, "a=inactive"))
+    assert one.codecs == ("PCMA",) * 128
+    assert (one.port, one.direction) == (4000, "inactive")
+
+
+def test_what_is_looked_at_of_a_message_is_bounded() -> None:
+    streams = media(_message(*["m=audio 4000 RTP/AVP 0 8 18 101"] * 2_000))
+    assert len(streams) == 300
+    assert all(len(one.formats) == 4 for one in streams)
+    offer = ("m=audio 4000 RTP/AVP 96", *["a=rtcp:5000"] * 5_000, "a=inactive")
+    (one,) = media(_message(*offer))
+    assert (one.rtcp_port, one.direction) == (5000, "sendrecv")
+
+
+def test_lines_that_say_nothing_of_media_take_no_room() -> None:
+    (one,) = media(_message("m=audio 4000 RTP/AVP 8", *["a=candidate:1"] * 4_000, "a=sendonly"))
+    assert one.direction == "sendonly"
+
+
+@pytest.mark.parametrize("end", ["\r\n", "\n", "\r"])
+def test_line_ends(end: str) -> None:
+    raw = _message(*_CALL)
+    head, _, body = raw.partition(b"\r\n\r\n")
+    other = head + b"\r\n\r\n" + body.replace(b"\r\n", end.encode())
+    assert sessions(other) == sessions(raw)
+    assert sessions(other.rstrip()) == sessions(raw)
