@@ -305,6 +305,6 @@ def test_without_rights_there_is_nothing_to_give_up() -> None:
     words = ["setpriv", "--bounding-set=-all", "--inh-caps=-all", sys.executable, "-c", code]
     done = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False,
                           env={**os.environ, VARIABLE: "root"})  # fmt: skip
-    assert done.stdout == "Opened(sockets=None, files={})\n", done.stderr
+    assert done.stdout == "Opened(sockets=None, files={}, listening=None)\n", done.stderr
     assert privileges.are_there()
     assert shutil.which("setpriv")

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from sipstream.filters import TERMS, Filter, FilterError, FilterSet
 from sipstream.filters.term import MessageTerm
+from sipstream.findings import FINDINGS, Severity, diagnose
 
 CALLS = calls(seed=5, count=40)
 NEWEST = newest(one for call in CALLS for one in call.messages)
@@ -129,6 +130,9 @@ POOLS: dict[str, list[tuple[list[str], list[str], list[str]]]] = {
 }  # fmt: skip
 ONE_VALUE = {"messages", "retransmissions", "duration", "setup", "last", "since", "until"}
 WHOLE = {"state", "final", "messages", "retransmissions", "duration", "setup"}
+FINDING = "finding"
+"""Holds what diagnose says, compared by a test of its own; its labelled captures judge diagnose."""
+DRAWN = tuple(name for name in TERMS if name != FINDING)
 
 
 @pytest.fixture(scope="module")
@@ -141,8 +145,23 @@ def feeder() -> Feeder:
 
 
 def test_each_term_is_drawn() -> None:
-    assert set(POOLS) == set(TERMS)
-    assert {name for name, term in TERMS.items() if not issubclass(term, MessageTerm)} == WHOLE
+    assert set(POOLS) == set(DRAWN)
+    whole = {name for name, term in TERMS.items() if not issubclass(term, MessageTerm)}
+    assert whole == WHOLE | {FINDING}
+
+
+def test_findings_are_what_diagnose_says(feeder: Feeder) -> None:
+    found = {one.id: diagnose(one) for one in feeder.chain.conversations}
+    names = {finding.name for several in found.values() for finding in several}
+    severities = {one.word for one in Severity}
+    assert len(names) > 3
+    for value in ("", *FINDINGS, *severities):
+        wanted = Filter.parse(f"finding {value}")
+        other = Filter.parse(f"not finding {value}")
+        for one in feeder.chain.conversations:
+            holds = any(value in ("", each.name, each.severity.word) for each in found[one.id])
+            assert wanted.matches(one) == holds
+            assert other.matches(one) != holds
 
 
 @st.composite
@@ -171,10 +190,10 @@ def trees(leaves: st.SearchStrategy) -> st.SearchStrategy:
     )
 
 
-SINGLE = trees(terms(tuple(sorted(set(TERMS) - WHOLE))))
+SINGLE = trees(terms(tuple(sorted(set(DRAWN) - WHOLE))))
 """Of what a single message can have."""
 AMONGST = st.tuples(st.just(AMONG), st.sampled_from(["each", "any", "first"]), SINGLE)
-TREES = trees(st.one_of(terms(tuple(TERMS)), terms(tuple(TERMS)), AMONGST))
+TREES = trees(st.one_of(terms(DRAWN), terms(DRAWN), AMONGST))
 PLAIN = re.compile(r"[\w.:/@+*%#-]+", re.ASCII)
 SPELLINGS = {BOTH: [" and ", " AND ", "  "], EITHER: [" or ", "\tOr "], NEITHER: ["not ", "NOT "]}
 
