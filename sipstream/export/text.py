@@ -1,8 +1,9 @@
 r"""The format text: messages as tcpdump prints them with -A, by time.
 
 Loaded again it gives the same messages, here and with programs that read tcpdump's usual output.
-What can't be printed so without doubt is printed as with -x, in hexadecimal: control characters, which
-may act on a terminal, line ends of two kinds, and lines that would be taken for the next packet's.
+What can't be printed so without doubt is printed as with -x, in hexadecimal: characters that may act on
+a terminal or deceive who reads it, line ends of two kinds, and lines that would be taken for the next
+packet's.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import re
 from collections.abc import Callable, Generator, Iterator
 from typing import TYPE_CHECKING
 
+from sipstream.escape import shield
 from sipstream.export.made import Maker
 from sipstream.export.pcap import with_line_ends
 from sipstream.packets import Linktype
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
 
 _BLOCK = 1 << 16
 """Characters given out together."""
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\u2028\u2029]")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _ODD = re.compile(rb"[^!-~]")
 _UDP, _TCP = 8, 20
 """Bytes of their headers."""
@@ -105,10 +107,16 @@ def _says(message: Message, packet: bytes, begin: int) -> str:
 
 def _is_plain(raw: bytes, text: str, ends: str) -> bool:
     """Tell whether a message is the same when it is read as it stands in text."""
-    if _CONTROL.search(text) or _CONTROL.search(ends) or raw.count(b"\n") != raw.count(b"\r\n"):
+    if _acts(text) or _acts(ends) or raw.count(b"\n") != raw.count(b"\r\n"):
         return False
     lines = b"\n" + text.encode("utf-8", "surrogateescape")
     return not (textlines.FIRST.search(lines) or _OWN_WORDS.search(lines))
+
+
+def _acts(text: str) -> bool:
+    """Tell whether a terminal must not get text as it is, tabs left aside: tcpdump prints them too."""
+    shown = text.replace("\t", " ")
+    return shield(shown) != shown
 
 
 _OWN_WORDS = textlines.lines(Form.CLOCK, numbered=False)
@@ -116,8 +124,9 @@ _OWN_WORDS = textlines.lines(Form.CLOCK, numbered=False)
 
 def _in_hex(head: str, packet: bytes, transport: str) -> str:
     """Return a packet as with -x."""
-    shown = head if not _CONTROL.search(head) else head.encode("ascii", "replace").decode("ascii")
-    lines = [f"{_CONTROL.sub('.', shown)}{transport}, length {len(packet)}"]
+    if _acts(head):
+        head = _CONTROL.sub(".", head.encode("ascii", "replace").decode("ascii"))
+    lines = [f"{head}{transport}, length {len(packet)}"]
     for place in range(0, len(packet), 16):
         digits = packet[place : place + 16].hex()
         groups = " ".join(digits[at : at + 4] for at in range(0, len(digits), 4))

@@ -153,6 +153,7 @@ async def test_a_message_cannot_forge_another_one_in_text(tmp_path: Path) -> Non
         sip(call_id="four", body="a\nb\r\nc"),
         sip(call_id="five", body="ends in a blank line\r\n\r\n"),
         sip(call_id="six", body="þ"),
+        sip(call_id="eight", body="\u202e0066665 sllac\u2066 \u200b \U000e0041 \u3164"),
     ]
     packets = [ethernet(ipv4(udp(one))) for one in messages]
     packets.append(ethernet(ipv4(tcp(sip(call_id="seven", body=forged), 1), 6)))
@@ -162,8 +163,9 @@ async def test_a_message_cannot_forge_another_one_in_text(tmp_path: Path) -> Non
     (tmp_path / "out.txt").write_bytes(data)
     again, _ = await loaded(tmp_path / "out.txt")
     assert said(again, dated=False) == said(what.conversations, dated=False)
-    assert len(again) == 7
+    assert len(again) == 8
     assert b"\x1b" not in data
+    assert not {*"\u202e\u2066\u200b\U000e0041\u3164"} & {*data.decode()}
 
 
 async def test_text_of_several_days_has_dates(tmp_path: Path) -> None:
