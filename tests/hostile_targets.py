@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import NamedTuple
 from xml.etree import ElementTree
 
+import hostile_calls
 import hostile_inputs as inputs
 import hostile_tls
 from support import CAPTURES, MemoryStore, batch, ipv4, sip, udp
@@ -391,6 +392,8 @@ class Target(NamedTuple):
 
     check: Callable[[bytes, random.Random], None]
     seeds: list[bytes]
+    one_in: int = 1
+    """Of the inputs on each change it gets one in so many: each takes a millisecond or more."""
 
 
 def _text_seeds(form: str) -> list[bytes]:
@@ -446,6 +449,10 @@ TARGETS: dict[str, Target] = {
             b"has diversion (pai +3545660066 or ppi 00354*) srcip 10.0.0.1 status 100-199",
         ],
     ),
+    **{
+        name: Target(check, hostile_calls.SEEDS[name], one_in=5)
+        for name, check in hostile_calls.CHECKS.items()
+    },
 }
 
 
