@@ -214,9 +214,12 @@ RESENT_WITHIN = 32 * 10**9
 """The same bytes again later than this (ns) aren't a retransmission: transactions are over after 64 times
 T1 (RFC 3261 17.1.1.2), and what is sent every minute with the same bytes is a ping."""
 
-DIAGNOSED = 400
-"""Messages of a conversation that findings look at, the newest: some 10 ms. A call has a dozen; what has
-more is registered or pinged for days under one Call-ID."""
+DIAGNOSED = 128
+"""Messages of a conversation that findings look at, the newest: less than 10 ms. A call has a dozen; what
+has more is registered or pinged for days under one Call-ID."""
+
+DIAGNOSED_BYTES = 640 << 10
+"""Bytes of these messages together, the same: a message of WebRTC has 5,000, any other a thousand."""
 
 LISTED_FINDINGS = 5_000
 """Conversations up to which a list tells what is found of each unasked: a second's work, no more."""

@@ -90,10 +90,8 @@ class RedactedConversation(Conversation):
         """The message with the earliest time."""
         return RedactedMessage(self._index, super().first.id, self._redactor)
 
-    @property
-    def messages(self) -> list[Message]:
-        """The messages in time order; those of equal time in order of arrival."""
-        return [self._masked(one) for one in super().messages]
+    def _views(self, begin: int) -> list[Message]:
+        return [self._masked(one) for one in super()._views(begin)]
 
     def arrived(self, after: int = -1) -> list[Message]:
         """Return the messages in order of arrival, those behind the message numbered `after`."""

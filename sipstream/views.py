@@ -144,6 +144,11 @@ class Message:
         return self._index.comments.get(self.id, "")
 
     @property
+    def size(self) -> int:
+        """Its bytes, as many as there were when it was captured."""
+        return self._index.m_length[self.id]
+
+    @property
     def start_line(self) -> str:
         """The first line."""
         return _text(self.raw.partition(b"\n")[0].rstrip(b"\r"))
@@ -253,7 +258,7 @@ class Message:
     def _way(self) -> int:
         return self._index.m_way[self.id]
 
-    @property
+    @cached_property
     def _kind(self) -> int:
         return kind_in(self._index.m_code[self.id])
 
@@ -312,13 +317,23 @@ class Conversation:
     @property
     def messages(self) -> list[Message]:
         """The messages in time order; those of equal time in order of arrival."""
+        return self._views(0)
+
+    def newest(self, count: int) -> list[Message]:
+        """Return the last ones of them."""
+        return self._views(max(self.count - count, 0))
+
+    def _views(self, begin: int) -> list[Message]:
+        index = self._index
         # A copy: messages that come while these are shown don't change their places.
-        order = list(self._index.in_time_order(self.id))
-        messages = [Message(self._index, number) for number in order]
-        for place, message in enumerate(messages):
+        order = list(index.in_time_order(self.id))
+        views = []
+        for place in range(begin, len(order)):
+            view = Message(index, order[place])
             # The order is worked out once for all of them.
-            message.__dict__.update(_siblings=order, index=place)
-        return messages
+            view._siblings, view.index = order, place
+            views.append(view)
+        return views
 
     def arrived(self, after: int = -1) -> list[Message]:
         """Return the messages in order of arrival, those behind the message numbered `after`."""

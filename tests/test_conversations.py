@@ -144,6 +144,13 @@ def test_arrived_goes_on_behind_a_message() -> None:
     assert conversation.arrived(conversation.last_arrived) == []
 
 
+def test_the_newest_messages_know_their_places() -> None:
+    some = [(number, sip(cseq=f"{number} INVITE")) for number in range(5)]
+    (call,) = load(*some).conversations
+    assert [(one.index, one.cseq) for one in call.newest(2)] == [(3, "3 INVITE"), (4, "4 INVITE")]
+    assert [one.id for one in call.newest(9)] == [one.id for one in call.messages]
+
+
 def test_a_long_call_id_is_kept_short_and_distinct() -> None:
     one, other = "x" * 60_000 + "1", "x" * 60_000 + "2"
     chain = load((1, sip(call_id=one)), (2, sip(call_id=other)))

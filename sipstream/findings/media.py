@@ -45,8 +45,11 @@ _NOBODY = ("0.0.0.0", "::")
 def codec_mismatch(subject: Subject) -> Proof | None:
     """Find offers refused with 488 or 606, and answers without a codec that was offered."""
     exchanges = subject.exchanges
-    for place, one in enumerate(exchanges):
-        if not _rtp(one.offer) or any(map(_is_agreed, exchanges[place + 1 :])):
+    agreed = [place for place, one in enumerate(exchanges) if _is_agreed(one)]
+    # What was agreed on later leaves nothing wrong of what was before.
+    for place in range(agreed[-1] if agreed else 0, len(exchanges)):
+        one = exchanges[place]
+        if not _rtp(one.offer):
             continue
         proof = _refused(subject, one, exchanges[:place]) or _nothing_common(subject, one)
         if proof is not None:
@@ -94,8 +97,9 @@ def _nothing_common(subject: Subject, one: Exchange) -> Proof | None:
 def t38_failed(subject: Subject) -> Proof | None:
     """Find offers of T.38 that are refused and not taken later."""
     exchanges = subject.exchanges
-    for number, one in enumerate(exchanges):
-        if not _fax(one.offer) or _takes_fax(exchanges[number:]):
+    taken = [place for place, one in enumerate(exchanges) if _takes_fax(one)]
+    for one in exchanges[taken[-1] + 1 if taken else 0 :]:
+        if not _fax(one.offer):
             continue
         place = one.refusal
         if one.answer is not None:
@@ -225,10 +229,9 @@ def _fax(said: Said) -> bool:
     )
 
 
-def _takes_fax(exchanges: list[Exchange]) -> bool:
+def _takes_fax(one: Exchange) -> bool:
     return any(
         stream.outcome == AGREED and media.kind == "image"
-        for one in exchanges
         for stream, media in zip(one.agreed, one.offer.session.media, strict=False)
     )
 

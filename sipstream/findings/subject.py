@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
-from sipstream.limits import COPY_WINDOW, DESCRIBED, DIAGNOSED
+from sipstream.limits import COPY_WINDOW, DESCRIBED, DIAGNOSED, DIAGNOSED_BYTES
 from sipstream.sip import sdp, via
 from sipstream.sip.offers import Exchange, exchanges
 from sipstream.sip.sdp import Media
@@ -84,13 +84,13 @@ class Transaction:
 class Subject:
     """What rules are asked about.
 
-    Of a conversation of more messages than DIAGNOSED it has the newest ones.
+    Of a conversation of more messages than DIAGNOSED, or of very long ones, it has the newest.
     """
 
     def __init__(self, conversation: Conversation, around: Around) -> None:
         self.conversation = conversation
         self.around = around
-        self.messages = conversation.messages[-DIAGNOSED:]
+        self.messages = looked_at(conversation)
         """By time."""
 
     @cached_property
@@ -119,7 +119,15 @@ class Subject:
     @cached_property
     def originals(self) -> list[Message]:
         """The messages without what another capture point gave before."""
-        return [message for message in self.messages if message.copy_of is None]
+        found = []
+        seen: dict[tuple[object, ...], int] = {}
+        for message in self.messages:
+            key = (message.origin.ways.ends(message.way), message.raw)
+            before = seen.get(key)
+            if before is None or message.time - before > COPY_WINDOW:
+                found.append(message)
+            seen[key] = message.time
+        return found
 
     @cached_property
     def exchanges(self) -> list[Exchange]:
@@ -157,6 +165,17 @@ class Subject:
     def after(self, message: Message) -> list[Message]:
         """Return the messages that came later than one, in time order."""
         return [one for one in self.messages if one.index > message.index]
+
+
+def looked_at(conversation: Conversation) -> list[Message]:
+    """Return the messages that rules look at: the newest, of very long ones fewer, at least one."""
+    messages = conversation.newest(DIAGNOSED)
+    room = DIAGNOSED_BYTES
+    for place in range(len(messages) - 1, -1, -1):
+        room -= messages[place].size
+        if room < 0:
+            return messages[min(place + 1, len(messages) - 1) :]
+    return messages
 
 
 def cseq(message: Message) -> tuple[int, str]:

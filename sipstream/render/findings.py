@@ -7,7 +7,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from sipstream.escape import cells, cut, escape
-from sipstream.limits import DIAGNOSED
+from sipstream.findings.subject import looked_at
 from sipstream.render import lists, times
 from sipstream.render.colours import PLAIN, Paint
 from sipstream.render.fold import broken
@@ -46,24 +46,24 @@ def of_conversation(
     """Yield a conversation's line, and what was found of it; `width` is None where nothing is cut."""
     head = lists.by_time(place, one, paint) if place is not None else lists.summary(one)
     yield head
-    if one.count > DIAGNOSED:
-        yield f"  (the newest {DIAGNOSED} of {one.count} messages were looked at)"
+    messages = {message.index: message for message in looked_at(one)}
+    if len(messages) < one.count:
+        yield f"  (the newest {len(messages)} of {one.count} messages were looked at)"
     if not findings:
         yield "  nothing is found wrong"
-    messages = one.messages
     for finding in findings:
         yield from _finding(finding, messages, width, paint)
 
 
 def _finding(
-    finding: Finding, messages: list[Message], width: int | None, paint: Paint
+    finding: Finding, messages: dict[int, Message], width: int | None, paint: Paint
 ) -> Iterator[str]:
     severity = finding.severity.word
     head = f"  {severity:<{_SEVERITY_CELLS}} {finding.name}  {finding.source}"
     yield painted(head if width is None else cut(head, width), severity, paint)
     sentence = "    " + cut(escape(finding.sentence), _SENTENCE)
     yield from [sentence] if width is None else broken(sentence, width)
-    there = [place for place in finding.evidence if place < len(messages)]
+    there = [place for place in finding.evidence if place in messages]
     marks = len(f"[{there[-1]}]") if there else 0
     for place in there[:_SHOWN]:
         message = messages[place]

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
+from sipstream.limits import DIAGNOSED
 from sipstream.sip.bodies import bodies
 
 MOST_LINES = 3_000
@@ -20,6 +22,9 @@ MOST_FORMATS = 128
 """Formats of a stream: payload types have seven bits (RFC 3550 section 5.1)."""
 MOST_NAMED = 1_500
 """Streams and formats in one message: browsers name 50 formats for each of their streams."""
+_USUAL = 4096
+"""Bytes of a message up to which its descriptions are remembered: who looks for what is wrong with a
+conversation reads them several times."""
 STATIC = {
     # RFC 3551 section 6, tables 4 and 5
     "0": "PCMU", "3": "GSM", "4": "G723", "5": "DVI4", "6": "DVI4", "7": "LPC", "8": "PCMA",
@@ -99,12 +104,7 @@ class Session(NamedTuple):
 
 def sessions(raw: bytes) -> list[Session]:
     """Return all session descriptions in a message."""
-    room = _Room(MOST_LINES, MOST_NAMED)
-    return [
-        _session(raw, body.start, body.end, room)
-        for body in bodies(raw)
-        if body.type in ("application/sdp", "") and not body.encoding
-    ]
+    return list(_known_sessions(raw) if len(raw) <= _USUAL else _sessions(raw))
 
 
 def media(raw: bytes) -> list[Media]:
@@ -131,6 +131,18 @@ class _Part:
     rtcp: int | None = None
     maps: dict[bytes, tuple[str, int]] = field(default_factory=dict)
     parameters: dict[bytes, str] = field(default_factory=dict)
+
+
+def _sessions(raw: bytes) -> tuple[Session, ...]:
+    room = _Room(MOST_LINES, MOST_NAMED)
+    return tuple(
+        _session(raw, body.start, body.end, room)
+        for body in bodies(raw)
+        if body.type in ("application/sdp", "") and not body.encoding
+    )
+
+
+_known_sessions = lru_cache(maxsize=DIAGNOSED)(_sessions)
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ Sans-IO. What makes no sense is "" or None.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import NamedTuple
 
 from sipstream.sip.headers import split_values
@@ -13,6 +14,8 @@ from sipstream.sip.headers import split_values
 _VIA = re.compile(
     r"SIP\s*/\s*[^\s/]+\s*/\s*(\S+)\s+(\[[^\]]*\]|[^\s;:,]+)(?:\s*:\s*(\d{1,5}))?", re.I
 )
+_USUAL = 512
+"""Characters up to which values are remembered."""
 _PARAMETER = re.compile(r";\s*([^\s;=,]+)(?:\s*=\s*([^\s;,]*))?")
 
 
@@ -42,6 +45,11 @@ NO_VIA = Via("", "", None, "", "", None)
 
 def top(value: str) -> Via:
     """Return the first hop that a Via field names, NO_VIA where it names none."""
+    # Responses bring back the Via of their request.
+    return _known_top(value) if len(value) <= _USUAL else _top(value)
+
+
+def _top(value: str) -> Via:
     match = _VIA.match(value)
     if match is None:
         return NO_VIA
@@ -58,6 +66,9 @@ def top(value: str) -> Via:
         parameters.get("received", "").strip("[]"),
         int(rport) if rport.isdecimal() and len(rport) <= len("65535") else None,
     )
+
+
+_known_top = lru_cache(maxsize=256)(_top)
 
 
 def every(values: list[str]) -> list[Via]:

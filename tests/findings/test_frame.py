@@ -10,6 +10,7 @@ from sipstream.findings.around import Around
 from sipstream.findings.known import bits, known, rules
 from sipstream.findings.rule import Proof, Rule
 from sipstream.findings.subject import Subject, cseq, tag
+from sipstream.render.findings import of_conversation
 
 MS = 1_000_000
 BYE = "BYE sip:2@b SIP/2.0"
@@ -96,6 +97,27 @@ def test_of_very_many_messages_the_newest_are_looked_at(monkeypatch: pytest.Monk
     assert [one.index for one in about.messages] == [3, 4, 5, 6, 7]
     (finding,) = diagnose(about.conversation)
     assert finding.evidence == (3, 4, 5, 6, 7)
+
+
+def test_of_very_long_messages_fewer_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    size = len(sip())
+    monkeypatch.setattr(subject, "DIAGNOSED_BYTES", 3 * size)
+    about = seen(*again(8))
+    assert [one.index for one in about.messages] == [5, 6, 7]
+    (finding,) = diagnose(about.conversation)
+    assert finding.evidence == (5, 6, 7)
+    told = list(of_conversation(0, about.conversation, [finding], None))
+    assert told[1] == "  (the newest 3 of 8 messages were looked at)"
+    assert [line.split()[0] for line in told if "->" in line][1:] == ["[5]", "[6]", "[7]"]
+    monkeypatch.setattr(subject, "DIAGNOSED_BYTES", 0)
+    assert [one.index for one in seen(*again(8)).messages] == [7]
+
+
+def test_copies_are_left_aside_as_messages_know_them() -> None:
+    some = [(0, sip()), (3, sip()), (50, sip()), (55, sip(BYE)), (56, sip()), (200, sip())]
+    about = seen(*some)
+    assert [one.index for one in about.originals] == [0, 3, 5]
+    assert [one.index for one in about.messages if one.copy_of is None] == [0, 3, 5]
 
 
 def test_a_finding_says_what_proves_it() -> None:
