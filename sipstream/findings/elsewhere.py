@@ -62,7 +62,11 @@ def _sent_elsewhere(heard: dict[End, set[End]], one: Transaction) -> Proof | Non
             continue
         said = _next_hop(request.header("Route"), request.start_line)
         went = destination(request)
-        if not is_address(said[0]) or went == said or went in heard[source(request)]:
+        if not is_address(said[0]) or went == said:
+            continue
+        known = heard[source(request)]
+        if not known or went in known:
+            # Of whom nothing is known, the capture begins within the call or has one direction only.
             continue
         return Proof(
             f"{one.method} goes to {shown(went)}, though it is meant for {shown(said)} and nothing"

@@ -85,6 +85,9 @@ def session_timer(subject: Subject) -> Proof | None:
     interval = _interval(timed_by) if timed_by else None
     if timed_by is None or interval is None:
         return None
+    if any(one.final is None and one.first.time > timed_by.time for one in changes):
+        # It may have been refreshed: the capture lacks the response.
+        return None
     since = bye.time - timed_by.time
     # Who doesn't get the refresh hangs up a little before the end (RFC 4028 10).
     for moment in (interval, interval - min(32, interval // 3)):

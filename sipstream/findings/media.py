@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sipstream.findings.addresses import same
 from sipstream.findings.rule import Proof, Severity, rule
-from sipstream.findings.subject import Subject
+from sipstream.findings.subject import Subject, tag
 from sipstream.findings.telling import answer
 from sipstream.sip.offers import AGREED, NO_CODEC, REFUSED, UNANSWERED, Agreed, Exchange, Said
 from sipstream.sip.sdp import DIRECTIONS, Media
@@ -66,7 +66,12 @@ def _refused(subject: Subject, one: Exchange, before: list[Exchange]) -> Proof |
     if code and code[1] not in _OF_MEDIA:
         return None
     known = next((found for found in map(_agreed_codecs, reversed(before)) if found), None)
-    if known is not None and known.intersection(_codecs(_rtp(one.offer))):
+    if known is None:
+        offer = subject.at(one.offer.place)
+        if not code and offer is not None and tag(offer, "To"):
+            # Within a call whose beginning the capture lacks.
+            return None
+    elif known.intersection(_codecs(_rtp(one.offer))):
         # Within a call something else of the change was refused, such as a picture.
         return None
     return Proof(
@@ -136,6 +141,9 @@ def one_way_media(subject: Subject) -> Proof | None:
     stream, offered, taken = next(_audio_of(last))
     if stream.direction == _BOTH:
         return _heard_one_way(subject, last, said, offered, taken)
+    if not _begins(subject):
+        # Who holds the call may have said so before the capture began.
+        return None
     first = all(one.offer.place == last.offer.place for one in answered)
     if _limited(offered):
         nothing = offered.address in _NOBODY or offered.direction == "inactive"
@@ -179,6 +187,11 @@ def _heard_one_way(
         f"{count} packets of RTP go to {some[0]}:{some[1]}, none to {none[0]}:{none[1]}",
         _messages(subject, last.offer.place, answer.index),
     )
+
+
+def _begins(subject: Subject) -> bool:
+    """Tell whether the INVITE by which the call begins is there."""
+    return any(not tag(one.first, "To") for one in subject.of_method("INVITE"))
 
 
 def _holding(exchanges: list[Exchange]) -> set[str]:

@@ -85,6 +85,10 @@ class _Known:
             if hop.received or hop.rport is not None
         }
         """Branches of requests whose sender was told where they came from (RFC 3581)."""
+        self.answered = {
+            self.hops[one.index].branch for one in subject.originals if one.method is None
+        }
+        """Branches of requests that the capture has a response to."""
         self.media = {index: list(_private_media(subject, index)) for index in subject.media}
         """Private addresses of session descriptions, by the places of their messages."""
         self.wanted: dict[bool, set[int | None]] = {False: set(), True: set()}
@@ -146,8 +150,10 @@ def _private_contact(message: Message) -> str:
 
 
 def _seen_through(known: _Known, message: Message, told: str) -> bool:
-    """Tell whether the other side knows where the message really came from, and uses that."""
-    if message.method is not None and known.hops[message.index].branch in known.told:
+    """Tell whether the other side may know where the message really came from, and use that."""
+    branch = known.hops[message.index].branch
+    # Of a request whose response the capture lacks, it isn't known.
+    if message.method is not None and (branch in known.told or branch not in known.answered):
         return True
     return (source(message), same(told)) in known.reached
 

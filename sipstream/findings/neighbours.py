@@ -1,4 +1,4 @@
-"""What the rest of a capture says about a conversation: who else sent, and the leg before it.
+"""What the rest of a capture says about a conversation: who else sent, what came, the leg before it.
 
 Each question looks at a bounded stretch of the index's columns, so that no capture is too large.
 """
@@ -46,6 +46,16 @@ def asks_itself(sendings: list[Message]) -> bool:
     before = _sent(index, ways, range(begin, first.id), (first.time - _LIFE, first.time))
     after = _sent(index, ways, range(last.id, last.id + _REACH), (last.time, last.time + _LIFE))
     return any(one.method for heard in (before, after) for one in heard)
+
+
+def is_heard(request: Message) -> bool:
+    """Tell whether anything that came to the sender of a request was captured.
+
+    Where nothing was, a mirror may have given one direction only: then no response is to be seen.
+    """
+    ways = request.origin.ways
+    own = ways.source[request.way]
+    return next(_places(ways.destination, own, range(ways.places)), None) is not None
 
 
 def leg_before(invite: Message, number: str, called: str, plan: Plan) -> Conversation | None:

@@ -64,7 +64,8 @@ def _search(subject: Subject) -> Proof | None:
     asked: dict[tuple[str, str], dict[str, Message]] = {}
     for one in subject.of_method("INVITE", "REGISTER", "OPTIONS"):
         first = one.first
-        if not tag(first, "To"):
+        # What nothing answers, or what a capture lacks the answer to, may well be there.
+        if one.final is not None and not tag(first, "To"):
             user = user_of(first.header("To") or "")
             asked.setdefault((one.method, first.source_address), {}).setdefault(user, first)
     for (method, source), firsts in asked.items():

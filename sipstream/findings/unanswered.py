@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sipstream.findings.neighbours import asks_itself
+from sipstream.findings.neighbours import asks_itself, is_heard
 from sipstream.findings.rule import Proof, Severity, rule
 from sipstream.findings.subject import Subject, Transaction, tag
 from sipstream.findings.telling import SECOND, is_inside, seconds, sent_anew
@@ -18,6 +18,9 @@ _FEWEST = 3
 _SHORTEST = SECOND
 """The third sending comes 3 * T1 after the first one, 1.5 s (RFC 3261 17.1.1.2); what is sent faster is
 a flood."""
+_UNHEARD = 15 * SECOND
+"""The same where nothing that came to the sender was captured, as where a mirror gives one direction
+only: an answer may come after some seconds. An INVITE gets 100 within 0.2 s (17.2.1)."""
 _NAT_MARKS = (";fs_nat=", ";alias=", ";received=", ";x-ast-orig-host=")
 """Parameters by which FreeSWITCH, Kamailio, OpenSIPS and Asterisk note that a contact is behind a NAT."""
 
@@ -65,7 +68,7 @@ def unanswered_options(subject: Subject) -> Proof | None:
     if len(asked) < _FEWEST or any(one.responses for one in asked):
         return None
     ends = {(one.first.source_uri, one.first.destination_uri) for one in asked}
-    if len(ends) > 1:
+    if len(ends) > 1 or not is_heard(asked[0].first):
         return None
     span = asked[-1].first.time - asked[0].first.time
     return Proof(
@@ -84,14 +87,17 @@ def unanswered_options(subject: Subject) -> Proof | None:
 )
 def no_ack(subject: Subject) -> Proof | None:
     """Find a 2xx to INVITE that is sent again because no ACK reaches who answers."""
-    all_acks: dict[int, list[Message]] = {}
+    all_acks: dict[tuple[int, str], list[Message]] = {}
     for one in subject.of_method("ACK"):
-        all_acks.setdefault(one.number, []).extend(one.requests)
+        # Each side numbers its requests by itself.
+        for ack in one.requests:
+            all_acks.setdefault((one.number, tag(ack, "From")), []).append(ack)
     for one in subject.transactions:
         if one.method != "INVITE":
             continue
         answers = [message for message in one.responses if 200 <= (message.status or 0) < 300]
-        acks = sorted(all_acks.get(one.number, ()), key=lambda ack: ack.index)
+        side = one.number, tag(one.first, "From")
+        acks = sorted(all_acks.get(side, ()), key=lambda ack: ack.index)
         # What was on its way already when the ACK was sent counts not.
         late = [
             message for message in answers if not acks or message.time > acks[0].time + SECOND // 4
@@ -99,8 +105,10 @@ def no_ack(subject: Subject) -> Proof | None:
         sendings = sent_anew(late)
         if len(sendings) < _FEWEST or sendings[-1].time - sendings[0].time < _SHORTEST:
             continue
-        first = sendings[0]
-        span = seconds(sendings[-1].time - first.time)
+        first, lasted = sendings[0], sendings[-1].time - sendings[0].time
+        if not acks and lasted < _UNHEARD and not is_heard(first):
+            continue
+        span = seconds(lasted)
         told = f"{first.status} to INVITE was sent {len(sendings)} times in {span}"
         if not acks:
             return Proof(f"{told} by {first.source_uri}, and no ACK came", late)
@@ -127,6 +135,8 @@ def _is_silence(subject: Subject, one: Transaction) -> bool:
     if one.responses or len(one.sendings) < _FEWEST or one.span < _SHORTEST:
         return False
     first = one.first
+    if one.method != "INVITE" and one.span < _UNHEARD and not is_heard(first):
+        return False
     # A response whose Via was changed on its way, or one that the capture lacks and the ACK tells of.
     return not any(
         message.index > first.index

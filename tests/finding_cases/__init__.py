@@ -8,17 +8,18 @@ from finding_cases import (
     endings,
     media,
     nat,
+    partial,
     refusals,
     rounds,
     silences,
     stir,
     taps,
-    unanswered,
 )
 from finding_cases.case import CASES, DIRECTORY, build
 
 TOPICS = (
-    clean, unanswered, silences, refusals, credentials, rounds, endings, media, nat, taps, stir,
+    clean, silences, refusals, credentials, rounds, endings, media, nat, taps, stir,
+    partial,
 )  # fmt: skip
 
 __all__ = ["CASES", "DIRECTORY", "TOPICS", "build"]

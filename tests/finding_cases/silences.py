@@ -107,6 +107,43 @@ def _(wire: Wire) -> None:
     _inbound(wire)
 
 
+@case("unreachable/yes-all-of-timer-a")
+def _(wire: Wire) -> None:
+    call = Dialog(wire)
+    _again(call, call.request("INVITE", body=sdp(call.near.at[0])), _TIMER_A)
+
+
+@case("unreachable/yes-given-up-early")
+def _(wire: Wire) -> None:
+    call = Dialog(wire)
+    _again(call, call.request("INVITE", body=sdp(call.near.at[0])), _TIMER_A[:3])
+
+
+@case("unreachable/no-answered-late")
+def _(wire: Wire) -> None:
+    call = Dialog(wire)
+    invite = call.request("INVITE", body=sdp(call.near.at[0]))
+    _again(call, invite, _TIMER_A[:3])
+    call.reply(invite, 100)
+    call.reply(invite, 486)
+    call.ack(invite, failed=True)
+
+
+@case("unreachable/no-copies-at-taps")
+def _(wire: Wire) -> None:
+    """One sending that three taps have seen."""
+    call = Dialog(wire, pause=0)
+    invite = call.request("INVITE", body=sdp(call.near.at[0]))
+    for _ in range(2):
+        wire.wait(0.000_004)
+        call.again(invite)
+
+
+@case("unreachable/no-capture-ends-early")
+def _(wire: Wire) -> None:
+    Dialog(wire).request("INVITE", body=sdp("198.51.100.10"))
+
+
 @case("unreachable/yes-register")
 def _(wire: Wire) -> None:
     phone = Dialog(wire, callee="5551234")
@@ -138,6 +175,8 @@ def _(wire: Wire) -> None:
 
 @case("unanswered-options/yes-each-half-minute")
 def _(wire: Wire) -> None:
+    """Another one answers: the capture has what comes to who asks."""
+    Dialog(wire, far=("203.0.113.30", 5060), call_id="2").asked("OPTIONS")
     ping = Dialog(wire)
     for _ in range(4):
         ping.request("OPTIONS")

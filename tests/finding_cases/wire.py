@@ -49,6 +49,8 @@ class Wire:
     """Takes packets in. `now` is the time in microseconds."""
 
     now: int = _START
+    unseen: str = ""
+    """An address whose datagrams the capture lacks, as where a mirror gives one direction only."""
     _seen: list[_Seen] = field(default_factory=list)
     _idents: int = 0
     _connections: dict[frozenset[End], _Connection] = field(default_factory=dict)
@@ -57,8 +59,14 @@ class Wire:
         """Let time go by."""
         self.now += round(seconds * 1_000_000)
 
+    def begin(self) -> None:
+        """Let the capture begin only now."""
+        self._seen.clear()
+
     def datagram(self, source: End, target: End, payload: bytes, tap: str = "") -> None:
         """Send by UDP, in fragments where it is long."""
+        if source[0] == self.unseen:
+            return
         ports = struct.pack("!HHH", source[1], target[1], 8 + len(payload))
         total = _sum_of(source[0], target[0], UDP, ports + b"\0\0" + payload) or 0xFFFF
         self.network(source[0], target[0], UDP, ports + struct.pack("!H", total) + payload, tap)
