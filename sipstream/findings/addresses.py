@@ -55,6 +55,14 @@ def is_public(address: str) -> bool:
     )
 
 
+def is_inside(address: str) -> bool:
+    """Tell whether an address is none that the internet routes: private, of this host or link."""
+    parsed = _parsed(address)
+    if parsed is None:
+        return False
+    return private_block(address) is not None or parsed.is_loopback or parsed.is_link_local
+
+
 def same(address: str) -> str:
     """Return an address in the one way of writing it, any other text in lower case."""
     parsed = _parsed(address)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from sipstream.findings.addresses import same
 from sipstream.findings.rule import Proof, Severity, rule
 from sipstream.findings.subject import Subject, tag
-from sipstream.findings.telling import answer
+from sipstream.findings.telling import SECOND, answer
 from sipstream.sip.offers import AGREED, NO_CODEC, REFUSED, UNANSWERED, Agreed, Exchange, Said
 from sipstream.sip.sdp import DIRECTIONS, Media
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from sipstream.views import Message
 
-_SECOND = 1_000_000_000
 _NOT_ACCEPTABLE = (488, 606)
 """RFC 3261 21.4.26 and 21.6.4."""
 _OF_MEDIA = ("304", "305", "399")
@@ -26,7 +25,7 @@ _WARNING = re.compile(r"\s*(3\d\d)\b")
 _NO_FAX = (415, *_NOT_ACCEPTABLE)
 _SHOWN = 6
 """Codecs named in a sentence."""
-_LASTING = 5 * _SECOND
+_LASTING = 5 * SECOND
 """A call that lasts so long after what was agreed last was meant to be like that, or suffers from it."""
 _HEARD = 50
 """Packets of RTP that are media, about a second of it."""

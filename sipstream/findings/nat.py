@@ -24,13 +24,13 @@ from sipstream.findings.addresses import (
 )
 from sipstream.findings.rule import Proof, Severity, rule
 from sipstream.findings.subject import Subject, Transaction, cseq
+from sipstream.findings.telling import SECOND
 from sipstream.sip import via
 from sipstream.sip.uri import uri_in
 
 if TYPE_CHECKING:
     from sipstream.views import Message
 
-_SECOND = 1_000_000_000
 _BINDING = 120
 """Seconds that a NAT keeps a binding of UDP at least (RFC 4787 REQ-5); many keep it no longer."""
 _LONG = 300
@@ -197,7 +197,7 @@ def _too_long(registers: list[Transaction]) -> Proof | None:
     done = [one for one in registers if one.final is not None and one.final.status == 200]
     times = [one.final.time for one in done if one.final is not None]
     gaps = [later - earlier for earlier, later in pairwise(times)]
-    if gaps and max(gaps) <= _BINDING * _SECOND:
+    if gaps and max(gaps) <= _BINDING * SECOND:
         return None
     for one in done:
         request, answer = one.requests[0], one.final

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from sipstream.findings.addresses import is_address, same
 from sipstream.findings.credentials import wrong_password
 from sipstream.findings.neighbours import leg_before
 from sipstream.findings.rule import Proof, Severity, rule
 from sipstream.findings.subject import Subject, Transaction, tag
-from sipstream.findings.telling import answer, is_address, quoted
+from sipstream.findings.telling import answer, quoted
 from sipstream.plan import SHORTEST, Sort, normal_number
 from sipstream.sip.headers import split_values
 from sipstream.sip.uri import is_number, uri_in, user_of
@@ -91,7 +92,7 @@ def diversion_wrong(subject: Subject) -> Proof | None:
         wrong.append(f"has {quoted(number or named)}, which is no full number")
     elif not _has_full_caller(subject, one):
         return None
-    if is_address(host) and host != sender:
+    if is_address(host) and same(host) != same(sender):
         wrong.append(f"names {host} where {sender} sends it")
     if not wrong:
         return None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sipstream.findings.rule import Proof, Severity, rule
 from sipstream.findings.subject import Subject
-from sipstream.findings.telling import answer, quoted
+from sipstream.findings.telling import SECOND, answer, quoted
 from sipstream.sip import passport
 from sipstream.sip.passport import Claims
 from sipstream.sip.uri import uri_in
@@ -17,7 +17,6 @@ from sipstream.sip.uri import uri_in
 if TYPE_CHECKING:
     from sipstream.views import Message
 
-_SECOND = 1_000_000_000
 _FRESH = 60
 """Seconds within which a token has to be used (RFC 8224 section 4.1)."""
 _USE_IDENTITY = 428
@@ -102,7 +101,7 @@ def stir_mismatch(subject: Subject) -> Proof | None:
                 return Proof(f"{sentence} (unverified)", (request,))
         # Text that tcpdump printed may not say of which day it is.
         if claims.issued is not None and request.headline is None:
-            age = request.time // _SECOND - claims.issued
+            age = request.time // SECOND - claims.issued
             if abs(age) > _FRESH:
                 return Proof(
                     f"the Identity header was signed {abs(age)} s {'before' if age > 0 else 'after'} the"

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from sipstream.findings.addresses import End, destination, source
 from sipstream.findings.rule import Proof, Severity, rule
 from sipstream.findings.subject import Subject, Transaction, tag
+from sipstream.findings.telling import SECOND
 
 if TYPE_CHECKING:
     from sipstream.views import Message
 
-_SECOND = 1_000_000_000
 _LAG = 10_000_000
 """ns by which a capture point may lag without its clock being wrong: mirrors and HEP agents do."""
 _TAPS = 6
@@ -91,7 +91,7 @@ def _always_later(
         return None
     ahead, behind = (other, one) if there_later > 0 else (one, other)
     return Proof(
-        f"the clock of {ahead} is some {abs(there_later + and_back) / 2 / _SECOND:.3f} s ahead of that"
+        f"the clock of {ahead} is some {abs(there_later + and_back) / 2 / SECOND:.3f} s ahead of that"
         f" of {behind}: requests and responses both seem to pass there later",
         [*proof, *more],
     )
@@ -108,7 +108,7 @@ def _answered_before(subject: Subject) -> Proof | None:
         early = request.time - response.time
         if early > _LAG:
             return Proof(
-                f"capture point {response.tap} saw {response.status} {early / _SECOND:.3f} s before"
+                f"capture point {response.tap} saw {response.status} {early / SECOND:.3f} s before"
                 f" {request.tap} saw the {one.method} that it answers",
                 (response, request),
             )

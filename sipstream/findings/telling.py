@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING
 
 from sipstream.limits import COPY_WINDOW
@@ -15,14 +14,6 @@ SECOND = 1_000_000_000
 """Nanoseconds."""
 _QUOTED = 80
 """Characters of a text that a sentence quotes; numbers and names are shorter."""
-_INSIDE = tuple(
-    map(
-        ip_network,
-        ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16",
-         "127.0.0.0/8", "fc00::/7", "fe80::/10", "::1/128"),
-    )
-)  # fmt: skip
-"""Networks that the Internet doesn't route (RFC 1918, 6598, 3927, 4193, 4291)."""
 
 
 def seconds(span: int) -> str:
@@ -47,21 +38,3 @@ def sent_anew(messages: Iterable[Message]) -> list[Message]:
         if not found or message.time - found[-1].time > COPY_WINDOW:
             found.append(message)
     return found
-
-
-def is_inside(host: str) -> bool:
-    """Tell whether an address is one of those that the Internet doesn't route."""
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return False
-    return any(address in network for network in _INSIDE)
-
-
-def is_address(host: str) -> bool:
-    """Tell addresses from names."""
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True

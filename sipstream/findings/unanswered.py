@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sipstream.findings.addresses import is_inside
 from sipstream.findings.neighbours import asks_itself, is_heard
 from sipstream.findings.rule import Proof, Severity, rule
 from sipstream.findings.subject import Subject, Transaction, tag
-from sipstream.findings.telling import SECOND, is_inside, seconds, sent_anew
+from sipstream.findings.telling import SECOND, seconds, sent_anew
 from sipstream.sip.uri import uri_in
 
 if TYPE_CHECKING:

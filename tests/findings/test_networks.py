@@ -17,7 +17,7 @@ from support import ROOT
 
 import sipstream
 from sipstream.findings import diagnose
-from sipstream.findings.addresses import is_public, private_block, target
+from sipstream.findings.addresses import is_inside, is_public, private_block, target
 from sipstream.limits import DESCRIBED
 from sipstream.sip import passport
 
@@ -193,6 +193,16 @@ def test_the_newest_of_very_many_descriptions_count(tmp_path: Path) -> None:
 def test_which_addresses_are_private(address: str, public: bool) -> None:
     assert is_public(address) is public
     assert (private_block(address) is None) is public
+    assert is_inside(address) is not public
+
+
+@pytest.mark.parametrize(
+    ("text", "inside"),
+    [("127.0.0.1", True), ("169.254.1.1", True), ("::1", True), ("fe80::1", True),
+     ("224.0.0.1", False), ("0.0.0.0", False), ("pbx.example", False)],
+)  # fmt: skip
+def test_which_addresses_the_internet_does_not_route(text: str, inside: bool) -> None:
+    assert is_inside(text) is inside
 
 
 @pytest.mark.parametrize(
