@@ -12,6 +12,7 @@ from typing import NamedTuple
 from urllib.parse import unquote_to_bytes
 
 from sipstream.sip import headers
+from sipstream.sip.tags import tag_in
 from sipstream.sip.uri import uri_in
 
 CALL_HEADERS = (
@@ -39,7 +40,6 @@ _NIL = b"0" * 32
 _UUID = re.compile(rb"\s*([0-9A-Fa-f]{32})(?:\s*;\s*remote\s*=\s*([0-9A-Fa-f]{32}))?")
 _ICID = re.compile(rb'(?:^|[;,\s])icid-value\s*=\s*"?([^";,\s]+)', re.IGNORECASE)
 _TOKEN = re.compile(rb'[\s"<]*([^\s";,<>]+)')
-_TAG = re.compile(rb";\s*tag\s*=\s*([^\s;,>]+)", re.IGNORECASE)
 _HOP = re.compile(rb"\s*SIP\s*/\s*[^\s/]+\s*/\s*\S+\s+([^\s;]+)", re.IGNORECASE)
 _BRANCH = re.compile(rb";\s*branch\s*=\s*z9hG4bK([^\s;]+)", re.IGNORECASE)
 _REPLACES = re.compile(rb"[?&]replaces=([^&>\s]+)", re.IGNORECASE)
@@ -182,10 +182,9 @@ def _add_transfer(found: dict[Fact, None], raw: bytes, ends: dict[bytes, bytes])
 
 
 def _add_tag(label: str, found: dict[Fact, None], value: bytes) -> None:
-    # In the URI, or in a display name, it would be something else.
-    match = _TAG.search(value, value.rfind(b">") + 1)
-    if match and len(match[1]) >= LEAST_TEXT and _is_random(match[1]):
-        found[Fact(Kind.TAG, label, match[1])] = None
+    tag = tag_in(value.decode("latin-1")).encode("latin-1")
+    if len(tag) >= LEAST_TEXT and _is_random(tag):
+        found[Fact(Kind.TAG, label, tag)] = None
 
 
 def _add_from(found: dict[Fact, None], value: bytes) -> None:

@@ -5,7 +5,6 @@ Built once for all rules. Headers are read when a rule asks for them.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -15,15 +14,14 @@ from sipstream.limits import COPY_WINDOW, DESCRIBED, DIAGNOSED, DIAGNOSED_BYTES
 from sipstream.sip import sdp, via
 from sipstream.sip.offers import Exchange, exchanges
 from sipstream.sip.sdp import Media
+from sipstream.sip.tags import sequence_in, tag_in
 from sipstream.sip.via import Via
 
 if TYPE_CHECKING:
     from sipstream.findings.around import Around
     from sipstream.views import Conversation, Message
 
-_TAG = re.compile(r";\s*tag\s*=\s*([^\s;,>]+)", re.IGNORECASE)
 _MEDIA_LINE = b"\nm="
-_CSEQ = re.compile(r"\s*(\d{1,10})\s+(\S+)")
 
 
 @dataclass(slots=True)
@@ -180,14 +178,10 @@ def looked_at(conversation: Conversation) -> list[Message]:
 
 def cseq(message: Message) -> tuple[int, str]:
     """Return number and method of CSeq (RFC 3261 20.16); a request's method is its start line's."""
-    match = _CSEQ.match(message.cseq)
-    number, method = (int(match[1]), match[2]) if match else (-1, "")
+    number, method = sequence_in(message.cseq) or (-1, "")
     return number, message.method or method
 
 
 def tag(message: Message, header: str) -> str:
     """Return the tag of From or To, "" where it has none (RFC 3261 19.3)."""
-    value = message.header(header) or ""
-    # In the URI, or in a display name, it would be something else.
-    match = _TAG.search(value, value.rfind(">") + 1)
-    return match[1] if match else ""
+    return tag_in(message.header(header) or "")

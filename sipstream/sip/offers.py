@@ -15,7 +15,9 @@ from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import NamedTuple, Protocol
 
+from sipstream.sip import via
 from sipstream.sip.sdp import Format, Media, Session, sessions
+from sipstream.sip.tags import sequence_in, tag_in
 
 MOST_EXCHANGES = 1000
 """Offers kept of one conversation: a call on hold twice a minute for eight hours has as many."""
@@ -37,12 +39,9 @@ AGREED, REFUSED, OFF, UNANSWERED, NO_CODEC = (
 (8.2); the answer has no line for it; taken without a format that was offered (6.1)."""
 _OFFERING = ("INVITE", "UPDATE", "PRACK")
 _SENDING, _RECEIVING = ("sendrecv", "sendonly"), ("sendrecv", "recvonly")
-_CSEQ = re.compile(r"(\d{1,10})\s+(\S{1,64})")
 _RACK = re.compile(r"\d{1,10}\s+(\d{1,10})\s+(\S{1,64})")
-_TAG = re.compile(r";\s*tag\s*=\s*([^\s;,>]{1,256})", re.IGNORECASE)
-_BRANCH = re.compile(r";\s*branch\s*=\s*([^\s;,]{1,256})", re.IGNORECASE)
-_VIA = 512
-"""Characters of a Via without a branch that stand for it."""
+_LONGEST = 512
+"""Characters of a tag, a branch, or a Via without a branch, that are looked at."""
 
 
 class Told(Protocol):
@@ -120,7 +119,7 @@ class _Offer:
     """An offer and what has come back so far."""
 
     said: Said
-    dialog: tuple[str, str]
+    dialog: tuple[int, str]
     """CSeq number and From tag: the same on every hop."""
     answers: dict[tuple[str, Session], Said] = field(default_factory=dict)
     refused: int | None = None
@@ -133,7 +132,7 @@ class _Offer:
 class _Transaction:
     """A request that may be answered."""
 
-    dialog: tuple[str, str]
+    dialog: tuple[int, str]
     method: str
     offer: _Offer | None
     """In the request; where that has none, what a response offered."""
@@ -149,8 +148,8 @@ class Negotiation:
         """Offers and answers that there was no room for."""
         self._offers: list[_Offer] = []
         self._room = MOST_FORMATS
-        self._open: OrderedDict[tuple[str, str, str], _Transaction] = OrderedDict()
-        self._waiting: OrderedDict[tuple[str, str, str], _Offer] = OrderedDict()
+        self._open: OrderedDict[tuple[str, int, str], _Transaction] = OrderedDict()
+        self._waiting: OrderedDict[tuple[int, str, str], _Offer] = OrderedDict()
         """Offers in responses to an INVITE, by its CSeq number and both tags: ACK or PRACK answers."""
 
     @property
@@ -163,13 +162,14 @@ class Negotiation:
         method = message.method
         if method is not None and method not in (*_OFFERING, "ACK"):
             return
-        sequence = _CSEQ.match(message.header("CSeq") or "")
+        sequence = sequence_in(message.header("CSeq") or "")
         if sequence is None:
             return
-        dialog = sequence[1], _tag(message.header("From"))
+        number, answered = sequence
+        dialog = number, _tag(message.header("From"))
         if message.status is not None:
-            if sequence[2] in _OFFERING and message.status > 100:
-                self._response(message, message.status, dialog, sequence[2])
+            if answered in _OFFERING and message.status > 100:
+                self._response(message, message.status, dialog, answered)
         elif method == "ACK":
             self._answer_in(message, dialog)
         elif method is not None:
@@ -202,13 +202,13 @@ class Negotiation:
                 return Exchange(one.said, answer, _agreed(one.said.session, answer.session))
         return None
 
-    def _request(self, message: Told, method: str, dialog: tuple[str, str]) -> None:
+    def _request(self, message: Told, method: str, dialog: tuple[int, str]) -> None:
         key = (_branch(message), dialog[0], method)
         if key in self._open:
             return
         if method == "PRACK":
             about = _RACK.match(message.header("RAck") or "")
-            if about is not None and self._answer_in(message, (about[1], dialog[1])):
+            if about is not None and self._answer_in(message, (int(about[1]), dialog[1])):
                 return
         said = self._said(message)
         offer = self._offered(said, dialog) if said is not None else None
@@ -216,7 +216,7 @@ class Negotiation:
         if len(self._open) > _OPEN:
             self._open.popitem(last=False)
 
-    def _response(self, message: Told, status: int, dialog: tuple[str, str], method: str) -> None:
+    def _response(self, message: Told, status: int, dialog: tuple[int, str], method: str) -> None:
         transaction = self._open.get((_branch(message), dialog[0], method))
         if transaction is None:
             return
@@ -251,7 +251,7 @@ class Negotiation:
             if len(self._waiting) > _OPEN:
                 self._waiting.popitem(last=False)
 
-    def _answer_in(self, message: Told, dialog: tuple[str, str]) -> bool:
+    def _answer_in(self, message: Told, dialog: tuple[int, str]) -> bool:
         """Take an ACK or PRACK as the answer to what a response offered; tell whether it is one."""
         offer = self._waiting.get((*dialog, _tag(message.header("To"))))
         if offer is None or offer.answers:
@@ -263,7 +263,7 @@ class Negotiation:
         return True
 
     def _offered(
-        self, said: Said, dialog: tuple[str, str], *, reliable: bool = True
+        self, said: Said, dialog: tuple[int, str], *, reliable: bool = True
     ) -> _Offer | None:
         if len(self._offers) >= MOST_EXCHANGES or not self._takes(said):
             self.left_out += 1
@@ -369,12 +369,10 @@ def _codec(one: Format) -> tuple[str, int]:
 
 
 def _tag(value: str | None) -> str:
-    found = _TAG.search(value or "")
-    return found[1] if found else ""
+    return tag_in(value or "")[:_LONGEST]
 
 
 def _branch(message: Told) -> str:
     """Return what tells a transaction on one hop: the top Via's branch (RFC 3261 17.1.3)."""
-    via = (message.header("Via") or "").partition(",")[0]
-    found = _BRANCH.search(via)
-    return found[1] if found else via[:_VIA]
+    value = (message.header("Via") or "").partition(",")[0]
+    return (via.top(value).branch or value)[:_LONGEST]
