@@ -7,14 +7,11 @@ from typing import Annotated
 
 from sipstream.errors import CommandError
 from sipstream.pace import Pace
-from sipstream.render import diff, fields
-from sipstream.render import offers as rendered
 from sipstream.shell.arguments import ConversationRef, MessageIndex
 from sipstream.shell.commands.show import while_whole
 from sipstream.shell.console import Console
 from sipstream.shell.fieldnames import HeaderNames
 from sipstream.shell.registry import CONVERSATION, command
-from sipstream.sip.offers import Negotiation
 from sipstream.views import Conversation, Message
 
 
@@ -200,6 +197,8 @@ async def _diff(
     Raises:
         CommandError: one of them isn't there.
     """
+    from sipstream.render import diff
+
     old, new = _message(one.conversation, first), _message(other.conversation, second)
     paint = console.out.paint
     alone = one.conversation.id == other.conversation.id
@@ -229,6 +228,9 @@ def _message(one: Conversation, index: int) -> Message:
 
 async def _sdp(console: Console, one: Conversation) -> None:
     """Write the exchanges of a conversation."""
+    from sipstream.render import offers as rendered
+    from sipstream.sip.offers import Negotiation
+
     out, messages = console.out, one.messages
     negotiation, pace = Negotiation(), Pace()
     for message in while_whole(one, iter(messages)):
@@ -254,6 +256,8 @@ async def _sdp(console: Console, one: Conversation) -> None:
 
 async def _headers(console: Console, one: Conversation, names: Sequence[str]) -> None:
     """Write the values of headers, a line a message."""
+    from sipstream.render import fields
+
     messages = one.messages
     texts = fields.lines(messages, names, console.out.paint)
     objects = (fields.as_object(each, one.call_id, names) for each in messages)
