@@ -67,6 +67,12 @@ class Pair:
         """Run `ip WORDS` in a namespace."""
         _ip("-n", getattr(self, side), *words)
 
+    def mac(self, side: str) -> bytes:
+        """Return the link address of a side's interface."""
+        words = ["cat", f"/sys/class/net/v{side}/address"]
+        shown = subprocess.run(self.command(side, *words), check=True, capture_output=True)
+        return bytes.fromhex(shown.stdout.decode().strip().replace(":", ""))
+
     def connect(self) -> None:
         """Join the namespaces by a cable, va and vb, and give both ends their addresses."""
         _ip(

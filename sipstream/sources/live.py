@@ -112,6 +112,11 @@ class LiveSource:
         assert self._spool is not None, "not open"
         return self._spool
 
+    @property
+    def store(self) -> PcapSpool | None:
+        """Where the packets lie, once the source is open: exports find them again there."""
+        return self._spool
+
     def progress(self) -> None:
         """Return None: a live source has no end."""
         return

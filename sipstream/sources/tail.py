@@ -79,6 +79,11 @@ class TailSource:
         self._replaced = False
         """Whether a file behind it has bytes already."""
 
+    @property
+    def store(self) -> Spool:
+        """Where what was read lies: exports find its packets again there."""
+        return self._spool
+
     def progress(self) -> None:
         """Return None: there is no end to speak of."""
 

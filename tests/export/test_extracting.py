@@ -50,6 +50,14 @@ def test_matching_calls_of_many_files_in_time_order(tmp_path: Path) -> None:
     assert again[-1] == b"3"
 
 
+def test_packets_of_a_file_that_grows_are_exported_as_they_were_captured(tmp_path: Path) -> None:
+    out = tmp_path / "out.pcap"
+    assert run("--tail", TIMEOUT, "-c", f"export pcap {out} dstnum 5660066").returncode == 0
+    again = tmp_path / "again.pcap"
+    assert run("-q", "--filter", "dstnum 5660066", "--write", again, TIMEOUT).returncode == 0
+    assert out.read_bytes() == again.read_bytes()
+
+
 def test_quiet_says_nothing_and_standard_output_is_the_capture(tmp_path: Path) -> None:
     out = tmp_path / "out.pcap"
     question = ("-q", "--filter", "dstnum 5660066", "--write")

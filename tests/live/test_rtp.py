@@ -115,7 +115,7 @@ def test_a_call_with_media(hosts: Pair, tmp_path: Path) -> None:
         )  # fmt: skip
         assert calling.wait(timeout=40) == 0
         time.sleep(0.5)
-        commands = b"show rtp\nshow sources\ncapture status\nexit\n"
+        commands = b"show rtp\nshow sources\ncapture status\nexport pcap heard.pcap rtp\nexit\n"
         output, _ = capture.communicate(commands, timeout=20)
     finally:
         for program in (answering, capture):
@@ -131,3 +131,6 @@ def test_a_call_with_media(hosts: Pair, tmp_path: Path) -> None:
     assert stream["one_way"]
     assert sources["reasons"] == {"RTP": 58}
     assert sources["packets"] == sources["with_messages"] + 58
+    heard = (tmp_path / "heard.pcap").read_bytes()
+    macs = [hosts.mac(side) for side in "ab"]
+    assert heard.count(macs[1] + macs[0] + b"\x08\x00") >= PACKETS - len(LOST), "not as captured"
