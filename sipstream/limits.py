@@ -221,7 +221,7 @@ has more is registered or pinged for days under one Call-ID."""
 DIAGNOSED_BYTES = 640 << 10
 """Bytes of these messages together, the same: a message of WebRTC has 5,000, any other a thousand."""
 
-LISTED_FINDINGS = 5_000
+LISTED_FINDINGS = 2_000
 """Conversations up to which a list tells what is found of each unasked: a second's work, no more."""
 
 DESCRIBED = 3_000
