@@ -6,7 +6,7 @@ It says which messages are to be shown next; who shows them, and where, is hande
 from __future__ import annotations
 
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from itertools import compress
 from typing import TYPE_CHECKING
 
@@ -90,10 +90,17 @@ class Follow:
             if pace.due():
                 await pace.rest()
 
-    def feed(self, conversations: Conversations, touched: list[int], added: list[int]) -> None:
+    def feed(
+        self,
+        conversations: Conversations,
+        touched: list[int],
+        added: list[int],
+        later: Container[int] = (),
+    ) -> None:
         """Show what conversations that got messages have to show; all of it or, on a fault, nothing.
 
-        `added` are the numbers of the messages that they got, in order of arrival.
+        `added` are the numbers of the messages that they got, in order of arrival; those that came
+        behind them and are told `later` aren't shown yet.
         """
         if self._joining is not None:
             self._joining.take(touched)
@@ -107,9 +114,11 @@ class Follow:
             self.matches.judge(conversations, others)
             matching += others
         for number in matching:
-            conversation = conversations[number]
-            due.extend(conversation.arrived(self._upto[number]))
-            upto[number] = conversation.last_arrived
+            arrived = conversations[number].arrived(self._upto[number])
+            there = [message for message in arrived if message.id not in later]
+            if there:
+                due += there
+                upto[number] = there[-1].id
         if due:
             # By arrival, behind what was there before: a clock may have been set back.
             arrival = {number: place for place, number in enumerate(added)}

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from sipstream.decode.keylog import Secrets
 from sipstream.decode.streams import Datagram
 from sipstream.faults import Restarts
 from sipstream.limits import BATCH_PACKETS
+from sipstream.pace import Pace
 from sipstream.packets import Batch, Store
 from sipstream.parallel import Scanned
 from sipstream.sip.found import Found
@@ -140,12 +141,12 @@ class _Pace:
 
 async def run(
     intake: Intake,
-    publish: Callable[[list[int]], None],
+    publish: Callable[[list[int]], Iterable[None] | None],
     *,
     stop: asyncio.Event | None = None,
     between: Callable[[], Awaitable[None]] | None = None,
 ) -> bool:
-    """Draw a source to its end, hand the numbers of new messages to `publish`.
+    """Draw a source to its end, hand the numbers of new messages to `publish`, which may work in pieces.
 
     `stop` ends it early, with what came in kept; returns whether that happened. `between` is awaited
     after each batch: it shows how far things are, and lets who shows messages keep up.
@@ -159,15 +160,22 @@ async def run(
                 part, rest = rest.parts(pace.packets)
                 with pace:
                     added = intake.feed(part)
-                    if added:
-                        publish(added)
+                await _tell(publish(added) or (), between)
                 stopped = stop is not None and stop.is_set()
                 if between is not None and not stopped:
                     await between()
                 await asyncio.sleep(0)
             if stopped:
                 break
-    added = intake.finish()
-    if added:
-        publish(added)
+    await _tell(publish(intake.finish()) or (), between)
     return stopped
+
+
+async def _tell(pieces: Iterable[None], between: Callable[[], Awaitable[None]] | None) -> None:
+    """Tell of new messages in turns: what a follow draws of thousands takes a second."""
+    pace = Pace()
+    for _ in pieces:
+        if pace.due():
+            if between is not None:
+                await between()
+            await pace.rest()

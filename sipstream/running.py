@@ -6,7 +6,7 @@ The one place where their tasks start and end; words for the user go through `no
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -52,7 +52,7 @@ class Sources:
     def __init__(
         self,
         conversations: Callable[[], Conversations],
-        publish: Callable[..., None],
+        publish: Callable[..., Iterator[None]],
         shown: Callable[[], Awaitable[None]],
         clock: Callable[[], float],
         room: Room,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from pathlib import Path
 
 from support import batch, ethernet, ipv4, udp
@@ -64,7 +65,7 @@ class Shell:
         given = batch([ethernet(ipv4(udp(one))) for one in messages], times=times)
         decoder = Decoder(Tally("test"), session.conversations.index.endpoints)
         found = self._scanner.feed(decoder.feed(given))
-        session._publish(session.conversations.feed(found, given.store))
+        deque(session._publish(session.conversations.feed(found, given.store)), 0)
 
     def close(self) -> None:
         self.console.out.close()

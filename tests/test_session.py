@@ -151,6 +151,39 @@ async def test_earlier_messages_come_first_when_a_conversation_matches_late() ->
         assert shown.messages == [(1, "b", "INVITE"), (1, "b", 486)]
 
 
+def _options(call_id: str, number: int) -> bytes:
+    return sip("OPTIONS sip:2@b SIP/2.0", call_id, cseq=f"{number} OPTIONS")
+
+
+async def test_many_messages_at_once_are_followed_in_turns_and_in_order() -> None:
+    shown = Shown()
+    turns: list[list[str]] = []
+    async with shown.session as session:
+        session.deliver = lambda follow, messages: turns.append([one.cseq for one in messages])
+        await session.follow("method OPTIONS")
+        # One matches by its last message only; the others have several each.
+        some = [_options(f"call-{number % 30}", number) for number in range(60)]
+        await shown.feed(sip(call_id="late", cseq="900 INVITE"), *some[:20])
+        await shown.feed(*some[20:], _options("late", 901), begin=2 * 10**9)
+    told = [int(cseq.split()[0]) for turn in turns for cseq in turn]
+    assert [one for one in told if one < 900] == list(range(60))
+    assert told[-1] == 901 and sorted(told) == [*range(60), 900, 901]
+    assert max(map(len, turns)) <= 17
+
+
+async def test_what_is_cleared_between_two_turns_is_not_told() -> None:
+    shown = Shown()
+    async with shown.session as session:
+        await session.follow("method OPTIONS")
+        given = packets(*[_options(f"call-{number}", number) for number in range(40)])
+        intake = session.sources._intake(Feed())  # type: ignore[arg-type]
+        pieces = session._publish(intake.feed(given))
+        next(pieces)
+        session.clear()
+        assert list(pieces) == []
+    assert [call_id for _, call_id, _ in shown.messages] == [f"call-{one}" for one in range(16)]
+
+
 async def test_what_matched_before_the_follow_is_not_shown_again() -> None:
     shown = Shown()
     async with shown.session as session:

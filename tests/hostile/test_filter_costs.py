@@ -6,6 +6,7 @@ import asyncio
 import base64
 import random
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -142,7 +143,7 @@ class Feed:
         """Have messages come in, as a source does."""
         given = batch([ethernet(ipv4(udp(one))) for one in messages])
         found = self._scanner.feed(self._decoder.feed(given))
-        self.session._publish(self.session.conversations.feed(found, given.store))
+        deque(self.session._publish(self.session.conversations.feed(found, given.store)), 0)
 
 
 async def longest_wait(

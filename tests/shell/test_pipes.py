@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections import deque
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -200,7 +201,7 @@ async def test_a_long_evaluation_lets_others_work_and_can_be_ended(
     def put(messages: list[bytes]) -> None:
         given = batch([ethernet(ipv4(udp(one))) for one in messages])
         found = scanner.feed(decoder.feed(given))
-        session._publish(session.conversations.feed(found, given.store))
+        deque(session._publish(session.conversations.feed(found, given.store)), 0)
 
     put([sip(call_id=f"many{n}") for n in range(2000)])
     line = "show conversations header From zz or callid late* | count"
