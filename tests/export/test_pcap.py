@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import struct
 from collections.abc import Iterable
+from operator import itemgetter
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ from sipstream import pipeline
 from sipstream.conversations import Conversations
 from sipstream.decode.keylog import Secrets
 from sipstream.errors import CommandError
-from sipstream.export.pcap import Export
+from sipstream.export.pcap import Export, in_order
 from sipstream.packets import Linktype
 from sipstream.sources import Source, stores_of
 from sipstream.sources.file import FileSource
@@ -344,3 +345,19 @@ async def test_of_tls_the_whole_connection_is_written(tmp_path: Path) -> None:
     numbers = [one.id for one in conversations if one.call_id == "in-tls"]
     data = b"".join(made.pieces(numbers, lambda: False))
     assert packets_of(data) == given_packets[:-1]
+
+
+@pytest.mark.parametrize("count", [0, 1, 2048, 2049, 7000])
+def test_very_many_are_put_in_order_in_steps(count: int) -> None:
+    values = [(number * 7919 % 5000, number) for number in range(count)]
+    steps = in_order(values, itemgetter(0))
+    taken = 0
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            found = end.value
+            break
+        taken += 1
+    assert found == sorted(values, key=itemgetter(0))
+    assert taken >= count // 2048
