@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from sipstream.index import Index
 
 
+def _silent(done: int, total: int) -> None:
+    """Tell nobody."""
+
+
 class Joining:
     """Joins conversations; `there` gives these, and the names of further headers that join them."""
 
@@ -40,12 +44,17 @@ class Joining:
             self.heads = array("I")
         return calls
 
-    async def calls(self) -> Calls:
-        """Return the calls of all messages that came so far."""
+    async def calls(self, tell: Callable[[int, int], None] = _silent) -> Calls:
+        """Return the calls of all messages that came so far.
+
+        `tell` gets, after each turn, how many conversations were looked through, and of how many.
+        """
         pace = Pace()
         while True:
             calls = self.known
-            await pace.through(calls.update(pace.due))
+            for _ in calls.update(pace.due):
+                tell(calls.looked_through, len(calls.conversations.index.c_state))
+                await pace.rest()
             # All conversations may be cleared meanwhile.
             if calls is self.known:
                 return calls

@@ -57,6 +57,8 @@ class Calls:
         """Links left out because the call would have had more than MOST_LEGS legs."""
         self.left_out = 0
         """Keys left out because there was no room for more."""
+        self.looked_through = 0
+        """Numbers up to which `update` has looked."""
         self._index = conversations.index
         self._shared = Shared(MOST_SHARED)
         self._groups = Groups(MOST_LEGS)
@@ -131,6 +133,7 @@ class Calls:
         index, seen = self._index, self._seen
         batch = index.batch
         for start in range(0, len(index.c_state), _PIECE):
+            self.looked_through = start
             heard = index.c_heard[start : start + _PIECE]
             yield from self.take([one for one, at in enumerate(heard, start) if at > seen], due)
             if due():

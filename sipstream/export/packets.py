@@ -32,7 +32,11 @@ def pieces(selected: Selected, due: Callable[[], bool], *, pcapng: bool | None) 
     if media is not None:
         selected.remarks.append(
             f"{media.packets} packets are media"
-            + ("" if media.packets else ": none is in the captures (--live leaves media out)")
+            + (
+                ""
+                if media.packets
+                else ": none is in the captures (--live keeps media with --rtp only)"
+            )
         )
     if selected.redactor is not None:
         selected.remarks.append("masked messages stand in packets of their own, each made anew")

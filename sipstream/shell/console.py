@@ -10,6 +10,7 @@ import asyncio
 import copy
 import inspect
 import os
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -44,6 +45,8 @@ _WIDTH = 80
 """Columns of a line where there is no terminal."""
 _PROGRESS_AFTER = 0.5
 """Seconds a load may take before its progress is shown."""
+_SHARE_SECONDS = 0.2
+"""How often the line is drawn anew that tells how far a command has come."""
 
 
 class Console:
@@ -91,6 +94,8 @@ class Console:
         self._flowing: Flowing | None = None
         """The ladders of follows."""
         self._progress_shown = False
+        self._share_due = 0.0
+        """When it is drawn next (monotonic) which part of some work is done."""
         session.sources.notices.tell = self.note
         session.sources.notices.complain = session.faults.tell = self.complain
         session.deliver = self._deliver
@@ -120,6 +125,12 @@ class Console:
         """Where lines of words are broken; None where a program reads them, or a pipe."""
         return self.table_width if self.out.is_last and not self.out.json else None
 
+    def fitted(self, sentence: str) -> list[str]:
+        """Return a sentence in lines that fit the terminal, as it is where there is none."""
+        if self.width is None or self.table_width is None:
+            return [sentence]
+        return broken(sentence, self.width())
+
     async def execute(self, line: str, context: str = "") -> bool:
         """Run one line, return whether it did what it says; empty lines and comments do nothing.
 
@@ -129,6 +140,7 @@ class Console:
         if not line or line.startswith("#"):
             return True
         out = self.out
+        self._share_due = time.monotonic() + _SHARE_SECONDS
         try:
             command, chain = pipes.read(self.session.settings.expanded(line))
             call = self._read(command, context or self.context)
@@ -163,9 +175,7 @@ class Console:
 
     def _broken(self, sentence: str) -> str:
         """Return an error's sentence in lines that fit a terminal."""
-        if self.width is None or self.table_width is None:
-            return sentence
-        return "\n".join(broken(MARK + sentence, self.width())).removeprefix(MARK)
+        return "\n".join(self.fitted(MARK + sentence)).removeprefix(MARK)
 
     def _pointed(self, error: SipstreamError) -> list[str]:
         """Return the lines that show where a filter is wrong, none for any other error."""
@@ -268,12 +278,12 @@ class Console:
 
     def note(self, text: str) -> None:
         """Say something that a source has to say; it isn't the answer to a command."""
-        self.show_words([text])
+        self.show_words(self.fitted(text))
 
     def complain(self, text: str) -> None:
         """Say with which error a source ended."""
         if self.in_shell:
-            self.show_words([f"*** Error! {text}"])
+            self.show_words(self.fitted(f"{MARK}{text}"))
         else:
             self.out.error(text)
 
@@ -288,8 +298,10 @@ class Console:
             self.out.redraw(status.progress(progress, self.width() - 1))
 
     def show_share(self, doing: str, done: int, total: int) -> None:
-        """Redraw the line that tells which part of some work is done."""
-        if self.width is not None:
+        """Redraw the line that tells which part of some work is done, where that takes its time."""
+        now = time.monotonic()
+        if self.width is not None and now >= self._share_due:
+            self._share_due = now + _SHARE_SECONDS
             self._progress_shown = True
             self.out.redraw(f"{doing} {done} of {total}, {100 * done // max(total, 1)}%")
 

@@ -242,3 +242,13 @@ async def test_lines_of_a_call_fit_a_narrow_terminal(typed: Shell) -> None:
     lines = list(render.legs(call, width=40))
     assert max(map(len, lines)) <= 40
     assert lines[-2:] == ["   X-CID of the second is the Call-ID of", "       the first"]
+
+
+async def test_how_far_the_joining_has_come_is_told_on_a_terminal(
+    typed: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sipstream.pace.TURN_SECONDS", 0)
+    monkeypatch.setattr("sipstream.shell.console._SHARE_SECONDS", 0)
+    typed.console.width = lambda: 80
+    shown = "\n".join(await typed("show calls"))
+    assert "joined 0 of 6, 0%" in shown

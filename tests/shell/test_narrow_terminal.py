@@ -43,6 +43,15 @@ def test_words_are_whole(terminal: Terminal) -> None:
     assert found[0].startswith("country_code   none   default  Country")
 
 
+def test_what_an_export_has_to_say_is_in_whole_words(terminal: Terminal) -> None:
+    assert shown(terminal, "export pcap x.pcap rtp dstnum 5660066") == [
+        "0 packets are media: none is in the captures",
+        "    (--live keeps media with --rtp only)",
+        "14 packets written to x.pcap: 1 conversations (14",
+        "    SIP messages), nothing masked",
+    ]
+
+
 def test_columns_without_room_stand_in_one_line(terminal: Terminal) -> None:
     lines = shown(terminal, "list columns en,nu last 1")
     assert lines[-1] == "no room for endpoints"

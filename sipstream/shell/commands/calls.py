@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterator
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, Annotated, NamedTuple, TypeVar
 
@@ -173,7 +174,7 @@ async def chosen_call(console: Console, ref: str) -> tuple[int | None, Call]:
     session = console.session
     found = find_call_id(session, ref)
     if found is not None:
-        calls = await session.joining.calls()
+        calls = await _joined(console)
         if not is_call(found.origin, found.id):
             raise CommandError("this conversation is no call; 'show conversation' shows it")
         return None, calls.call_of(found.id)
@@ -187,6 +188,13 @@ async def chosen_call(console: Console, ref: str) -> tuple[int | None, Call]:
     return place, shown.calls.call_of(shown.heads[place])
 
 
+async def _joined(console: Console) -> Calls:
+    """Return the calls there are, and tell how far it is while they are joined."""
+    calls = await console.session.joining.calls(partial(console.show_share, "joined"))
+    console.end_progress()
+    return calls
+
+
 async def _shown(console: Console, what: str = "") -> _Shown:
     """Return the calls that the active filter shows, and of these those that match an expression.
 
@@ -195,7 +203,7 @@ async def _shown(console: Console, what: str = "") -> _Shown:
     """
     session = console.session
     selected = await session.select(what) if what else None
-    calls = await session.joining.calls()
+    calls = await _joined(console)
     visible = await session.listed()
     conversations, pace = calls.conversations, Pace()
     heads = array("I")

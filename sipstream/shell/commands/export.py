@@ -223,4 +223,5 @@ def _tell(console: Console, selected: Selected, name: str, told: str) -> None:
         console.note(remark)
     for what in selected.missing:
         console.complain(f"{what}: they aren't in {name}")
-    console.out.line(f"{told}, {'nothing masked' if selected.redactor is None else 'masked'}")
+    masked = "nothing masked" if selected.redactor is None else "masked"
+    console.out.lines(console.fitted(f"{told}, {masked}"))

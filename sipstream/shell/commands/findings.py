@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from array import array
 from collections.abc import AsyncIterator, Iterator
 from typing import Annotated
@@ -15,9 +14,6 @@ from sipstream.shell.commands.show import while_whole
 from sipstream.shell.console import Console
 from sipstream.shell.registry import CONVERSATION, command
 from sipstream.views import Conversation
-
-_PROGRESS_SECONDS = 0.2
-"""How often the line is drawn anew that tells how far it has come."""
 
 
 @command("diagnose [{ref}]")
@@ -213,12 +209,9 @@ async def _found(console: Console, listed: Listed) -> AsyncIterator[tuple[int, i
 
     index = listed.conversations.index
     of, pace = known(index).of, Pace()
-    drawn = time.monotonic()
     for done, (place, number) in enumerate(zip(listed.places, listed.numbers, strict=True)):
         yield place, of(number) if index.is_there(number, listed.batch) else 0
         if pace.due():
-            if (now := time.monotonic()) - drawn > _PROGRESS_SECONDS:
-                drawn = now
-                console.show_share("diagnosed", done, len(listed.numbers))
+            console.show_share("diagnosed", done, len(listed.numbers))
             await pace.rest()
     console.end_progress()
