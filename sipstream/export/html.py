@@ -19,7 +19,7 @@ from sipstream.export.legs import MASKED, Laddered, leg_name, of_all
 from sipstream.findings import diagnose
 from sipstream.render import page, svg, times
 from sipstream.render.facts import Facts
-from sipstream.render.lists import party
+from sipstream.render.lists import users
 from sipstream.version import __version__
 
 if TYPE_CHECKING:
@@ -123,9 +123,8 @@ def _title(selected: Selected, parts: list[_Part]) -> str:
     """Return what the report is about, fit for a page."""
     if not parts:
         return "Report of no conversation"
-    arrow = "\N{RIGHTWARDS ARROW}"
     first = parts[0].one
-    numbers = f"{party(first.src_num)} {arrow} {party(first.dst_num)}"
+    numbers = " \N{RIGHTWARDS ARROW} ".join(users(first))
     if len(parts) == 1:
         return page.text(f"{first.first.kind} {numbers}")
     if selected.is_call:
@@ -248,7 +247,7 @@ def _messages(
 
 
 def _numbers(one: Conversation) -> str:
-    return page.text(f"{party(one.src_num)} \N{RIGHTWARDS ARROW} {party(one.dst_num)}")
+    return page.text(" \N{RIGHTWARDS ARROW} ".join(users(one)))
 
 
 def _style() -> str:

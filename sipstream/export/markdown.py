@@ -10,7 +10,7 @@ from sipstream.export.legs import MASKED, Laddered, leg_name, of_all
 from sipstream.findings import diagnose
 from sipstream.render import markdown, mermaid
 from sipstream.render.facts import Facts
-from sipstream.render.lists import party
+from sipstream.render.lists import users
 
 if TYPE_CHECKING:
     from sipstream.export.selected import Selected
@@ -77,7 +77,7 @@ def _conversation(
         if due():
             yield ""
     found = diagnose(one)
-    numbers = f"{party(one.src_num)} \N{RIGHTWARDS ARROW} {party(one.dst_num)}"
+    numbers = " \N{RIGHTWARDS ARROW} ".join(users(one))
     lines = [f"## {name} {markdown.code(numbers)}" if name else f"## {markdown.code(numbers)}", ""]
     lines += [*markdown.facts(gathered.rows()), ""]
     if one.left_out:

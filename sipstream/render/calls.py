@@ -103,9 +103,7 @@ def _below(text: str, width: int | None) -> Iterator[str]:
 
 
 def _users(one: Conversation) -> str:
-    """Return who calls whom, by their users: a whole From value would leave no room."""
-    source, destination = one.src_user or one.src_num, one.dst_user or one.dst_num
-    return f"{lists.party(source)}->{lists.party(destination)}"
+    return "->".join(lists.users(one))
 
 
 def _about(one: Conversation) -> tuple[str, ...]:

@@ -44,8 +44,7 @@ def of_conversation(
     paint: Paint = PLAIN,
 ) -> Iterator[str]:
     """Yield a conversation's line, and what was found of it; `width` is None where nothing is cut."""
-    head = lists.by_time(place, one, paint) if place is not None else lists.summary(one)
-    yield head
+    yield lists.heading(place, one, paint)
     messages = {message.index: message for message in looked_at(one)}
     if len(messages) < one.count:
         yield f"  (the newest {len(messages)} of {one.count} messages were looked at)"

@@ -39,6 +39,11 @@ def parties(view: Conversation | Message) -> str:
     return f"{party(view.src_num)}->{party(view.dst_num)}"
 
 
+def users(one: Conversation) -> tuple[str, str]:
+    """Return who calls whom, by their users: a whole From value would leave no room."""
+    return party(one.src_user or one.src_num), party(one.dst_user or one.dst_num)
+
+
 def by_time(place: int, conversation: Conversation, paint: Paint = PLAIN) -> str:
     """Return the line of `show conversations sorted`: `[0] 15:49:30.333525: INVITE src->dst`."""
     number = paint.call_id(f"[{place}]", conversation.call_id)
@@ -103,7 +108,13 @@ def party(value: str) -> str:
     return cut(escape(value), PARTY_CELLS) or "?"
 
 
-def _summary(conversation: Conversation, paint: Paint) -> str:
+def heading(place: int | None, conversation: Conversation, paint: Paint = PLAIN) -> str:
+    """Return what stands above an answer on a conversation: as `by_time`, with users."""
+    number = "" if place is None else f"{paint.call_id(f'[{place}]', conversation.call_id)} "
+    return f"{number}{_summary(conversation, paint, '->'.join(users(conversation)))}"
+
+
+def _summary(conversation: Conversation, paint: Paint, numbers: str = "") -> str:
     first = conversation.first
     what = paint.status(shown_kind(first), first.kind)
-    return f"{times.clock(first.time)}: {what} {parties(conversation)}"
+    return f"{times.clock(first.time)}: {what} {numbers or parties(conversation)}"

@@ -95,10 +95,8 @@ def _endpoints(row: Row, room: int) -> str:
 
 
 def _numbers(row: Row, room: int) -> str:
-    """Return who calls whom, by their users: a whole From value would leave no room."""
-    one = row.one
-    source, destination = one.src_user or one.src_num, one.dst_user or one.dst_num
-    return _pair(lists.party(source), "->", lists.party(destination), room)
+    source, destination = lists.users(row.one)
+    return _pair(source, "->", destination, room)
 
 
 def _status(row: Row, room: int) -> str:

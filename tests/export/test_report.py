@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from browser import PROGRAM, Browser
 from report_calls import exported, hostile, load
-from support import CAPTURES, needs
+from support import CAPTURES, Chain, batch, ethernet, ipv4, needs, sip, udp
 
 from sipstream.conversations import Conversations
 from sipstream.export import html
@@ -186,3 +186,14 @@ def test_nothing_of_people_is_left_where_it_is_masked(timeout: Conversations, na
     assert (told in masked, told in plain) == (name in ("html", "markdown"), False)
     found = {hit[0] for hit in secret.finditer(masked)}
     assert found <= {b"as71102a1e"}
+
+
+@pytest.mark.parametrize(
+    ("name", "title"),
+    [("html", "<h1>INVITE anna → 5660066</h1>"), ("markdown", "## `anna → 5660066`")],
+)
+def test_who_has_no_number_is_named_by_the_user_alone(name: str, title: str) -> None:
+    chain = Chain()
+    named = sip(source='"Anna Jones" <sip:anna@a>;tag=17')
+    chain.feed(batch([ethernet(ipv4(udp(named)))], times=[10**18]))
+    assert title in exported(chain.conversations, name)[0].decode()

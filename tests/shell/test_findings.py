@@ -30,6 +30,11 @@ async def test_without_an_index_all_that_is_shown_is_diagnosed(shell: Shell) -> 
     assert await shell("show findings") == ["nothing is found wrong in 16 conversations"]
 
 
+async def test_who_has_no_number_is_named_by_the_user_alone(shell: Shell) -> None:
+    shell.put(sip(call_id="named", source='"Anna Jones" <sip:anna@a>;tag=17'))
+    assert (await shell("diagnose named"))[0].endswith(": INVITE anna->5660066")
+
+
 async def test_nothing_wrong_is_said(shell: Shell) -> None:
     assert (await shell("diagnose 3"))[1:] == ["  nothing is found wrong"]
     call_id = (await shell("show conversation 3"))[0].split()[3]
