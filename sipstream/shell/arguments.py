@@ -283,6 +283,8 @@ class Followed(Expression):
     syntax = "[<filter>] [messages|flow]"
 
     WHOLE, FLOW = "messages", "flow"
+    enters = True
+    """The number of a follow may stand there alone."""
 
     @classmethod
     def parse(cls, session: Session, text: str) -> tuple[str, str]:
@@ -304,7 +306,7 @@ class Followed(Expression):
     @classmethod
     def offers(cls, session: Session, typed: str, near: Conversation | None) -> Offers:
         """Return what the grammar allows next, how to show it, and follows that one may enter."""
-        if typed == unfinished(typed):
+        if cls.enters and typed == unfinished(typed):
             yield from FollowNumber.offers(session, typed, near)
         yield from super().offers(session, typed, near)
         done = typed[: len(typed) - len(unfinished(typed))].strip()
@@ -313,6 +315,12 @@ class Followed(Expression):
                 Filter.parse(done)
             yield Offer(cls.WHOLE, "whole messages, not one line each")
             yield Offer(cls.FLOW, "ladders: who sent what to whom")
+
+
+class FollowedCalls(Followed):
+    """The same of calls with all their legs."""
+
+    enters = False
 
 
 class Watched(Argument):

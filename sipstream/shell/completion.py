@@ -25,6 +25,7 @@ from sipstream.shell.arguments import (
     Expression,
     FilePath,
     Followed,
+    FollowedCalls,
     FollowNumber,
     Interface,
     MessageIndex,
@@ -179,7 +180,7 @@ def _check(session: Session, line: str, context: str) -> None:
     """
     for parameter, text in read(line, context).values.values():
         value = parameter.kind.parse(session, text)
-        if parameter.kind is Followed and isinstance(value, tuple) and value[0]:
+        if parameter.kind in (Followed, FollowedCalls) and isinstance(value, tuple) and value[0]:
             Filter.parse(value[0])
 
 

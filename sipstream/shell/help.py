@@ -88,7 +88,8 @@ def _commands(context: str) -> str:
         if one.context == context:
             word = one.words[0]
             listed = FAMILIES.get((context, word))
-            rows[word] = listed[0] if listed else rows.get(word, one.summary)
+            alone = len(one.words) == 1 or word not in rows
+            rows[word] = listed[0] if listed else one.summary if alone else rows[word]
     lines = [f"{word:<14}{rows[word]}".rstrip() for word in sorted(rows)]
     return "\n".join([_LIST, "", *lines])
 

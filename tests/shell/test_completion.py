@@ -85,6 +85,8 @@ async def test_watched_files_and_follows(session: Session, tmp_path: Path) -> No
     await session.follow("dstnum 1")
     assert texts(session, "untail ") == [str(tmp_path / "a")]
     assert texts(session, "unfollow ") == ["1"]
+    assert "1" in texts(session, "follow ")
+    assert "1" not in texts(session, "follow call "), "only follow alone enters one"
 
 
 async def test_a_question_mark_lists_what_may_follow(session: Session) -> None:

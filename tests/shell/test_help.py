@@ -14,7 +14,7 @@ import sipstream.shell.commands  # noqa: F401 - registers the commands
 from sipstream.filters import TERMS, FilterSet
 from sipstream.shell import help as help_texts
 from sipstream.shell.pipes import PIPES
-from sipstream.shell.registry import COMMANDS, Command
+from sipstream.shell.registry import COMMANDS, GENERAL, Command
 
 ALL = [
     pytest.param(example, id=f"{one.context}-{one.syntax}-{place}")
@@ -108,3 +108,9 @@ def test_a_word_of_the_language_leads_to_it(topic: str) -> None:
 def test_pipes_are_a_topic() -> None:
     assert help_texts.of("pipes", "general") == help_texts.of("|", "general")
     assert help_texts.of("pipes", "filter") == help_texts.of("|", "filter")
+
+
+def test_the_list_has_what_a_word_does_alone() -> None:
+    """Not what `follow call` does."""
+    lines = (help_texts.of("", GENERAL) or "").splitlines()
+    assert "follow        Prints each message of matching conversations as it arrives" in lines

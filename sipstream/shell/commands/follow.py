@@ -7,7 +7,7 @@ from typing import Annotated
 from sipstream.errors import CommandError
 from sipstream.escape import escape
 from sipstream.follow import Follow
-from sipstream.shell.arguments import Followed, FollowNumber
+from sipstream.shell.arguments import Followed, FollowedCalls, FollowNumber
 from sipstream.shell.console import Console
 from sipstream.shell.registry import FOLLOW, command
 
@@ -20,7 +20,7 @@ def described(one: Follow) -> str:
 
 @command("follow call [{what}]")
 async def follow_call(
-    console: Console, what: Annotated[tuple[str, str], Followed] = ("", "")
+    console: Console, what: Annotated[tuple[str, str], FollowedCalls] = ("", "")
 ) -> None:
     """Prints each message of all legs of matching calls as it arrives
 

@@ -50,8 +50,7 @@ async def show_stats(console: Console, what: Annotated[Asked, Statistics] = EVER
     talkers        addresses with most messages, numbers with most conversations
     failing        numbers with most failed conversations
     agents         user agents that began conversations
-    plot           messages, failures and calls at once over time, in intervals that fit, or of the
-                   duration behind every
+    plot           messages, failures and calls at once over time; every says how long a bar is
 
     Examples:
 
