@@ -10,8 +10,8 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 
 from sipstream.limits import COPY_WINDOW, RESENT_WITHIN
-from sipstream.render.message import kind
 from sipstream.sip import sdp, via
+from sipstream.views import title
 
 if TYPE_CHECKING:
     from sipstream.views import Message
@@ -151,7 +151,7 @@ def arrow(
         delta=delta,
         source=ends[0],
         target=ends[1],
-        label=kind(message),
+        label=title(message),
         kind=message.kind,
         answers="" if message.status is None else _method(message.cseq),
         transport=message.transport,

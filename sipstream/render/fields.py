@@ -9,7 +9,7 @@ from sipstream.escape import cells, escape
 from sipstream.render import times
 from sipstream.render.colours import PLAIN, Paint
 from sipstream.render.lists import shown_kind
-from sipstream.render.message import kind
+from sipstream.views import title
 
 if TYPE_CHECKING:
     from sipstream.views import Message
@@ -39,7 +39,7 @@ def as_object(message: Message, call_id: str, names: Sequence[str]) -> dict[str,
         "call_id": call_id,
         "index": message.index,
         "time": times.iso(message.time),
-        "kind": kind(message),
+        "kind": title(message),
         "headers": {name: message.headers(name) for name in names},
     }
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sipstream.escape import cells, cut, escape
 from sipstream.render import times
 from sipstream.render.colours import PLAIN, SGR, Paint, cut_painted
-from sipstream.render.message import kind
+from sipstream.views import title
 
 if TYPE_CHECKING:
     from sipstream.views import Conversation, Message
@@ -28,7 +28,7 @@ PARTY_CELLS = 128
 
 def shown_kind(message: Message) -> str:
     """Return a message's method or code and reason, fit for a line."""
-    return cut(escape(kind(message)), KIND_CELLS)
+    return cut(escape(title(message)), KIND_CELLS)
 
 
 def parties(view: Conversation | Message) -> str:

@@ -1,4 +1,4 @@
-"""Messages as text: what kind they are, the line above them, the whole of them.
+"""Messages as text: the line above them, the whole of them.
 
 Texts look the same whether the capture had CRLF or, as printed by tcpdump, LF line ends.
 """
@@ -12,24 +12,12 @@ from sipstream.escape import escape, escape_lines
 from sipstream.render import syntax, times
 from sipstream.render.colours import PLAIN, Paint
 from sipstream.sip.bodies import readable
-from sipstream.sip.startline import NO_CODE
 
 if TYPE_CHECKING:
     from sipstream.views import Message
 
 LOST = "(the file that held this message no longer has it)"
 CUT = "(the capture holds no more of this message)"
-
-
-def kind(message: Message) -> str:
-    """Return the method of a request, code and reason of a response; the traffic's own text."""
-    if message.status is None:
-        # The index names a limited number of methods; the message itself knows its own.
-        known = message.method or ""
-        return known if known != "OTHER" else message.start_line.partition(" ")[0]
-    if message.status == NO_CODE:
-        return message.start_line.partition(" ")[2].strip()
-    return f"{message.status:03d} {message.reason}".rstrip()
 
 
 def headline(message: Message) -> str:

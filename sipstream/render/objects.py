@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from sipstream.render import times
-from sipstream.render.message import kind
 from sipstream.sip.bodies import bodies, is_text, readable
+from sipstream.views import title
 
 if TYPE_CHECKING:
     from sipstream.ladder import Arrow, Column
@@ -29,7 +29,7 @@ def conversation(place: int, view: Conversation) -> dict[str, object]:
         "call_id": view.call_id,
         "index": place,
         "time": times.iso(first.time),
-        "method": kind(first),
+        "method": title(first),
         "src_num": view.src_num,
         "dst_num": view.dst_num,
         "source": first.source_uri,
@@ -74,7 +74,7 @@ def message(view: Message, call_id: str) -> dict[str, object]:
         "source": view.source_uri,
         "destination": view.destination_uri,
         "transport": view.transport,
-        "method": None if response else kind(view),
+        "method": None if response else title(view),
         "status": view.status,
         "reason": view.reason if response else None,
         "cseq": view.cseq,

@@ -7,6 +7,7 @@ from fakes import message, printed
 
 from sipstream.render import message as rendered
 from sipstream.render.colours import SGR, Paint
+from sipstream.views import title
 
 
 def both_forms(lines: list[str], behind: str = "\n") -> list[bytes]:
@@ -103,13 +104,13 @@ def test_colours_change_no_character() -> None:
     assert SGR.sub("", painted) == rendered.numbered(one)
 
 
-def test_kinds() -> None:
-    assert rendered.kind(message("INVITE")) == "INVITE"
-    assert rendered.kind(message("100 Trying -- your call")) == "100 Trying -- your call"
-    assert rendered.kind(message("200")) == "200"
-    assert rendered.kind(message("099 Odd")) == "099 Odd"
+def test_titles() -> None:
+    assert title(message("INVITE")) == "INVITE"
+    assert title(message("100 Trying -- your call")) == "100 Trying -- your call"
+    assert title(message("200")) == "200"
+    assert title(message("099 Odd")) == "099 Odd"
     long = message("000", raw=b"SIP/2.0 4294967301 better not break\r\n")
-    assert rendered.kind(long) == "4294967301 better not break"
+    assert title(long) == "4294967301 better not break"
 
 
 def test_the_line_above_says_how_it_came() -> None:
