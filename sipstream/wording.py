@@ -1,4 +1,4 @@
-"""Words for lists: names in a sentence, what was probably meant, rows of a table of texts."""
+"""Words for people: names in a sentence, durations, what was probably meant, rows of a table of texts."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from difflib import get_close_matches
 
 from sipstream.escape import cells
 
+_SECOND = 10**9
+"""Nanoseconds."""
 _GAP = 2
 """Blanks between columns."""
 
@@ -15,6 +17,13 @@ def listed(names: Iterable[str], joint: str = "or") -> str:
     """Return names as a sentence has them, each once: `a, b or c`."""
     *most, last = dict.fromkeys(names)
     return f"{', '.join(most)} {joint} {last}" if most else last
+
+
+def seconds(ns: int) -> str:
+    """Return a duration as a sentence has it: `31.5 s`, `0.2 ms` below a hundredth of a second."""
+    if ns < _SECOND // 100:
+        return f"{ns / 10**6:.1f} ms"
+    return f"{ns / _SECOND:.1f} s" if ns >= _SECOND else f"{ns / _SECOND:.2f} s"
 
 
 def meant(word: str, known: Collection[str]) -> str:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sipstream.findings.rule import Proof, Severity, rule
 from sipstream.findings.subject import Subject, Transaction
-from sipstream.findings.telling import SECOND, answer, quoted, seconds
+from sipstream.findings.telling import SECOND, answer, quoted
 from sipstream.sip.uri import user_of
+from sipstream.wording import seconds
 
 if TYPE_CHECKING:
     from sipstream.views import Message

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from sipstream.findings.rule import Proof, Severity, rule
 from sipstream.findings.subject import Subject, Transaction, tag
-from sipstream.findings.telling import SECOND, answer, seconds
+from sipstream.findings.telling import SECOND, answer
+from sipstream.wording import seconds
 
 if TYPE_CHECKING:
     from sipstream.views import Message

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from sipstream.findings.rule import Proof, Severity, rule
 from sipstream.findings.subject import Subject, Transaction, tag
-from sipstream.findings.telling import SECOND, answer, seconds, sent_anew
+from sipstream.findings.telling import SECOND, answer, sent_anew
+from sipstream.wording import seconds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

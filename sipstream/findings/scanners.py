@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from sipstream.findings.rule import Proof, Severity, rule
 from sipstream.findings.subject import Subject, tag
-from sipstream.findings.telling import quoted, seconds
+from sipstream.findings.telling import quoted
 from sipstream.sip.uri import user_of
+from sipstream.wording import seconds
 
 if TYPE_CHECKING:
     from sipstream.views import Message

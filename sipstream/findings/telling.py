@@ -16,11 +16,6 @@ _QUOTED = 80
 """Characters of a text that a sentence quotes; numbers and names are shorter."""
 
 
-def seconds(span: int) -> str:
-    """Return a span in ns as people read it, `31.5 s` or `0.004 s`."""
-    return f"{span / SECOND:.1f} s" if span >= SECOND else f"{span / SECOND:.3f} s"
-
-
 def answer(response: Message) -> str:
     """Return what a response says, `403 Forbidden`."""
     return f"{response.status} {quoted(response.reason)}".rstrip()

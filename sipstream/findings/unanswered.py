@@ -8,8 +8,9 @@ from sipstream.findings.addresses import is_inside
 from sipstream.findings.neighbours import asks_itself, is_heard
 from sipstream.findings.rule import Proof, Severity, rule
 from sipstream.findings.subject import Subject, Transaction, tag
-from sipstream.findings.telling import SECOND, seconds, sent_anew
+from sipstream.findings.telling import SECOND, sent_anew
 from sipstream.sip.uri import uri_in
+from sipstream.wording import seconds
 
 if TYPE_CHECKING:
     from sipstream.views import Message

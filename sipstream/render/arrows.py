@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sipstream.escape import ELLIPSIS, MARKS, cells, cut, escape
 from sipstream.render.lists import KIND_CELLS
 from sipstream.render.table import span
+from sipstream.wording import seconds
 
 if TYPE_CHECKING:
     from sipstream.ladder import Arrow
@@ -36,13 +37,6 @@ def style_of(width: int | None, encoding: str) -> Lines:
     A program that reads lines, or a ticket that they are put into, is served best by ASCII.
     """
     return BOX if width is not None and encoding == "utf-8" else ASCII
-
-
-def seconds(ns: int) -> str:
-    """Return a duration as text has it: `31.5 s`, `0.2 ms` below a hundredth of a second."""
-    if ns < SECOND // 100:
-        return f"{ns / 10**6:.1f} ms"
-    return f"{ns / SECOND:.1f} s" if ns >= SECOND else f"{ns / SECOND:.2f} s"
 
 
 def shortened(text: str, width: int) -> str:

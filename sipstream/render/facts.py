@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sipstream.render import times
-from sipstream.render.arrows import seconds
 from sipstream.render.offers import sentence
 from sipstream.sip.offers import Negotiation
+from sipstream.wording import seconds
 
 if TYPE_CHECKING:
     from sipstream.views import Conversation, Message

@@ -22,12 +22,12 @@ from sipstream.render.arrows import (
     delta,
     labels,
     name,
-    seconds,
     shortened,
 )
 from sipstream.render.colours import PLAIN, Paint, cut_painted
 from sipstream.render.fold import broken
 from sipstream.render.lists import under_days
+from sipstream.wording import seconds
 
 if TYPE_CHECKING:
     from sipstream.ladder import Arrow, Column, Ladder
