@@ -181,8 +181,13 @@ class Session:
             place -= count
         raise IndexError(place)
 
-    async def listed(self, selected: Matches | None = None) -> Listed:
-        """Return the conversations that are shown, of these the selected ones if there are such."""
+    async def listed(self, expression: str = "") -> Listed:
+        """Return the conversations that are shown, of these those that an expression holds for.
+
+        Raises:
+            FilterError: the expression can't be understood.
+        """
+        selected = await self.select(expression) if expression else None
         if self.filters.moves:
             await self.change_filter(lambda filters: None)
         conversations, pace = self.conversations, Pace()

@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 
 _WIDTH = 80
 """Columns of a line where there is no terminal."""
-_PROGRESS_AFTER = 0.5
-"""Seconds a load may take before its progress is shown."""
+PROGRESS_AFTER = 0.5
+"""Seconds that something may take before its progress is shown."""
 _SHARE_SECONDS = 0.2
 """How often the line is drawn anew that tells how far a command has come."""
 
@@ -293,22 +293,21 @@ class Console:
 
     def show_progress(self, progress: Progress) -> None:
         """Redraw the line that tells how far a load is."""
-        if self.width is not None and progress.seconds > _PROGRESS_AFTER:
-            self._progress_shown = True
-            self.out.redraw(status.progress(progress, self.width() - 1))
+        if self.width is not None and progress.seconds > PROGRESS_AFTER:
+            self.show_line(status.progress(progress, self.width() - 1))
 
     def show_share(self, doing: str, done: int, total: int) -> None:
         """Redraw the line that tells which part of some work is done, where that takes its time."""
         now = time.monotonic()
-        if self.width is not None and now >= self._share_due:
+        if now >= self._share_due:
             self._share_due = now + _SHARE_SECONDS
-            self._progress_shown = True
-            self.out.redraw(f"{doing} {done} of {total}, {100 * done // max(total, 1)}%")
+            self.show_line(f"{doing} {done} of {total}, {100 * done // max(total, 1)}%")
 
     def show_line(self, text: str) -> None:
-        """Redraw the line that tells how far something else is."""
-        self._progress_shown = True
-        self.out.redraw(text)
+        """Redraw, on a terminal, the line that tells how far something is."""
+        if self.width is not None:
+            self._progress_shown = True
+            self.out.redraw(text)
 
     def end_progress(self) -> None:
         """Take the line of progress away."""

@@ -16,7 +16,7 @@ from sipstream.export.formats import FORMATS, Format
 from sipstream.session import Listed, Session
 from sipstream.shell.arguments import FilePath
 from sipstream.shell.commands.calls import chosen_call
-from sipstream.shell.console import Console
+from sipstream.shell.console import PROGRESS_AFTER, Console
 from sipstream.shell.exported import OVERWRITE, RTP, Asked, Exported, ExportHow, FormatName
 from sipstream.shell.registry import CONVERSATION, command
 from sipstream.sources import stores_of
@@ -27,8 +27,6 @@ from sipstream.wording import aligned
 if TYPE_CHECKING:
     from sipstream.export.selected import Selected
 
-_PROGRESS_AFTER = 0.5
-"""Seconds an export may take before its progress is shown."""
 _ALL = Asked()
 
 
@@ -86,9 +84,7 @@ async def export(
         legs = await _all_of(console, call.legs)
         await _export(console, form, file, what, legs)
         return
-    session = console.session
-    selected = await session.select(what.expression) if what.expression else None
-    await _export(console, form, file, what, await session.listed(selected))
+    await _export(console, form, file, what, await console.session.listed(what.expression))
 
 
 @command("export {form} {file} [{how}]", CONVERSATION)
@@ -211,7 +207,7 @@ def _progress(console: Console) -> Callable[[int], None]:
     begun = time.monotonic()
 
     def show(written: int) -> None:
-        if console.width is not None and time.monotonic() - begun > _PROGRESS_AFTER:
+        if time.monotonic() - begun > PROGRESS_AFTER:
             console.show_line(f"{written >> 10} KiB written; Ctrl-C ends it")
 
     return show

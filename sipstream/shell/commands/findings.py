@@ -127,8 +127,7 @@ async def show_findings_of(console: Console, what: Annotated[str, Selection]) ->
     sipstream: show findings finding unreachable | count
     1
     """
-    selected = await console.session.select(what)
-    await _show_counted(console, await console.session.listed(selected))
+    await _show_counted(console, await console.session.listed(what))
 
 
 async def _show_counted(console: Console, listed: Listed) -> None:

@@ -68,8 +68,7 @@ async def show_selected(
     sipstream: show conversations number 8969669 not state ended | count
     0
     """
-    selected = await console.session.select(what)
-    await _show_listed(console, await console.session.listed(selected), in_order=sorted)
+    await _show_listed(console, await console.session.listed(what), in_order=sorted)
 
 
 async def _show_listed(console: Console, listed: Listed, *, in_order: bool) -> None:

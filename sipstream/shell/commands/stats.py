@@ -77,13 +77,12 @@ async def show_stats(console: Console, what: Annotated[Asked, Statistics] = EVER
     session = console.session
     # It takes longer than the event loop may be held.
     await asyncio.to_thread(_import_all, what.topic)
-    selected = await session.select(what.expression) if what.expression else None
     pace = Pace()
-    if selected is None and not session.filters.active:
+    if not what.expression and not session.filters.active:
         conversations = session.conversations
         chosen = bytes(conversations.index.c_state).translate(_USED)
     else:
-        listed = await session.listed(selected)
+        listed = await session.listed(what.expression)
         await pace.rest()
         conversations = listed.conversations
         chosen = await _flags(listed, pace)

@@ -84,8 +84,8 @@ async def show_table(console: Console, wanted: Wanted, among: Matches | None = N
         FilterError: the filter can't be understood.
     """
     session, out = console.session, console.out
-    selected = await session.select(wanted.expression) if wanted.expression else None
-    listed = await _chosen(await session.listed(selected), wanted, among, session.seen_batch)
+    there = await session.listed(wanted.expression)
+    listed = await _chosen(there, wanted, among, session.seen_batch)
     if listed.numbers:
         rows = _there(listed, await _in_order(listed, wanted) if out.shows else ())
         with_findings = len(listed.numbers) <= LISTED_FINDINGS
