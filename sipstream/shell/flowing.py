@@ -96,8 +96,8 @@ class Flowing:
                 if one.drawing is None or columns != one.shown or one.drawing.width != width:
                     one.shown = columns
                     one.drawing = Drawing(columns, width, highest=_INDEX, paint=paint, style=style)
-                    yield from one.drawing.left_out()
-                    yield from one.drawing.heads()
+                    yield from one.drawing.lifelines.left_out()
+                    yield from one.drawing.lifelines.heads()
                 over = "" if drawn.transport == one.transport else drawn.transport
                 one.transport = drawn.transport
                 if drawn.sendings > 1:

@@ -107,7 +107,7 @@ def test_an_empty_ladder_has_no_lines() -> None:
 
 def test_columns_alone_have_names_before_any_arrow() -> None:
     columns = to_itself().columns
-    heads = Drawing(columns, 80).heads()
+    heads = Drawing(columns, 80).lifelines.heads()
     assert all(one.shown in "\n".join(heads) for one in columns)
 
 
