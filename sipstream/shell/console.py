@@ -301,7 +301,8 @@ class Console:
         now = time.monotonic()
         if now >= self._share_due:
             self._share_due = now + _SHARE_SECONDS
-            self.show_line(f"{doing} {done} of {total}, {100 * done // max(total, 1)}%")
+            share = 100 * done // max(total, 1)
+            self.show_line(f"{doing} {done} of {total}, {share}%; Ctrl-C ends it")
 
     def show_line(self, text: str) -> None:
         """Redraw, on a terminal, the line that tells how far something is."""

@@ -251,4 +251,4 @@ async def test_how_far_the_joining_has_come_is_told_on_a_terminal(
     monkeypatch.setattr("sipstream.shell.console._SHARE_SECONDS", 0)
     typed.console.width = lambda: 80
     shown = "\n".join(await typed("show calls"))
-    assert "joined 0 of 6, 0%" in shown
+    assert "joined 0 of 6, 0%; Ctrl-C ends it" in shown
