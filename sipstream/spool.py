@@ -141,6 +141,8 @@ class Spool:
         self.full = False
         """The last bytes couldn't be written."""
         self.room = room if room is not None and path is None else Room()
+        self.adopted: list[int] = []
+        """Where segments that were there before begin."""
         self._label = label
         self._clock = clock
         self._runs: list[_Run] = []
@@ -269,6 +271,7 @@ class Spool:
         """Take the bytes of a segment that was there before, return the offset of its first one."""
         self.room.adopt(segment)
         offset = self._size
+        self.adopted.append(offset)
         self._note(offset, offset + segment.size, segment, 0)
         self._size = self._written = offset + segment.size
         return offset

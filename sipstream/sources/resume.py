@@ -45,6 +45,11 @@ class ResumedSource:
             else:
                 self.segments.append((name, segment, self._spool.adopt(segment)))
 
+    @property
+    def store(self) -> Spool:
+        """Where the packets lie: exports find them again there."""
+        return self._spool
+
     def progress(self) -> tuple[int, int]:
         """Return bytes read and bytes in all."""
         return self._done, self._spool.size()

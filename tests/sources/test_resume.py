@@ -8,9 +8,11 @@ import pytest
 from support import ethernet, ipv4, sip, udp
 
 from sipstream.errors import SourceError
+from sipstream.export.pcap import Export
 from sipstream.limits import MOST_SEGMENTS, SEGMENT_LEAST, SEGMENTS
 from sipstream.segments import Folder, Room
 from sipstream.session import Session
+from sipstream.sources import stores_of
 from sipstream.sources.resume import ResumedSource
 from sipstream.spool import PcapSpool
 
@@ -170,3 +172,16 @@ async def test_follows_begin_behind_what_an_earlier_run_has_shown(tmp_path: Path
         after.append_packets([(100 * 10**9, answer, len(answer))])
         await session.sources.load(tmp_path / "after.pcap")
         assert shown == [200]
+
+
+async def test_an_export_has_the_packets_as_they_were_kept(tmp_path: Path) -> None:
+    write(tmp_path / "kept", 3)
+    write(tmp_path / "kept", 2, label="eth1")
+    async with Resumed(tmp_path / "kept") as resumed:
+        conversations = resumed.session.conversations
+        export = Export(conversations, stores_of(resumed.session.sources.all))
+        numbers = list(range(len(conversations)))
+        data = b"".join(export.pieces(numbers, lambda: False))
+    kept = [packet(number)[1] for number in range(3)]
+    assert [data.count(frame) for frame in kept] == [2, 2, 1]
+    assert export.packets == 5
