@@ -10,7 +10,7 @@ from sipstream.escape import cells, cut, escape
 from sipstream.findings.subject import looked_at
 from sipstream.render import lists, times
 from sipstream.render.colours import PLAIN, Paint
-from sipstream.render.fold import broken
+from sipstream.render.fold import broken, folded
 from sipstream.wording import aligned
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ _EXAMPLES = 3
 _PLACES = 16
 """Places named of messages that aren't shown."""
 _SEVERITY_CELLS = 8
+_SEVERITIES = frozenset(["problem", "warning", "note"])
 
 
 class Counted(NamedTuple):
@@ -102,9 +103,7 @@ def table(
     ]
     lines = aligned(chain([("", "finding", "found", "in", "")], rows))
     yield paint.dim(lines[0])
-    for one, line in zip(there, lines[1:], strict=True):
-        shown = line if width is None else cut(line, width)
-        yield painted(shown, one.rule.severity.word, paint)
+    yield from _fitted(lines[1:], width, paint)
 
 
 def _examples(places: Sequence[int]) -> str:
@@ -112,9 +111,17 @@ def _examples(places: Sequence[int]) -> str:
     return named + (" ..." if len(places) > _EXAMPLES else "")
 
 
-def rules(every: Iterable[Rule]) -> Iterator[str]:
+def rules(every: Iterable[Rule], width: int | None, paint: Paint = PLAIN) -> Iterator[str]:
     """Yield a line for each thing that can be found."""
-    yield from aligned((one.severity.word, one.name, one.about, f"({one.source})") for one in every)
+    rows = [(one.severity.word, one.name, f"{one.about} ({one.source})") for one in every]
+    yield from _fitted(aligned(rows), width, paint)
+
+
+def _fitted(lines: list[str], width: int | None, paint: Paint) -> Iterator[str]:
+    """Yield rows that begin with a severity; what is too long goes on below its last column."""
+    for line in lines if width is None else folded(lines, width):
+        first = line.partition(" ")[0]
+        yield painted(line, first, paint) if first in _SEVERITIES else line
 
 
 def finding_object(finding: Finding) -> dict[str, object]:

@@ -9,6 +9,8 @@ import pytest
 from consoles import Shell
 from support import CAPTURES, sip
 
+from sipstream.findings import FINDINGS
+from sipstream.render import findings as render
 from sipstream.shell.commands import table
 
 
@@ -96,3 +98,12 @@ async def test_a_sentence_that_quotes_traffic_is_escaped(shell: Shell) -> None:
     hostile = "<sip:\x1b[2J\u202e@b>"
     shell.put(*[sip(destination=hostile)] * 7)
     assert not any("\x1b" in line or "\u202e" in line for line in await shell("diagnose 0"))
+
+
+def test_on_a_narrow_terminal_sentences_go_on_below() -> None:
+    rows = list(render.rules(FINDINGS.values(), 80))
+    assert max(map(len, rows)) <= 80
+    assert len(rows) > len(FINDINGS)
+    together = " ".join(row.strip() for row in rows)
+    assert all(rule.about.split()[-1] in together for rule in FINDINGS.values())
+    assert len(list(render.rules(FINDINGS.values(), None))) == len(FINDINGS)

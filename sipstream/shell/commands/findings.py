@@ -108,7 +108,8 @@ async def show_findings(console: Console, all: bool = False) -> None:  # noqa: A
 
     if all:
         rules = sorted(FINDINGS.values(), key=lambda rule: (-rule.severity, rule.name))
-        await console.out.rows(render.rules(rules), map(render.rule_object, rules))
+        texts = render.rules(rules, console.words_width, console.out.paint)
+        await console.out.rows(texts, map(render.rule_object, rules))
         return
     await _show_counted(console, await console.session.listed())
 
@@ -145,7 +146,7 @@ async def _show_counted(console: Console, listed: Listed) -> None:
     counted = sorted(found.values(), key=lambda one: (-one.rule.severity, -len(one.places)))
     out = console.out
     await out.rows(
-        render.table(counted, looked_at, console.table_width, out.paint),
+        render.table(counted, looked_at, console.words_width, out.paint),
         map(render.counted_object, counted),
     )
 
