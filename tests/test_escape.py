@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from support import SHARED
 from wcwidth import wcwidth
 
-from sipstream.escape import MARKS, brief, cells, cut, escape, escape_lines, shield
+from sipstream.escape import MARKS, beginning, brief, cells, cut, escape, escape_lines, shield
 from sipstream.escape import unescape as as_typed
 
 _TOKEN = re.compile(r"\\(?:(\\)|x([0-9a-f]{2})|u\{([0-9a-f]+)\})|[^\\]", re.DOTALL)
@@ -234,3 +234,12 @@ def test_the_terminal_attacks_of_the_torture_set() -> None:
         shown = escape(data)
         assert_fit(shown)
         assert unescape(shown).encode("utf-8", "surrogateescape") == data
+
+
+@given(st.text(max_size=60) | st.text("e\u0301電\x1b\\", max_size=60), st.integers(0, 8))
+def test_the_beginning_of_a_text_is_its_cut(text: str, width: int) -> None:
+    assert beginning(text, width) == cut(escape(text), width)
+
+
+def test_the_beginning_of_an_endless_text_is_all_that_is_looked_at() -> None:
+    assert beginning("\x1b" * 10**7, 12) == cut(r"\x1b" * 12, 12)

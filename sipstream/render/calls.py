@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from sipstream.escape import cut, escape
+from sipstream.escape import beginning, escape
 from sipstream.render import lists, message, times
 from sipstream.render.colours import PLAIN, Paint
 from sipstream.render.fold import broken
@@ -93,7 +93,7 @@ def legs(call: Call, paint: Paint = PLAIN, width: int | None = None) -> Iterator
     for link in call.links:
         ends = f"{places[link.first]} and {places[link.second]}"
         yield f"{ends}: {escape(link.name)}, {paint.strong(link.strength)}"
-        yield from _below(cut(escape(link.reason), _REASON_CELLS), width)
+        yield from _below(beginning(link.reason, _REASON_CELLS), width)
 
 
 def _below(text: str, width: int | None) -> Iterator[str]:
@@ -133,7 +133,7 @@ def messages(call: Call, paint: Paint = PLAIN) -> Iterator[str]:
 def common(call_headers: dict[str, tuple[int, bytes]]) -> Iterator[str]:
     """Yield a sentence for each kind of value that too many conversations share to be one call's."""
     for label, (count, value) in call_headers.items():
-        shown = cut(escape(value.decode("utf-8", "surrogateescape")), _VALUE_CELLS)
+        shown = beginning(value.decode("utf-8", "surrogateescape"), _VALUE_CELLS)
         what = "value" if count == 1 else "values"
         yield f"{escape(label)}: {count} {what} joined nothing, too many share them, as {shown}"
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
-from sipstream.escape import cells, cut, escape
+from sipstream.escape import beginning, cells, cut, escape
 from sipstream.findings.subject import looked_at
 from sipstream.render import lists, times
 from sipstream.render.colours import PLAIN, Paint
@@ -61,7 +61,7 @@ def _finding(
     severity = finding.severity.word
     head = f"  {severity:<{_SEVERITY_CELLS}} {finding.name}  {finding.source}"
     yield painted(head if width is None else cut(head, width), severity, paint)
-    sentence = "    " + cut(escape(finding.sentence), _SENTENCE)
+    sentence = "    " + beginning(finding.sentence, _SENTENCE)
     yield from [sentence] if width is None else broken(sentence, width)
     there = [place for place in finding.evidence if place in messages]
     marks = len(f"[{there[-1]}]") if there else 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from sipstream.escape import cells, cut, escape
+from sipstream.escape import beginning, cells, cut, escape
 from sipstream.render import times
 from sipstream.render.colours import PLAIN, SGR, Paint, cut_painted
 from sipstream.views import title
@@ -28,7 +28,7 @@ PARTY_CELLS = 128
 
 def shown_kind(message: Message) -> str:
     """Return a message's method or code and reason, fit for a line."""
-    return cut(escape(title(message)), KIND_CELLS)
+    return beginning(title(message), KIND_CELLS)
 
 
 def parties(view: Conversation | Message) -> str:
@@ -105,7 +105,7 @@ def followed(
 
 def party(value: str) -> str:
     """Return a number, or what stands in its place, fit for a line; `?` for nothing."""
-    return cut(escape(value), PARTY_CELLS) or "?"
+    return beginning(value, PARTY_CELLS) or "?"
 
 
 def heading(place: int | None, conversation: Conversation, paint: Paint = PLAIN) -> str:

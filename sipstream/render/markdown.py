@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape as entities
 from typing import TYPE_CHECKING
 
-from sipstream.escape import cut, escape
+from sipstream.escape import beginning
 from sipstream.render.lists import shown_kind
 from sipstream.render.message import whole
 
@@ -28,13 +28,13 @@ _TICKS = re.compile(r"`+")
 
 def text(value: str) -> str:
     """Return text from traffic as it may stand in a line."""
-    shown = cut(escape(value), _CELLS)
+    shown = beginning(value, _CELLS)
     return shown if _HARMLESS.match(shown) else code(value)
 
 
 def code(value: str) -> str:
     """Return text from traffic as a code span, also in a table."""
-    shown = cut(escape(value), _CELLS).replace("|", r"\|")
+    shown = beginning(value, _CELLS).replace("|", r"\|")
     ticks = "`" * (max(map(len, _TICKS.findall(shown)), default=0) + 1)
     space = " " if not shown or "`" in (shown[0], shown[-1]) else ""
     return f"{ticks}{space}{shown}{space}{ticks}"

@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from sipstream.escape import cut, escape
+from sipstream.escape import beginning
 from sipstream.render import times
 from sipstream.render.arrows import delta, labels
 
@@ -61,7 +61,7 @@ def diagram(ladder: Ladder, names: Sequence[str] = (), left_out: int = 0) -> Dia
 
 def quoted(text: str) -> str:
     """Return a text as names and labels of a diagram have it."""
-    return _ODD.sub(lambda found: f"#{ord(found[0])};", cut(escape(text), _CELLS))
+    return _ODD.sub(lambda found: f"#{ord(found[0])};", beginning(text, _CELLS))
 
 
 def _arrow(arrow: Arrow, names: Sequence[str]) -> str:

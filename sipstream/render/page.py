@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape as entities
 from typing import TYPE_CHECKING
 
-from sipstream.escape import cut, escape, escape_lines
+from sipstream.escape import beginning, escape, escape_lines
 from sipstream.render import syntax, times
 from sipstream.render.lists import shown_kind
 from sipstream.render.message import CUT, LOST, comments, headline
@@ -31,7 +31,7 @@ _CLASSES = {syntax.NAME: "hn", syntax.PARTY: "hp", syntax.MEDIA: "hm"}
 
 def text(value: str, width: int = _FACT) -> str:
     """Return text from traffic as a page has it in a line."""
-    return entities(cut(escape(value), width))
+    return entities(beginning(value, width))
 
 
 def facts(rows: Iterable[tuple[str, str]]) -> Iterator[str]:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from html import escape as entities
 from typing import TYPE_CHECKING, NamedTuple
 
-from sipstream.escape import cells, cut, escape
+from sipstream.escape import beginning, cells, cut, escape
 from sipstream.render import times
 from sipstream.render.arrows import SECOND, delta, labels, shortened
 from sipstream.render.fold import broken
@@ -251,7 +251,7 @@ def _title(ladder: Ladder) -> str:
 
 
 def _text(text: str) -> str:
-    return entities(cut(escape(text), 500))
+    return entities(beginning(text, 500))
 
 
 def _rules(scope: str, place: int) -> str:
