@@ -32,21 +32,13 @@ if TYPE_CHECKING:
     from sipstream.sources.tail import TailSource
 
 
-def _streams(conversations: Conversations) -> Streams:  # Few ask for them: imports are theirs.
-    from sipstream.findings.around import Around, use
-    from sipstream.rtp.streams import Streams
-
-    use(Around((streams := Streams(conversations.index.endpoints.outers)).of))
-    return streams
-
-
 class Sources:
     """Every source of a session. Use it as an async context manager: it owns the tasks.
 
     `conversations` returns those that messages go to, `publish` takes the numbers of new ones (`former`:
     an earlier run had them), `shown` is awaited between batches of a source that can wait, so that a
     follow's output keeps up; `clock` tells seconds, `room` is where spools lie; `aged` is awaited when
-    all has come that was waited for: what is too old or too much goes then; `rtp` asks for RTP and RTCP.
+    all has come that was waited for: what is too old or too much goes then; `streams` take RTP and RTCP.
     """
 
     def __init__(
@@ -57,7 +49,7 @@ class Sources:
         clock: Callable[[], float],
         room: Room,
         aged: Callable[[], Awaitable[None]],
-        rtp: bool = False,
+        streams: Streams | None = None,
     ) -> None:
         self.all: list[Source] = []
         """Every source so far, ended ones too; each has its tally."""
@@ -65,9 +57,9 @@ class Sources:
         """A source that ran in the background ended with an error."""
         self.write: Path | None = None
         """Where all of live captures is kept (`--write`)."""
-        self.narrow: str | None = None  # What kernel filters are narrowed to (`--narrow`).
-        self.streams = _streams(conversations()) if rtp else None
-        """What RTP and RTCP go to."""
+        self.narrow: str | None = None
+        """What kernel filters are narrowed to (`--narrow`)."""
+        self.streams = streams
         self.opened = Opened()
         """What was opened before, with rights that are gone."""
         self.secrets = Secrets()

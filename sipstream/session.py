@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Awaitable, Callable, Iterator
 from itertools import compress, islice
 from types import TracebackType
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from sipstream.ageing import Ageing, Keep
 from sipstream.conversations import Conversations
@@ -33,6 +33,9 @@ from sipstream.segments import Room
 from sipstream.settings import Settings
 from sipstream.views import Message
 
+if TYPE_CHECKING:
+    from sipstream.rtp.streams import Streams
+
 Deliver = Callable[[Follow, list[Message]], None]
 
 _TOLD = 16
@@ -50,6 +53,17 @@ class Listed(NamedTuple):
     numbers: array[int]
     batch: int
     """The number of the last batch that had come: the same number may be another's later."""
+
+
+def _streams(conversations: Conversations) -> Streams:
+    """Return what RTP and RTCP go to; findings look at it from now on."""
+    # Few ask for them: imports are theirs.
+    from sipstream.findings.around import Around, use
+    from sipstream.rtp.streams import Streams
+
+    streams = Streams(conversations.index.endpoints.outers)
+    use(Around(streams.of))
+    return streams
 
 
 class Session:
@@ -71,6 +85,8 @@ class Session:
         self._memory = memory
         self._room = room if room is not None else Room()
         self.conversations = self._no_conversations(Endpoints())
+        self.streams = _streams(self.conversations) if rtp else None
+        """Streams beside calls, None without `rtp`."""
         self._filter = Recent()
         self.filters = FilterSet(self._filter)
         self.follows: list[Follow] = []
@@ -86,10 +102,8 @@ class Session:
         )
         self.sources = Sources(
             lambda: self.conversations, self._publish, self._shown, clock, self._room,
-            self._keeping.settle, rtp,
+            self._keeping.settle, self.streams,
         )  # fmt: skip
-        self.streams = self.sources.streams
-        """Streams beside calls, None without `rtp`."""
         self.drained: Callable[[], Awaitable[None]] | None = None
         """Awaited between batches of a file, so that a follow's output keeps up."""
         self.deliver: Deliver = lambda follow, messages: None
