@@ -89,36 +89,47 @@ def unanswered_options(subject: Subject) -> Proof | None:
 )
 def no_ack(subject: Subject) -> Proof | None:
     """Find a 2xx to INVITE that is sent again because no ACK reaches who answers."""
-    all_acks: dict[tuple[int, str], list[Message]] = {}
+    all_acks: dict[tuple[int, str, str], list[Message]] = {}
     for one in subject.of_method("ACK"):
-        # Each side numbers its requests by itself.
         for ack in one.requests:
-            all_acks.setdefault((one.number, tag(ack, "From")), []).append(ack)
+            all_acks.setdefault(_answered(one, ack), []).append(ack)
     for one in subject.transactions:
         if one.method != "INVITE":
             continue
-        answers = [message for message in one.responses if 200 <= (message.status or 0) < 300]
-        side = one.number, tag(one.first, "From")
-        acks = sorted(all_acks.get(side, ()), key=lambda ack: ack.index)
-        # What was on its way already when the ACK was sent counts not.
-        late = [
-            message for message in answers if not acks or message.time > acks[0].time + SECOND // 4
-        ]
-        sendings = sent_anew(late)
-        if len(sendings) < _FEWEST or sendings[-1].time - sendings[0].time < _SHORTEST:
-            continue
-        first, lasted = sendings[0], sendings[-1].time - sendings[0].time
-        if not acks and lasted < _UNHEARD and not is_heard(first):
-            continue
-        span = seconds(lasted)
-        told = f"{first.status} to INVITE was sent {len(sendings)} times in {span}"
-        if not acks:
-            return Proof(f"{told} by {first.source_uri}, and no ACK came", late)
-        gone = acks[0].destination_uri
-        return Proof(
-            f"{told} by {first.source_uri} though an ACK was sent to {gone}", [acks[0], *late]
-        )
+        # Of each who answers, where several do (13.2.2.4).
+        answers: dict[tuple[int, str, str], list[Message]] = {}
+        for message in one.responses:
+            if 200 <= (message.status or 0) < 300:
+                answers.setdefault(_answered(one, message), []).append(message)
+        for key, same in answers.items():
+            acks = sorted(all_acks.get(key, ()), key=lambda ack: ack.index)
+            proof = _sent_on(one, same, acks)
+            if proof is not None:
+                return proof
     return None
+
+
+def _answered(one: Transaction, message: Message) -> tuple[int, str, str]:
+    """Return what an ACK and the answer that it is for have in common: each side numbers by itself."""
+    return one.number, tag(message, "From"), tag(message, "To")
+
+
+def _sent_on(one: Transaction, answers: list[Message], acks: list[Message]) -> Proof | None:
+    """Find one answer that is sent on and on, though it needn't be."""
+    # What was on its way already when the ACK was sent counts not.
+    late = [message for message in answers if not acks or message.time > acks[0].time + SECOND // 4]
+    sendings = sent_anew(late)
+    if len(sendings) < _FEWEST or sendings[-1].time - sendings[0].time < _SHORTEST:
+        return None
+    first, lasted = sendings[0], sendings[-1].time - sendings[0].time
+    if not (acks or one.requests) and lasted < _UNHEARD:
+        # The capture lacks the INVITE, so it may lack the ACK.
+        return None
+    told = f"{first.status} to INVITE was sent {len(sendings)} times in {seconds(lasted)}"
+    if not acks:
+        return Proof(f"{told} by {first.source_uri}, and no ACK came", late)
+    gone = acks[0].destination_uri
+    return Proof(f"{told} by {first.source_uri} though an ACK was sent to {gone}", [acks[0], *late])
 
 
 def _silence(subject: Subject) -> Transaction | None:

@@ -281,3 +281,15 @@ def _(wire: Wire) -> None:
     for _ in range(2):
         wire.wait(0.000_004)
         wire.datagram(call.far.at, call.near.at, answer)
+
+
+@case("no-ack/no-several-answer")
+def _(wire: Wire) -> None:
+    """Each of four phones has answered once; the caller takes the first."""
+    call = Dialog(wire)
+    invite, _ = _answer(call, ())
+    call.ack(invite)
+    for phone in ("two", "three", "four"):
+        wire.wait(0.8)
+        call.reply(invite, 200, body=sdp(call.far.at[0], 50000), to_tag=phone)
+    call.hang_up()
