@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sipstream.limits import COPY_WINDOW, RESENT_WITHIN
 from sipstream.sip import sdp, via
-from sipstream.views import title
+from sipstream.titles import title
 
 if TYPE_CHECKING:
     from sipstream.views import Message

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from sipstream.conversations import Conversations
 from sipstream.filters import Unfinished
@@ -11,6 +13,17 @@ from sipstream.index import UNUSED
 
 _FEWEST, _MOST = 64, 4096
 """Conversations judged together: more as long as that is quick, fewer when it isn't."""
+
+
+class Listed(NamedTuple):
+    """Some of the conversations, by the time of their first message."""
+
+    conversations: Conversations
+    places: array[int]
+    """Their places among all that are shown."""
+    numbers: array[int]
+    batch: int
+    """The number of the last batch that had come: the same number may be another's later."""
 
 
 class Matches:

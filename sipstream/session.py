@@ -11,7 +11,7 @@ from array import array
 from collections.abc import Awaitable, Callable, Iterator
 from itertools import compress, islice
 from types import TracebackType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from sipstream.ageing import Ageing, Keep
 from sipstream.conversations import Conversations
@@ -26,7 +26,7 @@ from sipstream.follow import Follow
 from sipstream.joining import Joining
 from sipstream.keeping import Keeping
 from sipstream.limits import MEMORY
-from sipstream.matches import Matches
+from sipstream.matches import Listed, Matches
 from sipstream.pace import Pace
 from sipstream.running import Sources
 from sipstream.segments import Room
@@ -42,28 +42,6 @@ _TOLD = 16
 """Messages that follows are told of together: to draw as many ladders takes some 4 ms."""
 _PIECE = 4096
 """Conversations listed together, in well under a millisecond."""
-
-
-class Listed(NamedTuple):
-    """Some of the conversations, by the time of their first message."""
-
-    conversations: Conversations
-    places: array[int]
-    """Their places among all that are shown."""
-    numbers: array[int]
-    batch: int
-    """The number of the last batch that had come: the same number may be another's later."""
-
-
-def _streams(conversations: Conversations) -> Streams:
-    """Return what RTP and RTCP go to; findings look at it from now on."""
-    # Few ask for them: imports are theirs.
-    from sipstream.findings.around import Around, use
-    from sipstream.rtp.streams import Streams
-
-    streams = Streams(conversations.index.endpoints.outers)
-    use(Around(streams.of))
-    return streams
 
 
 class Session:
@@ -85,8 +63,13 @@ class Session:
         self._memory = memory
         self._room = room if room is not None else Room()
         self.conversations = self._no_conversations(Endpoints())
-        self.streams = _streams(self.conversations) if rtp else None
+        self.streams: Streams | None = None
         """Streams beside calls, None without `rtp`."""
+        if rtp:
+            # Few ask for them: imports are theirs.
+            from sipstream.findings.around import heard
+
+            self.streams = heard(self.conversations.index.endpoints.outers)
         self._filter = Recent()
         self.filters = FilterSet(self._filter)
         self.follows: list[Follow] = []

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from sipstream import states
 from sipstream.limits import COPY_WINDOW
 from sipstream.sip import headers
-from sipstream.sip.startline import NO_CODE, is_request, kind_in, method_name
+from sipstream.sip.startline import is_request, kind_in, method_name
 from sipstream.sip.uri import is_number, user_of
 from sipstream.ways import CUT, TRANSPORTS
 
@@ -30,17 +30,6 @@ def party(value: str) -> str:
     """Return what lists show of a From or To value: its number, else the whole value."""
     user = user_of(value)
     return user if is_number(user) else value
-
-
-def title(message: Message) -> str:
-    """Return the method of a request, code and reason of a response; the traffic's own text."""
-    if message.status is None:
-        # The index names a limited number of methods; the message itself knows its own.
-        known = message.method or ""
-        return known if known != "OTHER" else message.start_line.partition(" ")[0]
-    if message.status == NO_CODE:
-        return message.start_line.partition(" ")[2].strip()
-    return f"{message.status:03d} {message.reason}".rstrip()
 
 
 class Message:

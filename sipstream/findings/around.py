@@ -10,6 +10,8 @@ from sipstream.plan import Plan, plan_in_use
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from sipstream.decode.endpoints import Outers
+    from sipstream.rtp.streams import Streams
     from sipstream.rtp.values import Stream
     from sipstream.views import Conversation
 
@@ -31,6 +33,15 @@ def use(around: Around) -> None:
     """Let findings be made with this from now on."""
     global _around
     _around = around
+
+
+def heard(outers: Outers) -> Streams:
+    """Return streams that findings look at from now on; `outers` knows the tunnels of packets."""
+    from sipstream.rtp.streams import Streams
+
+    streams = Streams(outers)
+    use(Around(streams.of))
+    return streams
 
 
 def here() -> Around:

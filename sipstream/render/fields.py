@@ -9,7 +9,7 @@ from sipstream.escape import cells, escape
 from sipstream.render import times
 from sipstream.render.colours import PLAIN, Paint
 from sipstream.render.lists import shown_kind
-from sipstream.views import title
+from sipstream.titles import title
 
 if TYPE_CHECKING:
     from sipstream.views import Message

@@ -7,7 +7,6 @@ from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 from sipstream.escape import beginning, cells, cut, escape
-from sipstream.findings.subject import looked_at
 from sipstream.render import lists, times
 from sipstream.render.colours import PLAIN, Paint
 from sipstream.render.fold import broken, folded
@@ -45,6 +44,9 @@ def of_conversation(
     paint: Paint = PLAIN,
 ) -> Iterator[str]:
     """Yield a conversation's line, and what was found of it; `width` is None where nothing is cut."""
+    # The rules come with it: a start doesn't need them.
+    from sipstream.findings.subject import looked_at
+
     yield lists.heading(place, one, paint)
     messages = {message.index: message for message in looked_at(one)}
     if len(messages) < one.count:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from sipstream.escape import beginning, cells, cut, escape
 from sipstream.render import times
 from sipstream.render.colours import PLAIN, SGR, Paint, cut_painted
-from sipstream.views import title
+from sipstream.titles import title
 
 if TYPE_CHECKING:
     from sipstream.views import Conversation, Message

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sipstream.render import times
 from sipstream.sip.bodies import bodies, is_text, readable
-from sipstream.views import title
+from sipstream.titles import title
 
 if TYPE_CHECKING:
     from sipstream.ladder import Arrow, Column

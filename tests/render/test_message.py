@@ -7,7 +7,7 @@ from fakes import message, printed
 
 from sipstream.render import message as rendered
 from sipstream.render.colours import SGR, Paint
-from sipstream.views import title
+from sipstream.titles import title
 
 
 def both_forms(lines: list[str], behind: str = "\n") -> list[bytes]:

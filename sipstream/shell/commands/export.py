@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 from sipstream.errors import CommandError
 from sipstream.escape import escape
 from sipstream.export.formats import FORMATS, Format
-from sipstream.session import Listed, Session
+from sipstream.matches import Listed
+from sipstream.session import Session
 from sipstream.shell.arguments import FilePath
 from sipstream.shell.commands.calls import chosen_call
 from sipstream.shell.console import PROGRESS_AFTER, Console

@@ -6,9 +6,9 @@ from array import array
 from collections.abc import AsyncIterator, Iterator
 from typing import Annotated
 
+from sipstream.matches import Listed
 from sipstream.pace import Pace
 from sipstream.render import findings as render
-from sipstream.session import Listed
 from sipstream.shell.arguments import ConversationRef, Selection
 from sipstream.shell.commands.show import while_whole
 from sipstream.shell.console import Console

@@ -9,10 +9,10 @@ from typing import Annotated, TypeVar
 
 from sipstream.errors import CommandError
 from sipstream.escape import escape
+from sipstream.matches import Listed
 from sipstream.pace import Pace
 from sipstream.packets import Tally
 from sipstream.render import lists, message, objects, overview
-from sipstream.session import Listed
 from sipstream.shell.arguments import ConversationRef, MessageIndex, Selection
 from sipstream.shell.commands.follow import described
 from sipstream.shell.console import Console

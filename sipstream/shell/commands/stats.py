@@ -19,8 +19,9 @@ from sipstream.shell.statistics import EVERYTHING, Asked, Statistics
 if TYPE_CHECKING:
     from sipstream.conversations import Conversations
     from sipstream.filters.term import Due
+    from sipstream.matches import Listed
     from sipstream.metrics import Measuring, Metrics
-    from sipstream.session import Listed, Session
+    from sipstream.session import Session
 
 _Found = TypeVar("_Found")
 _WIDTH = 80

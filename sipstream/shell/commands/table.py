@@ -9,13 +9,12 @@ from itertools import compress
 from typing import Annotated
 
 from sipstream.limits import LISTED_FINDINGS
-from sipstream.matches import Matches
+from sipstream.matches import Listed, Matches
 from sipstream.pace import Pace
 from sipstream.render import lists, objects
 from sipstream.render.fold import broken
 from sipstream.render.table import COLUMNS, FINDING, Layout, Row
 from sipstream.render.times import date
-from sipstream.session import Listed
 from sipstream.shell.clauses import EVERYTHING, Clauses, Wanted
 from sipstream.shell.console import Console
 from sipstream.shell.registry import command
