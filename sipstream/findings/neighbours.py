@@ -48,13 +48,13 @@ def asks_itself(sendings: list[Message]) -> bool:
     return any(one.method for heard in (before, after) for one in heard)
 
 
-def is_heard(request: Message) -> bool:
-    """Tell whether anything that came to the sender of a request was captured.
+def is_heard(message: Message) -> bool:
+    """Tell whether anything that came to the sender of a message was captured.
 
-    Where nothing was, a mirror may have given one direction only: then no response is to be seen.
+    Where nothing was, a mirror may have given one direction only: then no answer is to be seen.
     """
-    ways = request.origin.ways
-    own = ways.source[request.way]
+    ways = message.origin.ways
+    own = ways.source[message.way]
     return next(_places(ways.destination, own, range(ways.places)), None) is not None
 
 

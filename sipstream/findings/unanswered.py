@@ -122,8 +122,8 @@ def _sent_on(one: Transaction, answers: list[Message], acks: list[Message]) -> P
     if len(sendings) < _FEWEST or sendings[-1].time - sendings[0].time < _SHORTEST:
         return None
     first, lasted = sendings[0], sendings[-1].time - sendings[0].time
-    if not (acks or one.requests) and lasted < _UNHEARD:
-        # The capture lacks the INVITE, so it may lack the ACK.
+    if lasted < _UNHEARD and not (acks or one.requests or is_heard(first)):
+        # The capture has nothing that came there, so it may lack the ACK.
         return None
     told = f"{first.status} to INVITE was sent {len(sendings)} times in {seconds(lasted)}"
     if not acks:
