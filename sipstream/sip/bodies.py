@@ -20,8 +20,6 @@ _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _BOUNDARY = re.compile(rb';\s*boundary\s*=\s*(?:"([^"]{1,200})"|([^\s;"]{1,200}))', re.IGNORECASE)
 """RFC 2046 has 70 characters at most."""
 _LONGEST_NAME = 64
-_MOST_PARTS = 100
-"""Parts that are told apart: a message has five. Of more the last one has all the rest."""
 
 
 class Body(NamedTuple):
@@ -40,8 +38,11 @@ class Body(NamedTuple):
         return self.encoding or self.type
 
 
-def bodies(raw: bytes) -> list[Body]:
-    """Return a message's body, of a multipart body its parts; nothing where there is no body."""
+def bodies(raw: bytes, most: int | None = None) -> list[Body]:
+    """Return a message's body, of a multipart body its parts; nothing where there is no body.
+
+    With `most` the last one of so many parts has all that is behind it too.
+    """
     start, end = headers.body_start(raw, 0, len(raw)), len(raw)
     if start == end:
         return []
@@ -50,7 +51,7 @@ def bodies(raw: bytes) -> list[Body]:
     boundary = _BOUNDARY.search(kind)
     if not body.type.startswith("multipart/") or body.encoding or boundary is None:
         return [body]
-    return list(_parts(raw, start, end, boundary[1] or boundary[2])) or [body]
+    return list(_parts(raw, start, end, boundary[1] or boundary[2], most)) or [body]
 
 
 def readable(raw: bytes) -> bytes:
@@ -80,11 +81,11 @@ def is_text(raw: bytes, body: Body) -> bool:
     return True
 
 
-def _parts(raw: bytes, start: int, end: int, boundary: bytes) -> Iterator[Body]:
+def _parts(raw: bytes, start: int, end: int, boundary: bytes, most: int | None) -> Iterator[Body]:
     """Yield the parts between the delimiter's lines."""
     delimiter = re.compile(rb"(?:\A|\r?\n)--" + re.escape(boundary) + rb"(--)?[ \t]*(?=\r?\n|\Z)")
     # From the line end before the body on, which may be the first delimiter's.
-    found = [*islice(delimiter.finditer(raw, start - 1, end), _MOST_PARTS)]
+    found = [*islice(delimiter.finditer(raw, start - 1, end), most)]
     stops = [one.start() for one in found[1:]] + [end]
     for one, stop in zip(found, stops, strict=False):
         if one[1]:

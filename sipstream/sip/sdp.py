@@ -18,6 +18,8 @@ from sipstream.sip.bodies import bodies
 MOST_LINES = 3_000
 """Lines looked at of the descriptions in one message, media and what is said of it: twenty streams of
 WebRTC have 1,000. Of longer ones the first lines count."""
+MOST_PARTS = 100
+"""Parts of a body that are looked at: a message has five."""
 MOST_FORMATS = 128
 """Formats of a stream: payload types have seven bits (RFC 3550 section 5.1)."""
 MOST_NAMED = 1_500
@@ -137,7 +139,7 @@ def _sessions(raw: bytes) -> tuple[Session, ...]:
     room = _Room(MOST_LINES, MOST_NAMED)
     return tuple(
         _session(raw, body.start, body.end, room)
-        for body in bodies(raw)
+        for body in bodies(raw, MOST_PARTS)
         if body.type in ("application/sdp", "") and not body.encoding
     )
 

@@ -19,7 +19,7 @@ from support import SHARED, batch, ethernet, ipv4, needs, sip, tcp, udp
 
 from sipstream.limits import MAX_CALL_ID
 from sipstream.packets import Linktype
-from sipstream.render import message as rendered
+from sipstream.titles import title
 
 Record = Callable[[str, object], None]
 TORTURE = SHARED / "torture"
@@ -89,7 +89,7 @@ def test_read_as_the_list_says(row: dict[str, str]) -> None:
     stages.finish()
     for conversation in stages.conversations:
         message = conversation.first
-        assert rendered.kind(message).partition(" ")[0] == row["method_or_status"]
+        assert title(message).partition(" ")[0] == row["method_or_status"]
         # Of several the first one counts.
         assert message.cseq == row["cseq"].partition(" || ")[0]
         assert len(message.body) == int(row["body_bytes"])

@@ -115,7 +115,9 @@ def test_as_objects() -> None:
 
 
 def test_parts_by_the_thousand() -> None:
-    found = bodies(with_body("multipart/mixed;boundary=x", b"--x\n\n1\n" * 9_000 + b"--x--"))
+    raw = with_body("multipart/mixed;boundary=x", b"--x\n\n1\n" * 9_000 + b"--x--")
+    assert len(bodies(raw)) == 9_000
+    found = bodies(raw, 100)
     assert len(found) == 100
     assert found[98].end - found[98].start == 1
     assert found[99].end == found[99].start + len(b"1\n" + b"--x\n\n1\n" * 8_900 + b"--x--")
