@@ -157,7 +157,7 @@ def test_ctrl_c(name: str, folder: Path) -> None:
         path.write_bytes(head)
         os.truncate(path, TIB)
     with started([one.format(path) for one in arguments], folder) as process:
-        time.sleep(1)
+        time.sleep(2)
         assert process.poll() is None
         assert interrupted(process) < PATIENCE
         assert process.returncode == 130
