@@ -171,6 +171,8 @@ def _call(selected: Selected, parts: list[_Part], due: Callable[[], bool]) -> It
     for _ in of_all((part.one for part in parts), laddered, due):
         yield ""
     yield from _picture(laddered, {part.one.id: part for part in parts})
+    if selected.joined_by:
+        yield f'<p class="dim">One call by: {page.text("; ".join(selected.joined_by))}.</p>'
 
 
 def _conversation(

@@ -36,6 +36,8 @@ def pieces(selected: Selected, due: Callable[[], bool]) -> Iterator[bytes]:
         for _ in of_all(parts, laddered, due):
             yield b""
         text = f"## Call in {len(parts)} legs\n\n{_diagram(laddered)}\n\n"
+        if selected.joined_by:
+            text += f"One call by: {markdown.code('; '.join(selected.joined_by))}\n\n"
         room -= len(text)
         yield text.encode("utf-8")
     for place, one in enumerate(parts):

@@ -36,6 +36,7 @@ class Selected:
         redactor: Redactor | None = None,
         rtp: bool = False,
         is_call: bool = False,
+        joined_by: Sequence[str] = (),
         name_of: Callable[[str], str] | None = None,
     ) -> None:
         self.conversations = conversations
@@ -48,6 +49,8 @@ class Selected:
         """Whether the media of the conversations is asked for too."""
         self.is_call = is_call
         """Whether the conversations are the legs of one call."""
+        self.joined_by = tuple(joined_by)
+        """What makes the legs one call, a few words for each link."""
         self.name_of = name_of
         """What an endpoint or address is called, "" for nothing; None: they have no names."""
         self.packets: int | None = None

@@ -63,6 +63,9 @@ async def test_a_call_is_exported_with_all_its_legs(shell: Shell, tmp_path: Path
     leg = rows[-1]["call_id"]
     await shell(f"export ndjson {tmp_path}/b.ndjson call {leg} no-redact")
     assert (tmp_path / "b.ndjson").read_text() == (tmp_path / "a.ndjson").read_text()
+    for name in ("html", "markdown"):
+        await shell(f"export {name} {tmp_path}/report call 0 overwrite")
+        assert "A and B: media, likely" in (tmp_path / "report").read_text()
     assert (await shell("export csv a call 1"))[-1] == "*** Error! no call 1: the last one is 0"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from array import array
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -26,6 +26,7 @@ from sipstream.views import Conversation
 from sipstream.wording import aligned
 
 if TYPE_CHECKING:
+    from sipstream.calls import Call
     from sipstream.export.selected import Selected
 
 _ALL = Asked()
@@ -83,7 +84,7 @@ async def export(
     if what.call:
         _, call = await chosen_call(console, what.call)
         legs = await _all_of(console, call.legs)
-        await _export(console, form, file, what, legs)
+        await _export(console, form, file, what, legs, _links(call))
         return
     await _export(console, form, file, what, await console.session.listed(what.expression))
 
@@ -145,7 +146,25 @@ def _inputs(session: Session) -> Iterator[os.stat_result]:
             yield Path(tail.name).stat()
 
 
-async def _export(console: Console, form: Format, file: Path, asked: Asked, listed: Listed) -> None:
+def _links(call: Call) -> list[str]:
+    """Return what joins the legs of a call, without what the messages say: that may have to be masked."""
+    from sipstream.export.legs import leg_name
+
+    letters = {number: leg_name(place) for place, number in enumerate(call.legs)}
+    return [
+        f"{letters[link.first]} and {letters[link.second]}: {link.name}, {link.strength}"
+        for link in call.links
+    ]
+
+
+async def _export(
+    console: Console,
+    form: Format,
+    file: Path,
+    asked: Asked,
+    listed: Listed,
+    joined_by: Sequence[str] = (),
+) -> None:
     """Write conversations into a file, say what came of it.
 
     Raises:
@@ -174,6 +193,7 @@ async def _export(console: Console, form: Format, file: Path, asked: Asked, list
         redactor=redactor,
         rtp=RTP in asked.how,
         is_call=bool(asked.call),
+        joined_by=joined_by,
         name_of=console.naming.name_of,
     )
     path = _named(file, form, selected)
