@@ -54,8 +54,6 @@ class Pager:
     ) -> None:
         self.size = size
         self.waiting = False
-        self.interrupted = False
-        """Ctrl-C was pressed while the line that asks stood there."""
         self._keys = keys
         self._interrupt = interrupt
         self._ended = ended
@@ -110,7 +108,6 @@ class Pager:
 
     def _open(self) -> bool:
         """Take the keyboard, return whether there is one."""
-        self.interrupted = False
         try:
             self._opened.enter_context(self._keys.raw_mode())
             self._opened.enter_context(self._keys.attach(self._read))
@@ -133,7 +130,6 @@ class Pager:
         pressed = self._keys.read_keys()
         for place, press in enumerate(pressed):
             if press.key == Keys.ControlC:
-                self.interrupted = self._draw is not None
                 self._interrupt()
                 break
             does = _KEYS.get(press.key)

@@ -202,9 +202,8 @@ class Prompt:
             self._running = tasks.create_task(self._console.execute(line), name=line)
         if self._running.cancelled():
             self._out.interrupt()
-            if self._pager.interrupted:
-                # Among what is forgotten may be what erases the line that asked.
-                self._out.redraw("")
+            # Among what is forgotten may be what erases the pager's line, or how far it has come.
+            self._out.redraw("")
             self._out.line("interrupted")
         self._running = None
 
