@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import shutil
 import struct
 import subprocess
 from collections.abc import Iterable
@@ -13,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from secret_messages import MESSAGES, SECRETS, found_in
-from support import CAPTURES, SHARED, ethernet, ipv4, sip, tcp, udp
+from support import CAPTURES, SHARED, ethernet, ipv4, needs, sip, tcp, udp
 
 from sipstream import pipeline
 from sipstream.conversations import Conversations
@@ -101,15 +100,18 @@ def frames(path: Path) -> list[str]:
     return tshark(path, "-o", "frame.generate_md5_hash:TRUE", "-Tfields", *fields)
 
 
-HAS_TSHARK = shutil.which("tshark") is not None
+def given(paths: Iterable[Path]) -> list[object]:
+    """Return captures as parameters; what is recorded needs the folder that it lies in."""
+    return [
+        pytest.param(
+            path, marks=needs(shared=True) if path.is_relative_to(REAL) else (), id=path.name
+        )
+        for path in paths
+    ]
 
 
-@pytest.mark.parametrize("path", [MADE[0], *RECORDED], ids=lambda path: path.name)
-async def test_tshark_and_sipstream_read_the_same_packets(tmp_path: Path, path: Path) -> None:
-    if not path.exists():
-        pytest.skip("needs the captures in ../shared")
-    asks_tshark = HAS_TSHARK and path in ASKED
-    given = frames(path) if asks_tshark else []
+@pytest.mark.parametrize("path", given([MADE[0], *RECORDED]))
+async def test_the_same_packets_come_in_again(tmp_path: Path, path: Path) -> None:
     for name in ("pcap", "pcapng"):
         what = await selected(path)
         out = tmp_path / f"out.{name}"
@@ -118,16 +120,23 @@ async def test_tshark_and_sipstream_read_the_same_packets(tmp_path: Path, path: 
         assert said(again) == said(what.conversations)
         assert sources[0].notes == []
         assert what.packets and what.missing == what.remarks == []
-        if asks_tshark:
-            ours = frames(out)
-            assert len(ours) == what.packets
-            assert set(ours) <= set(given)
 
 
-@pytest.mark.parametrize("path", MADE + RECORDED, ids=lambda path: path.name)
+@needs("tshark")[0]
+@pytest.mark.parametrize("path", given(ASKED))
+async def test_tshark_reads_the_same_packets(tmp_path: Path, path: Path) -> None:
+    before = frames(path)
+    for name in ("pcap", "pcapng"):
+        what = await selected(path)
+        out = tmp_path / f"out.{name}"
+        out.write_bytes(written(name, what))
+        ours = frames(out)
+        assert len(ours) == what.packets
+        assert set(ours) <= set(before)
+
+
+@pytest.mark.parametrize("path", given(MADE + RECORDED))
 async def test_text_gives_the_same_messages_again(tmp_path: Path, path: Path) -> None:
-    if not path.exists():
-        pytest.skip("needs the captures in ../shared")
     what = await selected(path)
     out = tmp_path / "out.txt"
     out.write_bytes(written("text", what))
@@ -234,12 +243,22 @@ async def test_masked_packets_hold_masked_messages_with_lengths_that_are_right(
         assert said(again) == sorted(expected)
         assert not sources[0].tally.reasons
         assert not any(one.cut for conversation in again for one in conversation.messages)
-        if HAS_TSHARK:
-            checks = ("-o", "ip.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE", "-Y")
-            bad = "ip.checksum.status == Bad || udp.checksum.status == Bad || _ws.malformed"
-            # One was malformed before: a line of it is no header.
-            found = tshark(tmp_path / "out", *checks, bad, "-Tfields", "-eframe.number")
-            assert found == ["9"]
+
+
+@needs("tshark")[0]
+@pytest.mark.parametrize("name", ["pcap", "pcapng"])
+async def test_tshark_finds_the_checksums_of_masked_packets_right(
+    tmp_path: Path, name: str
+) -> None:
+    packets = [ethernet(ipv4(udp(one))) for one in MESSAGES[:11]]
+    (tmp_path / "in.pcap").write_bytes(pcap(packets))
+    what = await selected(tmp_path / "in.pcap", redactor=Redactor(b"key"))
+    (tmp_path / "out").write_bytes(written(name, what))
+    checks = ("-o", "ip.check_checksum:TRUE", "-o", "udp.check_checksum:TRUE", "-Y")
+    bad = "ip.checksum.status == Bad || udp.checksum.status == Bad || _ws.malformed"
+    # One was malformed before: a line of it is no header.
+    found = tshark(tmp_path / "out", *checks, bad, "-Tfields", "-eframe.number")
+    assert found == ["9"]
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -315,18 +334,23 @@ async def test_csv_has_a_row_for_each_conversation() -> None:
     assert rows[10]["dst_num"] == "5660066"
 
 
-async def test_media_are_what_session_descriptions_name(tmp_path: Path) -> None:
-    if not WITH_MEDIA.exists():
-        pytest.skip("needs the captures in ../shared")
-    what = await selected(WITH_MEDIA, rtp=True)
-    (tmp_path / "out.pcap").write_bytes(written("pcap", what))
+@pytest.mark.parametrize("path", given([WITH_MEDIA]))
+async def test_media_are_what_session_descriptions_name(path: Path) -> None:
+    what = await selected(path, rtp=True)
+    assert written("pcap", what)
     assert what.remarks == ["1453 packets are media"]
     assert what.packets == 1467
-    if HAS_TSHARK:
-        ours = frames(tmp_path / "out.pcap")
-        assert len(ours) == 1467
-        assert set(ours) < set(frames(WITH_MEDIA))
-        assert len(tshark(tmp_path / "out.pcap", "-Y", "rtp || rtcp")) == 1453
+
+
+@needs("tshark")[0]
+@pytest.mark.parametrize("path", given([WITH_MEDIA]))
+async def test_tshark_reads_the_media_of_a_call(tmp_path: Path, path: Path) -> None:
+    out = tmp_path / "out.pcap"
+    out.write_bytes(written("pcap", await selected(path, rtp=True)))
+    ours = frames(out)
+    assert len(ours) == 1467
+    assert set(ours) < set(frames(path))
+    assert len(tshark(out, "-Y", "rtp || rtcp")) == 1453
 
 
 async def test_media_of_others_and_of_later_calls_are_left_out(tmp_path: Path) -> None:
