@@ -146,7 +146,7 @@ class Conversations:
         fresh = [place for place, number in enumerate(known) if number is None]
         users = found.parties(fresh)
         singly = found.out_of_order() | self._not_later(known, found)
-        places = index.enter(found, self.stores.number(store), self.stores.tap(tap))
+        places = index.enter(found, self.stores.number(store), index.tap_number(tap))
         numbers = self._open(fresh, users, shapes, found, places)
         self._extend(known, shapes, found, places, singly)
         opened = iter(numbers)

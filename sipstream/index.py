@@ -16,6 +16,7 @@ from typing import Any
 from sipstream import states
 from sipstream.columns import MOST_NARROW, made
 from sipstream.decode.endpoints import Endpoints
+from sipstream.limits import TAPS
 from sipstream.packets import Batch, Store
 from sipstream.shapes import Shapes, kind_key
 from sipstream.sip.found import Found, User
@@ -95,6 +96,7 @@ class Index:
         """User parts that are no numbers."""
         self.stores: list[Store] = [Nowhere()]
         self.taps: list[str] = []
+        self._tap_numbers: dict[str, int] = {}
         self.free_messages = array("I")
         """Places for messages, the next one last."""
         self.free_conversations = array("I")
@@ -128,7 +130,8 @@ class Index:
 
     def enter(self, found: Found, store: int, tap: int) -> Sequence[int]:
         """Give messages their places, with what is known of each by itself; return the places."""
-        ways = found.ways(lambda flows: self.ways.numbers(flows, self.endpoints, tap))
+        number = self.tap_number
+        ways = found.ways(lambda flows: self.ways.numbers(flows, self.endpoints, tap, number))
         count = len(found)
         places = _take(self.free_messages, count, len(self.m_time))
         put(self.m_time, places, found.times)
@@ -146,6 +149,16 @@ class Index:
         put(self.m_conversation, places, array("I", [0]) * count)
         self.bytes += sum(found.lengths)
         return places
+
+    def tap_number(self, name: str) -> int:
+        """Return a capture point's number, 0 when there are too many."""
+        number = self._tap_numbers.get(name)
+        if number is None and len(self.taps) >= TAPS:
+            return 0
+        if number is None:
+            number = self._tap_numbers[name] = len(self.taps)
+            self.taps.append(name)
+        return number
 
     def leave_out(self, messages: set[int]) -> None:
         """Give up the places of messages that belong to no conversation."""

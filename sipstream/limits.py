@@ -312,3 +312,6 @@ RTCP_BLOCKS = 4
 
 RTCP_SENT = 65_536
 """Sender reports remembered for round trips: two of each sender."""
+
+MAX_NODE = 64
+"""Bytes of the name that a HEP node gives itself: it is a tap's name in every list."""

@@ -155,20 +155,36 @@ async def run(
     pace = _Pace()
     async with aclosing(intake.source.batches()) as batches:
         async for batch in batches:
-            rest: Batch | None = batch
-            while rest is not None and not stopped:
-                part, rest = rest.parts(pace.packets)
-                with pace:
-                    added = intake.feed(part)
-                await _tell(publish(added) or (), between)
-                stopped = stop is not None and stop.is_set()
-                if between is not None and not stopped:
-                    await between()
-                await asyncio.sleep(0)
+            stopped = await through(intake, batch, publish, pace, stop=stop, between=between)
             if stopped:
                 break
     await _tell(publish(intake.finish()) or (), between)
     return stopped
+
+
+async def through(
+    intake: Intake,
+    batch: Batch,
+    publish: Callable[[list[int]], Iterable[None] | None],
+    pace: _Pace | None = None,
+    *,
+    stop: asyncio.Event | None = None,
+    between: Callable[[], Awaitable[None]] | None = None,
+) -> bool:
+    """Take one batch through all stages, in parts; return whether `stop` ended that early."""
+    pace = pace if pace is not None else _Pace()
+    rest: Batch | None = batch
+    while rest is not None:
+        part, rest = rest.parts(pace.packets)
+        with pace:
+            added = intake.feed(part)
+        await _tell(publish(added) or (), between)
+        if stop is not None and stop.is_set():
+            return True
+        if between is not None:
+            await between()
+        await asyncio.sleep(0)
+    return False
 
 
 async def _tell(pieces: Iterable[None], between: Callable[[], Awaitable[None]] | None) -> None:

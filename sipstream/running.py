@@ -27,6 +27,7 @@ from sipstream.sources import Source
 from sipstream.spool import PcapSpool
 
 if TYPE_CHECKING:
+    from sipstream.entry import Entry
     from sipstream.rtp.streams import Streams
     from sipstream.sources.live import LiveSource
     from sipstream.sources.tail import TailSource
@@ -226,7 +227,7 @@ class Sources:
             raise CommandError(f"{escape(str(path))} is watched already")
         if not is_absent(path):
             open_file(path).close()
-        self._start(TailSource(path, from_start=from_start, room=self._room))
+        self.start(TailSource(path, from_start=from_start, room=self._room))
 
     @property
     def tails(self) -> list[TailSource]:
@@ -270,7 +271,7 @@ class Sources:
         """Read a capture or tcpdump's text from standard input."""
         from sipstream.sources.stdin import StdinSource
 
-        return self._start(StdinSource(room=self._room), tell_end="ended" * told)
+        return self.start(StdinSource(room=self._room), tell_end="ended" * told)
 
     def resume(self) -> Source | None:
         """Read what an earlier run left in the folder for spools; None when there is nothing.
@@ -281,7 +282,7 @@ class Sources:
         from sipstream.sources.resume import ResumedSource
 
         source = ResumedSource(self._room)
-        return self._start(source, tell_end="resumed") if source.segments else None
+        return self.start(source, tell_end="resumed") if source.segments else None
 
     def capture_start(
         self, interface: str | None = None, bpf: str | None = None, cooked: bool = False
@@ -306,7 +307,7 @@ class Sources:
         self._interface = interface
         if self.write is not None:
             self._written = source.spool
-        return self._start(source)
+        return self.start(source)
 
     async def capture_stop(self, interface: str | None = None) -> Loaded:
         """End the capture on an interface, or all of them.
@@ -353,13 +354,20 @@ class Sources:
             await asyncio.wait([running.task for running in self._running.values()])
             await asyncio.sleep(0)
 
+    def entry(self, name: str) -> Entry:
+        """Return where envelopes are put in that no source of ours draws."""
+        from sipstream.entry import Entered, Entry
+
+        return Entry(Entered(name, self._room), self._intake, self._conversations, self._publish)
+
     # Within
 
     def _intake(self, source: Source) -> pipeline.Intake:
         self.all.append(source)
         return pipeline.Intake(source, self._conversations(), self.secrets, self.streams)
 
-    def _start(self, source: Source, *, tell_end: str = "") -> Source:
+    def start(self, source: Source, *, tell_end: str = "") -> Source:
+        """Draw a source in the background; `tell_end` is the word for its end, "" tells none."""
         intake = self._intake(source)
         task = self._tasks.create_task(self._run(intake, tell_end), name=source.name)
         self._running[source] = Running(intake, task, self._clock())

@@ -28,6 +28,8 @@ from sipstream.keeping import Keeping
 from sipstream.limits import MEMORY
 from sipstream.matches import Listed, Matches
 from sipstream.pace import Pace
+from sipstream.publishing import Publishing
+from sipstream.remotes import Remotes
 from sipstream.running import Sources
 from sipstream.segments import Room
 from sipstream.settings import Settings
@@ -38,8 +40,6 @@ if TYPE_CHECKING:
 
 Deliver = Callable[[Follow, list[Message]], None]
 
-_TOLD = 16
-"""Messages that follows are told of together: to draw as many ladders takes some 4 ms."""
 _PIECE = 4096
 """Conversations listed together, in well under a millisecond."""
 
@@ -83,8 +83,12 @@ class Session:
             lambda text: self.sources.notices.tell(text),
             self._room.limit,
         )
+        self.publishing = Publishing(self)
+        self.watchers = self.publishing.watchers
+        self.watchers.append(self._ageing.saw)
+        self.remotes = Remotes()
         self.sources = Sources(
-            lambda: self.conversations, self._publish, self._shown, clock, self._room,
+            lambda: self.conversations, self.publishing.publish, self._shown, clock, self._room,
             self._keeping.settle, self.streams,
         )  # fmt: skip
         self.drained: Callable[[], Awaitable[None]] | None = None
@@ -94,13 +98,12 @@ class Session:
         self.seen_batch = -1
         """The last batch that a table asked for has shown: what came with a later one is new."""
         self._clock = clock
-        self._matches = Matches(self.filters.judge)
-        self._judging: list[Matches] = []
+        self.matches = Matches(self.filters.judge)
+        """The conversations that match the active filter."""
+        self.judging: list[Matches] = []
         """What filters have found so far that go through all conversations."""
         self._sample = (clock(), 0, 0.0)
         self._told_given_up = False
-        self.watchers: list[Callable[[list[int]], None]] = [self._ageing.saw]
-        """Called with the numbers of messages that came."""
 
     async def __aenter__(self) -> Session:
         await self.sources.__aenter__()
@@ -113,6 +116,7 @@ class Session:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        await self.remotes.close()
         await self._keeping.end()
         await self.sources.__aexit__(kind, error, trace)
 
@@ -127,23 +131,29 @@ class Session:
         """
         filters = self.filters.copy()
         change(filters)
+        if filters.active:
+            await self.remotes.bring(filters.expression())
+        await self._use(filters)
+        return self.matching_count
+
+    async def _use(self, filters: FilterSet) -> None:
+        """Judge all conversations by filters, which are the active ones then."""
         matches = Matches(filters.judge)
         if filters.active:
             await self._judge_all(matches)
-        self._matches, self.filters = matches, filters
-        return self.matching_count
+        self.matches, self.filters = matches, filters
 
     @property
     def matching_count(self) -> int:
         """How many conversations match; with no term set `or` gives 0 and `and` gives all."""
         if self.filters.active:
-            return self._matches.count
+            return self.matches.count
         return len(self.conversations) if self.filters.condition == "and" else 0
 
     @property
     def shown_count(self) -> int:
         """How many conversations are shown: those that match, all of them when no term is set."""
-        return self._matches.count if self.filters.active else len(self.conversations)
+        return self.matches.count if self.filters.active else len(self.conversations)
 
     def matching(self) -> array[int]:
         """Return the conversations that are shown, by the time of their first message.
@@ -160,7 +170,7 @@ class Session:
         ordered, active = self.conversations.order.numbers(), self.filters.active
         for begin in range(0, len(ordered), _PIECE):
             numbers = ordered[begin : begin + _PIECE]
-            yield array("I", compress(numbers, self._matches.kept(numbers))) if active else numbers
+            yield array("I", compress(numbers, self.matches.kept(numbers))) if active else numbers
 
     def shown(self, place: int) -> int:
         """Return the conversation at a place of those that are shown.
@@ -171,7 +181,7 @@ class Session:
         if not self.filters.active:
             return self.conversations.order[place]
         for part in self.conversations.order.parts():
-            flags = self._matches.kept(part)
+            flags = self.matches.kept(part)
             count = flags.count(1)
             if place < count:
                 return next(islice(compress(part, flags), place, None))
@@ -184,9 +194,11 @@ class Session:
         Raises:
             FilterError: the expression can't be understood.
         """
-        selected = await self.select(expression) if expression else None
+        active = self.filters.expression() if self.filters.active else ""
+        await self.remotes.bring(active, expression)
+        selected = await self._selected(expression) if expression else None
         if self.filters.moves:
-            await self.change_filter(lambda filters: None)
+            await self._use(self.filters.copy())
         conversations, pace = self.conversations, Pace()
         listed = Listed(conversations, array("I"), array("I"), conversations.index.batch)
         count = 0
@@ -208,6 +220,10 @@ class Session:
         Raises:
             FilterError: the text can't be understood.
         """
+        await self.remotes.bring(text)
+        return await self._selected(text, calls=calls)
+
+    async def _selected(self, text: str, *, calls: bool = False) -> Matches:
         matches = Matches(await self._judge_of(text, calls=calls))
         await self._judge_all(matches)
         return matches
@@ -234,6 +250,7 @@ class Session:
         await self._judge_all(follow.matches)
         await follow.begin(self.conversations)
         self.follows.append(follow)
+        await self.remotes.follow(number, text or "")
         return follow
 
     def forget_filters(self) -> None:
@@ -250,6 +267,8 @@ class Session:
         if not ended:
             raise CommandError("nothing is followed" if number is None else f"no follow {number}")
         self.follows = [one for one in self.follows if one not in ended]
+        for one in ended:
+            self.remotes.unfollow(one.number)
         return ended
 
     def clear(self) -> None:
@@ -257,7 +276,7 @@ class Session:
         self.conversations = self._no_conversations(self.conversations.index.endpoints)
         self.sources.regroup(self.conversations)
         self._ageing.forget_all()
-        self._matches = Matches(self.filters.judge)
+        self.matches = Matches(self.filters.judge)
         self._filter.clear()
         self.seen_batch = -1
         for follow in self.follows:
@@ -291,7 +310,7 @@ class Session:
 
     async def _judge_all(self, matches: Matches) -> None:
         """Judge all conversations, in turns; those that get messages meanwhile at once."""
-        self._judging.append(matches)
+        self.judging.append(matches)
         pace = Pace()
         judged = None
         try:
@@ -301,7 +320,7 @@ class Session:
                 matches.forget_all()
                 await pace.through(matches.judge_all(judged, pace.due))
         finally:
-            self._judging.remove(matches)
+            self.judging.remove(matches)
 
     def _no_conversations(self, endpoints: Endpoints) -> Conversations:
         return Conversations(endpoints, memory=self._memory, given_up=self._forget, room=self._room)
@@ -310,7 +329,7 @@ class Session:
         """Tell the filter and the follows which conversations were given up or lost messages."""
         for number in numbers:
             if not self.conversations.has(number):
-                for matches in (self._matches, *self._judging):
+                for matches in (self.matches, *self.judging):
                     matches.forget(number)
         for follow in self.follows:
             follow.forget(self.conversations, numbers)
@@ -320,73 +339,6 @@ class Session:
                 f"the {(self._memory or 0) >> 20} MiB for conversations are used up (--memory SIZE"
                 " gives more): those are given up that are over, the longest idle ones first"
             )
-
-    def _publish(self, added: list[int], former: bool = False) -> Iterator[None]:
-        """Tell the filter and the follows which conversations got messages, in pieces.
-
-        Those that an earlier run had (`former`) are followed from what comes next.
-        """
-        if not added:
-            return
-        for saw in self.watchers:
-            saw(added)
-        conversations = self.conversations
-        later = set(added) if self.follows else set()
-        size = _TOLD if self.follows else len(added)
-        for begin in range(0, len(added), size):
-            if conversations is not self.conversations:
-                # They were cleared meanwhile.
-                return
-            piece = added[begin : begin + size]
-            later.difference_update(piece)
-            if self.filters.active or self._judging or self.follows:
-                self._tell(piece, later, former)
-            yield
-
-    def _tell(self, added: list[int], later: set[int], former: bool) -> None:
-        """Tell them of some messages; those that are told `later` aren't shown yet."""
-        column = self.conversations.index.m_conversation
-        there = self.conversations.has
-        # Some may have been given up since they came.
-        touched = [one for one in dict.fromkeys(column[number] for number in added) if there(one)]
-        judged = [self._matches] if self.filters.active else []
-        for matches in (*judged, *self._judging):
-            try:
-                matches.judge(self.conversations, touched)
-            except Exception:
-                self._judge_singly(matches, touched)
-        if former:
-            for follow in self.follows:
-                follow.pass_over(self.conversations, touched)
-            return
-        for follow in self.follows.copy():
-            try:
-                follow.feed(self.conversations, touched, added, later)
-            except Exception:
-                self._feed_singly(follow, touched, added, later)
-
-    def _judge_singly(self, matches: Matches, touched: list[int]) -> None:
-        """A filter failed on what came: leave out what it fails on."""
-        for number in touched:
-            try:
-                matches.judge(self.conversations, [number])
-            except Exception as error:
-                self.faults.note("filter", error)
-
-    def _feed_singly(
-        self, follow: Follow, touched: list[int], added: list[int], later: set[int]
-    ) -> None:
-        """A follow failed on what came: leave out what it fails on, end it when that is too often."""
-        name = f"follow {follow.number}"
-        for number in touched:
-            try:
-                follow.feed(self.conversations, [number], added, later)
-            except Exception as error:
-                follow.pass_over(self.conversations, [number])
-                if not self.faults.note(name, error):
-                    self.follows = [one for one in self.follows if one is not follow]
-                    self.faults.tell(f"{name} ended: it failed too often")
-                    return
 
     def _deliver(self, follow: Follow, messages: list[Message]) -> None:
         self.deliver(follow, messages)

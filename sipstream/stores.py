@@ -1,11 +1,10 @@
-"""Numbers for the stores and capture points of messages, as columns have them. Sans-IO."""
+"""Numbers for the stores of messages, as columns have them. Sans-IO."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from sipstream.index import Index
-from sipstream.limits import TAPS
 from sipstream.packets import Store
 
 _FEW = 16
@@ -25,7 +24,6 @@ class Stores:
         """How many were in use at the last look."""
         self._touched: set[int] = set()
         """Their numbers; while a look goes on, also those that get messages."""
-        self._taps: dict[str, int] = {}
 
     def number(self, store: Store) -> int:
         """Return a store's number."""
@@ -38,16 +36,6 @@ class Stores:
             number = self._numbers[id(store)] = self._free.pop()
             stores[number] = store
         self._touched.add(number)
-        return number
-
-    def tap(self, name: str) -> int:
-        """Return a capture point's number, 0 when there are too many."""
-        number = self._taps.get(name)
-        if number is None and len(self._index.taps) >= TAPS:
-            return 0
-        if number is None:
-            number = self._taps[name] = len(self._index.taps)
-            self._index.taps.append(name)
         return number
 
     @property

@@ -6,7 +6,7 @@ A way is one small number in the index; a session has few ways and millions of m
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -48,19 +48,31 @@ class Ways:
         """Is another one, here and elsewhere, when a number may have become another way's."""
         return self._generation
 
-    def numbers(self, flows: Iterable[Flow], endpoints: Endpoints, tap: int) -> list[int]:
-        """Return the numbers of the flows' ways at a capture point."""
+    def numbers(
+        self,
+        flows: Iterable[Flow],
+        endpoints: Endpoints,
+        tap: int,
+        tap_number: Callable[[str], int],
+    ) -> list[int]:
+        """Return the numbers of the flows' ways at a capture point, or at that which an agent told.
+
+        `tap_number` returns the number of a capture point by its name.
+        """
         generation = self._generation
         return [
             flow.way
             if flow.generation is generation and flow.tap == tap
-            else self._enter(flow, endpoints, tap)
+            else self._enter(flow, endpoints, tap, tap_number)
             for flow in flows
         ]
 
-    def _enter(self, flow: Flow, endpoints: Endpoints, tap: int) -> int:
+    def _enter(
+        self, flow: Flow, endpoints: Endpoints, tap: int, tap_number: Callable[[str], int]
+    ) -> int:
         """Give a flow the number of its way, and return it."""
-        flow.way = self._number(flow, endpoints, tap)
+        told = endpoints.outers.tap(flow.outer) if flow.outer else ""
+        flow.way = self._number(flow, endpoints, tap_number(told) if told else tap)
         flow.tap, flow.generation = tap, self._generation
         return flow.way
 

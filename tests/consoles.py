@@ -65,7 +65,7 @@ class Shell:
         given = batch([ethernet(ipv4(udp(one))) for one in messages], times=times)
         decoder = Decoder(Tally("test"), session.conversations.index.endpoints)
         found = self._scanner.feed(decoder.feed(given))
-        deque(session._publish(session.conversations.feed(found, given.store)), 0)
+        deque(session.publishing.publish(session.conversations.feed(found, given.store)), 0)
 
     def close(self) -> None:
         self.console.out.close()

@@ -228,7 +228,7 @@ def test_endless_user_parts_are_kept_in_part() -> None:
 
 
 def test_more_capture_points_than_can_be_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sipstream.stores.TAPS", 3)
+    monkeypatch.setattr("sipstream.index.TAPS", 3)
     chain = Chain()
     for n in range(10):
         load((n, sip(call_id=str(n))), chain=chain, tap=f"if{n}")

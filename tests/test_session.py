@@ -74,7 +74,7 @@ class Shown:
             self.messages.append((follow.number, call_id, message.kind))
 
     async def feed(self, *messages: bytes, begin: int = 10**9) -> None:
-        self.session.sources._start(Feed(packets(*messages, begin=begin)))  # type: ignore[arg-type]
+        self.session.sources.start(Feed(packets(*messages, begin=begin)))  # type: ignore[arg-type]
         await self.session.sources.wait_sources()
 
 
@@ -177,7 +177,7 @@ async def test_what_is_cleared_between_two_turns_is_not_told() -> None:
         await session.follow("method OPTIONS")
         given = packets(*[_options(f"call-{number}", number) for number in range(40)])
         intake = session.sources._intake(Feed())  # type: ignore[arg-type]
-        pieces = session._publish(intake.feed(given))
+        pieces = session.publishing.publish(intake.feed(given))
         next(pieces)
         session.clear()
         assert list(pieces) == []
@@ -305,7 +305,7 @@ async def test_a_fault_in_one_source_leaves_all_else_alone(
                 raise ZeroDivisionError("no")
                 yield
 
-        session.sources._start(Failing())  # type: ignore[arg-type]
+        session.sources.start(Failing())  # type: ignore[arg-type]
         await session.sources.wait_sources()
         await shown.feed(B1)
         assert len(session.conversations) == 2
@@ -333,7 +333,7 @@ async def test_packets_that_a_stage_fails_on_are_kept(
     async with shown.session as session:
         session.sources.notices.complain = complaints.append
         for _ in range(2):
-            session.sources._start(Feed(batch(tagged)))  # type: ignore[arg-type]
+            session.sources.start(Feed(batch(tagged)))  # type: ignore[arg-type]
             await session.sources.wait_sources()
     kept = tmp_path / "state" / "sipstream" / "suspects-1.pcap"
     assert (

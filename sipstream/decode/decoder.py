@@ -250,10 +250,10 @@ class Decoder:
             key_of(captured.destination, captured.destination_port)
             if captured.source
             else flow.destination_key,
-            _TRANSPORTS.get(captured.protocol, "UDP"),
-            self.flows.outers.agent(flow.source_key, captured.agent),
+            captured.transport,
+            self.flows.outers.agent(flow.source_key, captured.agent, captured.tap),
         )
-        if span.cut and captured.end == span.end:
+        if captured.cut or (span.cut and captured.end == span.end):
             inner = self.flows.cut(inner)
         place = span.at(captured.start)
         datagrams.append(

@@ -22,6 +22,10 @@ Plain: TypeAlias = tuple[Key, Key, str, bytes, bool]
 """A flow as plain values: source, destination, transport, an interface's index, whether it is cut."""
 
 
+NOBODY = bytes(6)
+"""The endpoint of who has none: address and port are zero."""
+
+
 def key_of(address: bytes, port: int) -> bytes:
     """Return the key of an IPv4 (4 bytes) or IPv6 (16 bytes) address with a port."""
     return address + port.to_bytes(2, "big")
@@ -122,6 +126,7 @@ class Outers:
     def __init__(self) -> None:
         self._numbers: dict[tuple[int, str, bytes, bytes], int] = {}
         self._parts: list[tuple[int, str, bytes, bytes]] = [(0, "", b"", b"")] * 2
+        self._taps: dict[int, str] = {}
 
     def interface(self, index: bytes) -> int:
         """Return the number of an interface's index: it has no text, but tells capture points apart."""
@@ -131,11 +136,24 @@ class Outers:
         """Return the number of a tunnel between two IP addresses, inside the tunnel `around`."""
         return self._intern((around, name, source, destination))
 
-    def agent(self, sender: Key, agent: int) -> int:
-        """Return the number of what a HEP agent sent from the endpoint `sender`."""
+    def agent(self, sender: Key, agent: int, tap: str = "") -> int:
+        """Return the number of what a HEP agent sent from the endpoint `sender`.
+
+        `tap` is its capture point. NOBODY as the sender says that it came by another way than HEP.
+        """
         address, port = parts_of(sender)
-        where = f"HEP from {address}.{port}"
-        return self._intern((0, f"{where}, agent {agent}" if agent else where, b"", b""))
+        name = tap or str(agent or "")
+        text = f"HEP from {address}.{port}{f', agent {name}' if name else ''}"
+        if sender == NOBODY:
+            text = f"tap {name}"
+        number = self._intern((0, text, b"", b""))
+        if name and number != self.OTHER:
+            self._taps[number] = name
+        return number
+
+    def tap(self, number: int) -> str:
+        """Return the name of the capture point that an agent told, "" for none."""
+        return self._taps.get(number, "")
 
     def index_of(self, number: int) -> bytes:
         """Return the index of the interface of a number, b"" for none."""

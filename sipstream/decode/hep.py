@@ -9,15 +9,27 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass
 
+from sipstream.limits import MAX_NODE
+
 PORT = 9060
 """The port that agents send to unless told otherwise."""
 MAGIC = b"HEP3"
 _CHUNK = struct.Struct("!HHH")
 _SIZES = {4: 16, 16: 40}
 """Bytes of an address in versions 1 and 2, and the header's length then."""
-_PROTOCOL, _SOURCE4, _DESTINATION4, _SOURCE6, _DESTINATION6 = 2, 3, 4, 5, 6
-_SOURCE_PORT, _DESTINATION_PORT, _SECONDS, _MICROSECONDS, _AGENT = 7, 8, 9, 10, 12
-_PAYLOAD, _PACKED_PAYLOAD = 15, 16
+FAMILY, PROTOCOL, SOURCE4, DESTINATION4, SOURCE6, DESTINATION6 = 1, 2, 3, 4, 5, 6
+SOURCE_PORT, DESTINATION_PORT, SECONDS, MICROSECONDS, KIND, AGENT = 7, 8, 9, 10, 11, 12
+KEY, PAYLOAD, PACKED_PAYLOAD, CORRELATION, NODE = 14, 15, 16, 17, 19
+SIP = 1
+"""The protocol type of SIP."""
+VENDOR, PRECISE = 0x5370, 1
+"""Our chunk, for what the others have no room for: nanoseconds below the microsecond (2 bytes), flags,
+the transport's name."""
+PRECISE_HEAD = struct.Struct("!HB")
+CUT_OFF = 1
+"""The flag of a message that the capture cut off."""
+TRANSPORTS = frozenset((b"UDP", b"TCP", b"WS", b"SCTP", b"TLS", b"WSS"))
+_BY_PROTOCOL = {6: "TCP", 17: "UDP", 132: "SCTP"}
 
 
 @dataclass(slots=True)
@@ -26,8 +38,8 @@ class Captured:
 
     time: int
     """When the agent saw it, ns since the epoch; 0 where it doesn't say."""
-    protocol: int
-    """IP protocol number."""
+    transport: str
+    """UDP where the IP protocol is another one than TCP or SCTP."""
     source: bytes
     """Empty like `destination` where the agent names no addresses."""
     destination: bytes
@@ -39,6 +51,21 @@ class Captured:
     agent: int
     packed: bool
     """The payload is compressed."""
+    kind: int = SIP
+    """What the payload is, SIP where the agent doesn't say."""
+    cut: bool = False
+    """The agent's own capture lacks the message's end."""
+    node: bytes = b""
+    """The name of the agent's node."""
+    key: bytes = b""
+    correlation: bytes = b""
+    """What the agent says belongs together."""
+
+    @property
+    def tap(self) -> str:
+        """The capture point's name: that of the node, else the agent's number; "" for neither."""
+        name = self.node[:MAX_NODE].decode("utf-8", "surrogateescape")
+        return name or (str(self.agent) if self.agent else "")
 
 
 def is_hep(data: bytes, start: int, end: int) -> bool:
@@ -48,6 +75,19 @@ def is_hep(data: bytes, start: int, end: int) -> bool:
     if end - start < 16 or data[start] not in (1, 2):
         return False
     return data[start + 1] in (16, 40) and data[start + 2] == (2 if data[start + 1] == 16 else 10)
+
+
+def split(data: bytes) -> list[bytes]:
+    """Return the packets of version 3 that stand one behind the other, up to the first damaged one."""
+    found = []
+    place = 0
+    while data[place : place + 4] == MAGIC:
+        length = int.from_bytes(data[place + 4 : place + 6], "big")
+        if length < 6 or place + length > len(data):
+            break
+        found.append(data[place : place + length])
+        place += length
+    return found
 
 
 def parse(data: bytes, start: int, end: int, cut: bool = False) -> Captured | None:
@@ -64,38 +104,54 @@ def _parse_chunks(data: bytes, start: int, end: int, cut: bool) -> Captured | No
     """Version 3: chunks of vendor, type, length (header included) and value."""
     end = min(end, start + int.from_bytes(data[start + 4 : start + 6], "big"))
     values: dict[int, bytes] = {}
+    precise = b""
     payload: tuple[int, int] | None = None
     packed = False
     place = start + 6
     while place + _CHUNK.size <= end:
         vendor, kind, length = _CHUNK.unpack_from(data, place)
         stop = place + length
-        if cut and (vendor, kind) == (0, _PAYLOAD):
+        if cut and (vendor, kind) == (0, PAYLOAD):
             stop = min(stop, end)
         if length < _CHUNK.size or stop > end:
             break
-        if vendor == 0 and kind in (_PAYLOAD, _PACKED_PAYLOAD):
+        if vendor == 0 and kind in (PAYLOAD, PACKED_PAYLOAD):
             if payload is None:
-                payload, packed = (place + _CHUNK.size, stop), kind == _PACKED_PAYLOAD
+                payload, packed = (place + _CHUNK.size, stop), kind == PACKED_PAYLOAD
         elif vendor == 0:
             values.setdefault(kind, data[place + _CHUNK.size : stop])
+        elif (vendor, kind) == (
+            VENDOR,
+            PRECISE,
+        ) and stop - place >= _CHUNK.size + PRECISE_HEAD.size:
+            precise = data[place + _CHUNK.size : stop]
         place = stop
-    source = values.get(_SOURCE4) or values.get(_SOURCE6, b"")
-    destination = values.get(_DESTINATION4) or values.get(_DESTINATION6, b"")
+    source = values.get(SOURCE4) or values.get(SOURCE6, b"")
+    destination = values.get(DESTINATION4) or values.get(DESTINATION6, b"")
     if payload is None or {len(source), len(destination)} not in ({0}, {4}, {16}):
         return None
-    seconds, micro = _number(values, _SECONDS, 4), _number(values, _MICROSECONDS, 4)
+    seconds, micro = _number(values, SECONDS, 4), _number(values, MICROSECONDS, 4)
+    below, flags, transport = 0, 0, _BY_PROTOCOL.get(_number(values, PROTOCOL, 1), "UDP")
+    if precise:
+        below, flags = PRECISE_HEAD.unpack_from(precise)
+        name = precise[PRECISE_HEAD.size :]
+        transport = name.decode() if name in TRANSPORTS else transport
     return Captured(
-        time=seconds * 10**9 + micro * 1000,
-        protocol=_number(values, _PROTOCOL, 1),
+        time=seconds * 10**9 + micro * 1000 + below % 1000,
+        transport=transport,
         source=source,
         destination=destination,
-        source_port=_number(values, _SOURCE_PORT, 2),
-        destination_port=_number(values, _DESTINATION_PORT, 2),
+        source_port=_number(values, SOURCE_PORT, 2),
+        destination_port=_number(values, DESTINATION_PORT, 2),
         start=payload[0],
         end=payload[1],
-        agent=_number(values, _AGENT, 4),
+        agent=_number(values, AGENT, 4),
         packed=packed,
+        kind=_number(values, KIND, 1) or SIP,
+        cut=bool(flags & CUT_OFF),
+        node=values.get(NODE, b"").rstrip(b"\0"),
+        key=values.get(KEY, b""),
+        correlation=values.get(CORRELATION, b""),
     )
 
 
@@ -125,5 +181,6 @@ def _parse_fixed(data: bytes, start: int, end: int) -> Captured | None:
     if place > end:
         return None
     return Captured(
-        time, protocol, source, destination, source_port, destination_port, place, end, agent, False
-    )
+        time, _BY_PROTOCOL.get(protocol, "UDP"), source, destination, source_port, destination_port,
+        place, end, agent, packed=False,
+    )  # fmt: skip

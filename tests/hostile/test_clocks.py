@@ -52,7 +52,7 @@ async def follow_all(session: Session, batches: list[Batch]) -> tuple[list[str],
 
     session.deliver = deliver
     await session.follow(None)
-    source = session.sources._start(Feed(batches))  # type: ignore[arg-type]
+    source = session.sources.start(Feed(batches))  # type: ignore[arg-type]
     await session.sources.wait_sources()
     return shown, source.tally
 

@@ -74,7 +74,7 @@ class Watched:
         self.shown += [(follow.number, one.header("Call-ID") or "") for one in messages]
 
     async def feed(self, *call_ids: str, name: str = "feed") -> Tally:
-        source = self.session.sources._start(Feed(name, *call_ids))  # type: ignore[arg-type]
+        source = self.session.sources.start(Feed(name, *call_ids))  # type: ignore[arg-type]
         await self.session.sources.wait_sources()
         return source.tally
 
@@ -227,7 +227,7 @@ async def test_one_bad_message_costs_a_follow_no_other_of_its_batch() -> None:
             yield batch(frames)
 
         source.batches = together  # type: ignore[method-assign]
-        session.sources._start(source)  # type: ignore[arg-type]
+        session.sources.start(source)  # type: ignore[arg-type]
         await session.sources.wait_sources()
         assert watched.shown == [(1, "one"), (1, "two")]
         assert [one.shown for one in session.follows] == [2]
@@ -249,7 +249,7 @@ async def test_what_a_follow_failed_on_is_left_out_and_what_follows_it_is_not() 
             source = Feed(str(place))
             message = sip(call_id="call", cseq=f"{place} INVITE")
             source.batches = lambda one=message: _one(one)  # type: ignore[method-assign]
-            session.sources._start(source)  # type: ignore[arg-type]
+            session.sources.start(source)  # type: ignore[arg-type]
             await session.sources.wait_sources()
         assert watched.shown == [(1, "call")]
         assert session.faults.counts == {"follow 1": 1}
@@ -285,7 +285,7 @@ async def test_an_active_filter_that_fails(monkeypatch: pytest.MonkeyPatch) -> N
             bad = any(index.c_call_id[number] == b"bad" for number in numbers)
             return fail() if bad else judge(self, index, numbers, due)
 
-        session._matches._judge = lambda *asked: judging(session.filters, *asked)
+        session.matches._judge = lambda *asked: judging(session.filters, *asked)
         await watched.feed("one", "bad", "two")
         assert session.matching_count == 2
         assert session.faults.counts == {"filter": 1}

@@ -143,7 +143,9 @@ class Feed:
         """Have messages come in, as a source does."""
         given = batch([ethernet(ipv4(udp(one))) for one in messages])
         found = self._scanner.feed(self._decoder.feed(given))
-        deque(self.session._publish(self.session.conversations.feed(found, given.store)), 0)
+        deque(
+            self.session.publishing.publish(self.session.conversations.feed(found, given.store)), 0
+        )
 
 
 async def longest_wait(

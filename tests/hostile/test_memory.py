@@ -266,7 +266,9 @@ async def test_filters_and_follows_know_what_is_gone() -> None:
             times = [10**9 + (place * 200 + n) * 10**6 for n in range(200)]
             given_batch = batch([ethernet(ipv4(udp(one))) for one in packets], times=times)
             found = chain.scanner.feed(chain.decoder.feed(given_batch))
-            deque(session._publish(session.conversations.feed(found, given_batch.store)), 0)
+            deque(
+                session.publishing.publish(session.conversations.feed(found, given_batch.store)), 0
+            )
             matching = {one.call_id for one in session.conversations if wanted.matches(one)}
             assert session.matching_count == len(matching) == len(session.matching())
     assert session.conversations.given_up > 1_000
@@ -309,7 +311,9 @@ async def test_a_follow_begins_while_conversations_go(monkeypatch: pytest.Monkey
         def feed(count: int, first: int) -> None:
             given_batch = batch([ethernet(ipv4(udp(one))) for one in flood(count, first)])
             found = chain.scanner.feed(chain.decoder.feed(given_batch))
-            deque(session._publish(session.conversations.feed(found, given_batch.store)), 0)
+            deque(
+                session.publishing.publish(session.conversations.feed(found, given_batch.store)), 0
+            )
 
         for first in range(0, 6_000, 500):
             feed(500, first)

@@ -201,7 +201,7 @@ async def test_a_long_evaluation_lets_others_work_and_can_be_ended(
     def put(messages: list[bytes]) -> None:
         given = batch([ethernet(ipv4(udp(one))) for one in messages])
         found = scanner.feed(decoder.feed(given))
-        deque(session._publish(session.conversations.feed(found, given.store)), 0)
+        deque(session.publishing.publish(session.conversations.feed(found, given.store)), 0)
 
     put([sip(call_id=f"many{n}") for n in range(2000)])
     line = "show conversations header From zz or callid late* | count"
@@ -216,5 +216,5 @@ async def test_a_long_evaluation_lets_others_work_and_can_be_ended(
     working.cancel()
     with pytest.raises(asyncio.CancelledError):
         await working
-    assert session._judging == []
+    assert session.judging == []
     assert await shell("show conversations callid late* | count") == ["3"]

@@ -1,0 +1,93 @@
+"""Telling the filter and the follows of messages that came: in pieces, each stage's faults its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from sipstream.matches import Matches
+
+if TYPE_CHECKING:
+    from sipstream.follow import Follow
+    from sipstream.session import Session
+
+_TOLD = 16
+"""Messages that follows are told of together: to draw as many ladders takes some 4 ms."""
+
+
+class Publishing:
+    """Tells a session's filter, follows and watchers."""
+
+    def __init__(self, session: Session) -> None:
+        self.watchers: list[Callable[[list[int]], None]] = []
+        """Called with the numbers of messages that came."""
+        self._session = session
+
+    def publish(self, added: list[int], former: bool = False) -> Iterator[None]:
+        """Tell the filter and the follows which conversations got messages, in pieces.
+
+        Those that an earlier run had (`former`) are followed from what comes next.
+        """
+        if not added:
+            return
+        for saw in self.watchers:
+            saw(added)
+        session = self._session
+        conversations = session.conversations
+        later = set(added) if session.follows else set()
+        size = _TOLD if session.follows else len(added)
+        for begin in range(0, len(added), size):
+            if conversations is not session.conversations:
+                # They were cleared meanwhile.
+                return
+            piece = added[begin : begin + size]
+            later.difference_update(piece)
+            if session.filters.active or session.judging or session.follows:
+                self._tell(piece, later, former)
+            yield
+
+    def _tell(self, added: list[int], later: set[int], former: bool) -> None:
+        """Tell them of some messages; those that are told `later` aren't shown yet."""
+        session = self._session
+        column = session.conversations.index.m_conversation
+        there = session.conversations.has
+        # Some may have been given up since they came.
+        touched = [one for one in dict.fromkeys(column[number] for number in added) if there(one)]
+        judged = [session.matches] if session.filters.active else []
+        for matches in (*judged, *session.judging):
+            try:
+                matches.judge(session.conversations, touched)
+            except Exception:
+                self._judge_singly(matches, touched)
+        if former:
+            for follow in session.follows:
+                follow.pass_over(session.conversations, touched)
+            return
+        for follow in session.follows.copy():
+            try:
+                follow.feed(session.conversations, touched, added, later)
+            except Exception:
+                self._feed_singly(follow, touched, added, later)
+
+    def _judge_singly(self, matches: Matches, touched: list[int]) -> None:
+        """A filter failed on what came: leave out what it fails on."""
+        for number in touched:
+            try:
+                matches.judge(self._session.conversations, [number])
+            except Exception as error:
+                self._session.faults.note("filter", error)
+
+    def _feed_singly(
+        self, follow: Follow, touched: list[int], added: list[int], later: set[int]
+    ) -> None:
+        """A follow failed on what came: leave out what it fails on, end it when that is too often."""
+        session, name = self._session, f"follow {follow.number}"
+        for number in touched:
+            try:
+                follow.feed(session.conversations, [number], added, later)
+            except Exception as error:
+                follow.pass_over(session.conversations, [number])
+                if not session.faults.note(name, error):
+                    session.follows = [one for one in session.follows if one is not follow]
+                    session.faults.tell(f"{name} ended: it failed too often")
+                    return
