@@ -262,9 +262,10 @@ def _narrow(options: Options, console: Console) -> None:
 async def _load(name: str, console: Console) -> bool:
     """Load a file as the command does."""
     from sipstream.shell.commands import general
+    from sipstream.stored import is_stored
 
     try:
-        await general.load(console, Path(name))
+        await general.load(console, name if is_stored(name) else Path(name))
     except SipstreamError as error:
         console.out.error(str(error))
         return False

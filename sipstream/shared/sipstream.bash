@@ -38,15 +38,15 @@ _sipstream()
             _sipstream_words "any $(_sipstream_interfaces)" "$cur"
             return
             ;;
-        --tail|--write|--keylog)
+        --tail|--keylog|--write)
             _sipstream_names -f "$cur"
             return
             ;;
-        --bpf|--memory|--keep|--keep-calls|--spool-size|--prometheus)
+        --bpf|--prometheus|--memory|--keep|--keep-calls|--spool-size)
             :
             return
             ;;
-        --format|--user)
+        --user|--format)
             _sipstream_words "$(compgen -u)" "$cur"
             return
             ;;
@@ -60,7 +60,7 @@ _sipstream()
             ;;
     esac
     if [[ $cur == -* ]]; then
-        _sipstream_words "-h --help -c --live --tail --from-now --bpf --narrow --rtp --write --format --redact --no-redact --memory --keep --keep-calls --spool-dir --spool-size --prometheus --user --keylog --filter --follow --messages --flow -q --quiet --json --no-color --version" "$cur"
+        _sipstream_words "-h --help -c --live --tail --from-now --bpf --keylog --user --prometheus --narrow --rtp --write --format --redact --no-redact --memory --keep --keep-calls --spool-dir --spool-size --filter --follow --messages --flow -q --quiet --json --no-color --version" "$cur"
     else
         _sipstream_names -f "$cur"
     fi

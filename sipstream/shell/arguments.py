@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterable
-from contextlib import suppress
 from difflib import get_close_matches
 from itertools import islice
 from pathlib import Path
@@ -16,18 +15,17 @@ from typing import TYPE_CHECKING, ClassVar
 
 from sipstream.errors import CommandError
 from sipstream.escape import brief, cut, escape, unescape
-from sipstream.filters import TERMS, Filter, FilterError, last_term, suggest, unfinished
+from sipstream.filters import TERMS, Filter, last_term, suggest, unfinished
 from sipstream.render import lists, times
 from sipstream.shell.fuzzy import BEGINS
 from sipstream.shell.offered import Offer, Offers, call_ids, filled, indexes
 from sipstream.shell.words import as_word, quoted, spaced, unquoted
+from sipstream.stored import is_stored
 
 if TYPE_CHECKING:
     from sipstream.session import Session
     from sipstream.views import Conversation
 
-_SHORT = 3
-"""Letters by which the words `messages` and `flow` are known behind a filter."""
 _INDEXES = 50
 """Indexes of conversations offered at most."""
 _NAME_CELLS = 64
@@ -44,6 +42,11 @@ class Argument:
     def parse(cls, session: Session, text: str) -> object:
         """Return the value; raise CommandError where `text` can't be one."""
         return text
+
+    @classmethod
+    def names(cls, session: Session, text: str) -> str | None:
+        """Return the Call-ID that a text names, of which remotes may have more; None for none."""
+        return None
 
     @classmethod
     def unfinished(cls, typed: str) -> str:
@@ -89,6 +92,15 @@ class ConversationRef(Argument):
                 return cls(found, str(number), by_index=True)
             raise CommandError(_no_index(number, session.shown_count))
         raise CommandError(f"no conversation has the Call-ID {brief(text)}")
+
+    @classmethod
+    def names(cls, session: Session, text: str) -> str:
+        """Return the Call-ID: that of a place in the list, else the text itself."""
+        if find_call_id(session, text) is None and text.isascii() and text.isdigit():
+            number = int(text[:18])
+            if number < session.shown_count:
+                return session.conversations[session.shown(number)].call_id
+        return text
 
     @classmethod
     def offers(cls, session: Session, typed: str, near: Conversation | None) -> Offers:
@@ -158,6 +170,15 @@ class FilePath(Argument):
                 # The way into a folder goes on: its quote stays open.
                 opened = word.endswith('/"')
                 yield Offer(word[:-1] if opened else word)
+
+
+class Loadable(FilePath):
+    """A file, or the URL of something stored."""
+
+    @classmethod
+    def parse(cls, session: Session, text: str) -> Path | str:  # type: ignore[override]
+        """Return a file's path, or a URL as it is."""
+        return text if is_stored(text) else super().parse(session, text)
 
 
 class Interface(Argument):
@@ -275,102 +296,6 @@ class Topic(Argument):
         yield from (Offer(topic, about) for topic, about in sorted(topics.items()))
         yield from (Offer(term.name, term.help) for term in TERMS.values())
         yield from (Offer(f"| {name}", one.about) for name, one in pipes.PIPES.items())
-
-
-class Followed(Expression):
-    """A filter, behind which stands how messages are shown; without terms the active filter."""
-
-    syntax = "[<filter>] [messages|flow]"
-
-    WHOLE, FLOW = "messages", "flow"
-    enters = True
-    """The number of a follow may stand there alone."""
-
-    @classmethod
-    def parse(cls, session: Session, text: str) -> tuple[str, str]:
-        """Return the filter's text, and WHOLE, FLOW or "" for a line each.
-
-        Raises:
-            CommandError: the last word is nearly one of them.
-        """
-        terms, _, last = text.rpartition(" ")
-        words = (cls.WHOLE, cls.FLOW)
-        for word in words:
-            if len(last) >= _SHORT and word.startswith(last):
-                return terms.strip(), word
-        near = get_close_matches(last, words, 1, 0.8)
-        if near:
-            raise CommandError(f"unknown word {brief(last)}: did you mean {near[0]}?")
-        return text.strip(), ""
-
-    @classmethod
-    def offers(cls, session: Session, typed: str, near: Conversation | None) -> Offers:
-        """Return what the grammar allows next, how to show it, and follows that one may enter."""
-        if cls.enters and typed == unfinished(typed):
-            yield from FollowNumber.offers(session, typed, near)
-        yield from super().offers(session, typed, near)
-        done = typed[: len(typed) - len(unfinished(typed))].strip()
-        with suppress(FilterError):
-            if done:
-                Filter.parse(done)
-            yield Offer(cls.WHOLE, "whole messages, not one line each")
-            yield Offer(cls.FLOW, "ladders: who sent what to whom")
-
-
-class FollowedCalls(Followed):
-    """The same of calls with all their legs."""
-
-    enters = False
-
-
-class Watched(Argument):
-    """A file that is watched."""
-
-    syntax = "<file>"
-
-    @classmethod
-    def parse(cls, session: Session, text: str) -> str:
-        """Return its name, typed as it is or as it is shown."""
-        names = [one.name for one in session.sources.tails]
-        return text if text in names else unescape(text)
-
-    @classmethod
-    def offers(cls, session: Session, typed: str, near: Conversation | None) -> Iterable[Offer]:
-        """Return the files that are watched."""
-        return (Offer(as_word(one.name)) for one in session.sources.tails)
-
-
-class Captured(Argument):
-    """An interface that is being captured."""
-
-    syntax = "<interface>"
-
-    @classmethod
-    def offers(cls, session: Session, typed: str, near: Conversation | None) -> Iterable[Offer]:
-        """Return the interfaces that are being captured."""
-        return (Offer(escape(one.name)) for one in session.sources.captures)
-
-
-class FollowNumber(Argument):
-    """The number that a follow was given."""
-
-    syntax = "<number>"
-
-    @classmethod
-    def parse(cls, session: Session, text: str) -> int:
-        """Return the number.
-
-        Raises:
-            CommandError: it is none.
-        """
-        if text.isascii() and text.isdigit():
-            return int(text[:18])
-        raise CommandError(f"a follow's number is expected, not {brief(text)}")
-
-    @classmethod
-    def offers(cls, session: Session, typed: str, near: Conversation | None) -> Iterable[Offer]:
-        """Return the follows that run."""
-        return (Offer(str(one.number), escape(one.text)) for one in session.follows)
 
 
 def _is_there(path: Path) -> bool:

@@ -19,23 +19,19 @@ from sipstream.filters import Filter, suggest
 from sipstream.shell import pipes
 from sipstream.shell.arguments import (
     Argument,
-    Captured,
     CommandLine,
     ConversationRef,
     Expression,
     FilePath,
-    Followed,
-    FollowedCalls,
-    FollowNumber,
     Interface,
     MessageIndex,
     SetTerm,
     Topic,
-    Watched,
 )
 from sipstream.shell.help import FAMILIES
 from sipstream.shell.menu import Menu, fitting
 from sipstream.shell.offered import More, Offer
+from sipstream.shell.ongoing import Captured, Followed, FollowedCalls, FollowNumber, Watched
 from sipstream.shell.pipes import completion as behind_bars
 from sipstream.shell.registry import (
     COMMANDS,

@@ -144,6 +144,8 @@ class Console:
         try:
             command, chain = pipes.read(self.session.settings.expanded(line))
             call = self._read(command, context or self.context)
+            if self.session.remotes.all:
+                await self._complete(call)
             values: dict[str, object] = {
                 name: parameter.kind.parse(self.session, text)
                 for name, (parameter, text) in call.values.items()
@@ -172,6 +174,17 @@ class Console:
             self.end_progress()
         # `run` says how another line went.
         return done is not False
+
+    async def _complete(self, call: registry.Call) -> None:
+        """Have all of the conversations that a line names come from where there is more of them.
+
+        Raises:
+            SourceError: that can't be read.
+        """
+        for parameter, text in call.values.values():
+            call_id = parameter.kind.names(self.session, text)
+            if call_id is not None:
+                await self.session.remotes.complete(call_id)
 
     def _broken(self, sentence: str) -> str:
         """Return an error's sentence in lines that fit a terminal."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 from sipstream.escape import escape
-from sipstream.shell.arguments import Captured, Interface, KernelFilter
+from sipstream.shell.arguments import Interface, KernelFilter
 from sipstream.shell.commands.general import say_loaded
 from sipstream.shell.console import Console
+from sipstream.shell.ongoing import Captured
 from sipstream.shell.registry import command
 
 

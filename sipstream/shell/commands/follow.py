@@ -7,8 +7,8 @@ from typing import Annotated
 from sipstream.errors import CommandError
 from sipstream.escape import escape
 from sipstream.follow import Follow
-from sipstream.shell.arguments import Followed, FollowedCalls, FollowNumber
 from sipstream.shell.console import Console
+from sipstream.shell.ongoing import Followed, FollowedCalls, FollowNumber
 from sipstream.shell.registry import FOLLOW, command
 
 

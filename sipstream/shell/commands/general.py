@@ -10,9 +10,11 @@ from sipstream.escape import brief, escape
 from sipstream.figures import Loaded
 from sipstream.render.fold import folded
 from sipstream.shell import help as help_texts
-from sipstream.shell.arguments import ConversationRef, FilePath, Topic, Watched
+from sipstream.shell.arguments import ConversationRef, FilePath, Loadable, Topic
 from sipstream.shell.console import Console
+from sipstream.shell.ongoing import Watched
 from sipstream.shell.registry import CONVERSATION, FILTER, FOLLOW, GENERAL, command
+from sipstream.stored import open_stored
 
 
 def say_loaded(console: Console, loaded: Loaded) -> None:
@@ -21,7 +23,7 @@ def say_loaded(console: Console, loaded: Loaded) -> None:
 
 
 @command("load {file}")
-async def load(console: Console, file: Annotated[Path, FilePath]) -> None:
+async def load(console: Console, file: Annotated[Path | str, Loadable]) -> None:
     """Load SIP data from file.
 
     A pcap or pcapng, a .gz of these, or what tcpdump printed with -v, -A or -X; told by its
@@ -41,6 +43,9 @@ async def load(console: Console, file: Annotated[Path, FilePath]) -> None:
     Processing file not-there.pcap...
     *** Error! not-there.pcap: no such file or directory
     """
+    if isinstance(file, str):
+        await _open(console, file)
+        return
     console.out.line(f"Processing file {escape(str(file))}...")
     loaded = await console.session.sources.load(file, console.show_progress, console.patience)
     console.end_progress()
@@ -48,6 +53,15 @@ async def load(console: Console, file: Annotated[Path, FilePath]) -> None:
         console.out.line("it goes on, see the bottom line; Ctrl-C on an empty line stops it")
     else:
         say_loaded(console, loaded)
+
+
+async def _open(console: Console, url: str) -> None:
+    """Have what is stored at a URL asked from now on; what matches the active filter comes at once."""
+    open_stored(url, console.session)
+    console.out.line(f"Reading {escape(url)}: what filters and lists ask for comes from there")
+    filters = console.session.filters
+    if filters.active:
+        await console.session.remotes.bring(filters.expression())
 
 
 @command("tail {file} [from start|from now]")

@@ -1,0 +1,207 @@
+"""Connecting to a NATS server: nothing secret in plain text, again whenever the server was away."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import os
+import ssl
+import stat
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from sipstream.errors import SourceError, words
+from sipstream.escape import escape
+
+if TYPE_CHECKING:
+    from nats.aio.client import Client
+
+_MISSING = "nats-py is missing: pip install 'sipstream[nats]'"
+_WAIT = 1
+"""Seconds between two attempts to connect."""
+_JWT = b"-----BEGIN NATS USER JWT-----"
+_MOST_CREDS = 64 << 10
+_OTHERS = 0o077
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A NATS server, or several of one cluster: `url` has them with commas between.
+
+    `creds` is a file that only its owner reads: as NATS makes them (.creds), or one line `user:password`,
+    or a token. `ca` is a file of certificates to trust instead of the system's.
+    """
+
+    url: str
+    creds: Path | None = None
+    ca: Path | None = None
+
+    @property
+    def urls(self) -> list[str]:
+        """Each server's URL."""
+        return [one.strip() for one in self.url.split(",")]
+
+    @property
+    def name(self) -> str:
+        """What the user is told of it: no password is in it."""
+        return escape(",".join(_bare(one) for one in self.urls))
+
+
+def wrong(server: Server) -> str | None:
+    """Return what is wrong with a server as it was asked for, None where nothing is."""
+    for url in server.urls:
+        try:
+            parts = urlsplit(url)
+            known = parts.scheme in ("nats", "tls") and bool(parts.hostname) and parts.port != 0
+        except ValueError:
+            known = False
+        if not known:
+            return f"{escape(_bare(url))!r} is no server such as nats://127.0.0.1:4222 or tls://bus:4222"
+        local = is_local(parts.hostname or "")
+        if parts.username is not None and not local:
+            return "a password in an argument is seen by all users: use --nats-creds FILE"
+        if server.creds is not None and parts.scheme != "tls" and not local:
+            return "credentials aren't sent in plain text: use tls:// instead of nats://"
+    return None
+
+
+async def connect(
+    server: Server, tell: Callable[[str], None], *, patience: float | None = None
+) -> Client:
+    """Return a client that is connected, and connects again for ever whenever the server was away.
+
+    `tell` gets a line when the server goes, and when it is back. Without `patience` (seconds) it is
+    waited for as long as it takes.
+
+    Raises:
+        SourceError: it can't be reached in that time, or refuses us, or nats-py is missing.
+    """
+    fault = wrong(server)
+    if fault is not None:
+        raise SourceError(fault)
+    try:
+        from sipstream.bus.client import Guarded
+    except ModuleNotFoundError:
+        raise SourceError(_MISSING) from None
+    from nats.errors import Error
+
+    client = Guarded(secret=server.creds is not None)
+    states = _States(server, tell)
+    try:
+        async with asyncio.timeout(patience):
+            await client.connect(
+                server.urls,
+                name="sipstream",
+                max_reconnect_attempts=-1,
+                reconnect_time_wait=_WAIT,
+                error_cb=states.failed,
+                disconnected_cb=states.went,
+                reconnected_cb=states.came_back,
+                **_security(server),
+            )
+    except TimeoutError:
+        await client.close()
+        why = f": {states.why}" if states.why else ""
+        raise SourceError(f"{server.name}: no server answers{why}") from None
+    except (Error, OSError, ValueError) as error:
+        await client.close()
+        raise SourceError(f"{server.name}: {_words(error)}") from error
+    states.connected = True
+    return client
+
+
+class _States:
+    """Tells when a server goes and comes back."""
+
+    def __init__(self, server: Server, tell: Callable[[str], None]) -> None:
+        self.connected = False
+        self.why = ""
+        """What went wrong last."""
+        self._server = server
+        self._tell = tell
+        self._since: float | None = None
+
+    async def failed(self, error: Exception) -> None:
+        self.why = _words(error)
+
+    async def went(self) -> None:
+        if self.connected and self._since is None:
+            self._since = time.monotonic()
+            self._tell(f"{self._server.name}: the server is gone; it is asked for again")
+
+    async def came_back(self) -> None:
+        if self._since is not None:
+            seconds = time.monotonic() - self._since
+            self._since = None
+            self._tell(f"{self._server.name}: the server is there again after {seconds:.0f} s")
+
+
+def _security(server: Server) -> dict[str, Any]:
+    """Return what the client is given of TLS and credentials.
+
+    Raises:
+        SourceError: a file can't be read, or others may read it.
+    """
+    given: dict[str, Any] = {}
+    if any(urlsplit(one).scheme == "tls" for one in server.urls):
+        try:
+            given["tls"] = ssl.create_default_context(cafile=server.ca)
+        except (OSError, ssl.SSLError) as error:
+            raise SourceError(f"{escape(str(server.ca))}: no certificates in it") from error
+    if server.creds is None:
+        return given
+    secret = _secret(server.creds)
+    if secret.lstrip().startswith(_JWT):
+        given["user_credentials"] = str(server.creds)
+        return given
+    line = secret.decode("utf-8", "surrogateescape").strip()
+    user, colon, password = line.partition(":")
+    given |= {"user": user, "password": password} if colon else {"token": line}
+    return given
+
+
+def _secret(path: Path) -> bytes:
+    """Return what a file of credentials holds.
+
+    Raises:
+        SourceError: it can't be read, is too long, or others may read it.
+    """
+    name = escape(str(path))
+    try:
+        with path.open("rb") as file:
+            status = os.fstat(file.fileno())
+            secret = file.read(_MOST_CREDS)
+    except OSError as error:
+        raise SourceError(f"{name}: {words(error)}") from error
+    if not stat.S_ISREG(status.st_mode) or status.st_mode & _OTHERS:
+        raise SourceError(f"{name}: others may read it; chmod 600 it")
+    if not secret.strip() or len(secret) == _MOST_CREDS:
+        raise SourceError(f"{name}: there are no credentials in it")
+    return secret
+
+
+def _bare(url: str) -> str:
+    """Return a URL without user and password."""
+    scheme, there, rest = url.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}" if there else url.rpartition("@")[2]
+
+
+def is_local(host: str) -> bool:
+    """Tell whether what is sent to a host stays on this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _words(error: Exception) -> str:
+    """Return what an error of the client says, fit for a terminal."""
+    if isinstance(error, OSError) and error.errno:
+        return words(error)
+    return escape(str(error).removeprefix("nats: ").strip("'\"") or type(error).__name__)

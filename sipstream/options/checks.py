@@ -1,0 +1,87 @@
+"""What of the options doesn't fit together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sipstream.options.values import STDIN
+
+if TYPE_CHECKING:
+    from sipstream.options import Options
+
+_WIDTH = 80
+"""Columns of a line that shows where a filter is wrong."""
+
+
+def wrong(options: Options) -> str | None:
+    """Return what doesn't fit together, None where all does."""
+    if options.write is not None:
+        found = _wrong_write(options)
+        if found:
+            return found
+    elif options.format is not None:
+        return "--format says how --write writes: add --write FILE"
+    if len({what for what, _ in options.keep}) < len(options.keep):
+        return "--keep takes one time and one size"
+    if options.bpf and not options.live:
+        return "--bpf filters what --live captures: add --live IFACE"
+    if options.narrow and not (options.live and (options.filter or options.follow)):
+        return "--narrow captures what a filter asks for: add --live IFACE and --filter or --follow"
+    if options.narrow and options.rtp:
+        return "--narrow keeps out media of other hosts: choose one of --narrow and --rtp"
+    if options.from_now and not options.tail:
+        return "--from-now is for files to watch: add --tail FILE"
+    if options.messages and (options.follow is None or options.json):
+        return "--messages goes with --follow, without --json"
+    if options.flow and (options.follow is None or options.messages):
+        return "--flow goes with --follow, without --messages"
+    if options.follow is not None and options.commands:
+        return "--follow prints until the sources end: it doesn't go with -c"
+    if options.follow is not None and not (options.files or options.live or options.tail):
+        return "--follow needs a source: a FILE, --tail or --live"
+    if "" in options.files:
+        return "a FILE has an empty name"
+    if options.files.count(STDIN) > 1:
+        return "standard input can be read once"
+    for option, text in (("--filter", options.filter), ("--follow", options.follow)):
+        if text is not None and (text or option == "--filter"):
+            found = wrong_filter(text)
+            if found:
+                return f"{option}: {found}"
+    return None
+
+
+def _wrong_write(options: Options) -> str | None:
+    """Return what doesn't fit together with --write, None where all does."""
+    if options.format is not None:
+        from sipstream.export.formats import FORMATS
+        from sipstream.wording import meant
+
+        if options.format not in FORMATS:
+            return f"--format: no format {options.format!r}: {meant(options.format, FORMATS)}"
+    if options.live and (options.format is not None or options.redact is not None):
+        return "--format and --redact are for files: --live is written as it is captured"
+    if not options.live and options.tail:
+        return "--write reads files to their end, --tail watches them: name them without --tail"
+    if not options.live and not options.files:
+        return "--write needs what is to be written: a FILE, or --live IFACE"
+    if not options.live and (options.commands or options.follow is not None):
+        return "--write of files stands alone: leave out -c and --follow"
+    if options.live and str(options.write) == STDIN:
+        return "--write - is for files: name a FILE.pcap for what --live captures"
+    if options.spool_dir or (options.live and options.spool_size):
+        return "--write keeps all in one file, --spool-dir and --spool-size the newest: choose one"
+    return None
+
+
+def wrong_filter(text: str) -> str | None:
+    """Return what is wrong with a filter, None where nothing is."""
+    # It takes some time to be imported: not each start needs it before all else.
+    from sipstream.filters import Filter, FilterTextError
+    from sipstream.render import pointer
+
+    try:
+        Filter.parse(text)
+    except FilterTextError as error:
+        return "\n".join([str(error), *pointer.lines(error.text, error.column, _WIDTH)])
+    return None

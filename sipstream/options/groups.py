@@ -1,0 +1,111 @@
+"""Options that several programs have: `sipstream`, `sipstream agent`, `sipstream archive`."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NoReturn
+
+from sipstream.escape import shield
+from sipstream.limits import MEMORY
+from sipstream.options import values
+
+
+@dataclass
+class Sourced:
+    """Where messages come from, and as whom they are read."""
+
+    files: list[str] = field(default_factory=list)
+    live: list[str] = field(default_factory=list)
+    tail: list[Path] = field(default_factory=list)
+    from_now: bool = False
+    bpf: str | None = None
+    keylog: Path | None = None
+    user: str | None = None
+    tap: str | None = None
+    prometheus: tuple[str, int] | None = None
+
+
+@dataclass
+class Kept:
+    """What is kept of it."""
+
+    memory: int = MEMORY
+    keep: list[tuple[str, int]] = field(default_factory=list)
+    keep_calls: int | None = None
+    spool_dir: Path | None = None
+    spool_size: int | None = None
+
+
+@dataclass
+class Bus:
+    """How a NATS server is reached."""
+
+    nats: str | None = None
+    nats_creds: Path | None = None
+    nats_ca: Path | None = None
+
+
+class Parser(argparse.ArgumentParser):
+    """Says in one line what is wrong, and below it where, if that is within a filter."""
+
+    def error(self, message: str) -> NoReturn:
+        """Tell what is wrong, and end the program with 2."""
+        sentence, *below = message.split("\n")
+        lines = [f"*** Error! {sentence}; see {self.prog} --help", *below]
+        self.exit(2, shield("\n".join(lines)) + "\n")
+
+
+def add_sources(add: Any) -> None:
+    """Add the options of `Sourced` but for FILEs; `add` is a parser's `add_argument`."""
+    add(
+        "--live", action="append", default=[], metavar="IFACE",
+        help="capture on an interface, or any",
+    )  # fmt: skip
+    add(
+        "--tail", action="append", default=[], type=Path, metavar="FILE",
+        help="watch a growing file",
+    )  # fmt: skip
+    add("--from-now", action="store_true", help="with --tail: leave out what is there already")
+    add("--bpf", metavar="EXPR", help="with --live: a kernel filter of your own (needs libpcap)")
+    add("--keylog", type=Path, metavar="FILE", help="read TLS with this key log (SSLKEYLOGFILE)")
+    add("--user", metavar="NAME", help="started by root: become this user (default: nobody)")
+    add(
+        "--prometheus", type=values.address, metavar="[ADDRESS]:PORT",
+        help="serve figures to Prometheus at /metrics, on 127.0.0.1 unless an ADDRESS is given",
+    )  # fmt: skip
+
+
+def add_kept(add: Any) -> None:
+    """Add the options of `Kept`."""
+    add(
+        "--memory", type=values.size, default=MEMORY, metavar="SIZE",
+        help="for conversations (default: 256M); beyond, what is over and idle is given up",
+    )  # fmt: skip
+    add(
+        "--keep", action="append", default=[], type=values.keep, metavar="2h|500MB",
+        help="give up what is over and older (s, m, h, d), or beyond so many bytes (KB, MB, GB)",
+    )  # fmt: skip
+    add(
+        "--keep-calls", type=values.count, metavar="N",
+        help="give up the longest idle ones beyond N conversations",
+    )  # fmt: skip
+    add(
+        "--spool-dir", type=Path, metavar="DIR",
+        help="with --live: keep the newest packets in DIR; what is there is loaded again at the start",
+    )  # fmt: skip
+    add(
+        "--spool-size", type=values.size, metavar="SIZE",
+        help="for spools (default: a quarter of what is free, at most 4G); beyond, the oldest go",
+    )  # fmt: skip
+
+
+def add_bus(add: Any, name: str, about: str) -> None:
+    """Add the options of `Bus`; the server's own one is called `name`, such as `--nats`."""
+    add(name, dest="nats", metavar="URL", help=about)
+    add(
+        "--nats-creds", type=Path, metavar="FILE",
+        help="what NATS lets us in by: a .creds file, a line user:password, or a token; mode 0600",
+    )  # fmt: skip
+    add("--nats-ca", type=Path, metavar="FILE", help="certificates to trust, for tls:// URLs")

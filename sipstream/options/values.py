@@ -1,0 +1,58 @@
+"""What the values of options may be; argparse tells the user what is wrong with one."""
+
+from __future__ import annotations
+
+import argparse
+import re
+
+STDIN = "-"
+LOOPBACK = "127.0.0.1"
+_LAST_PORT = 65_535
+_UNITS = {"": 0, "K": 10, "M": 20, "G": 30}
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_LEAST_MEMORY = 8 << 20
+
+
+def size(text: str) -> int:
+    """Return bytes of a size such as 500M or 2G; argparse tells the user of a ValueError."""
+    match = re.fullmatch(r"(\d{1,9})([KMG]?)B?", text, re.ASCII | re.IGNORECASE)
+    size = int(match[1]) << _UNITS[match[2].upper()] if match else 0
+    if size < _LEAST_MEMORY:
+        raise argparse.ArgumentTypeError(f"{text!r} is no size of 8M or more, such as 500M or 2G")
+    return size
+
+
+def keep(text: str) -> tuple[str, int]:
+    """Return what `--keep` limits, and the limit: an age in ns, or bytes."""
+    if match := re.fullmatch(r"(\d{1,9})([smhd])", text, re.ASCII):
+        return "age", max(int(match[1]), 1) * _SECONDS[match[2]] * 10**9
+    if match := re.fullmatch(r"(\d{1,9})([KMG])B", text, re.ASCII | re.IGNORECASE):
+        return "size", int(match[1]) << _UNITS[match[2].upper()]
+    raise argparse.ArgumentTypeError(
+        f"{text!r} is no time such as 30m or 2h, nor a size such as 500MB"
+    )
+
+
+def address(text: str) -> tuple[str, int]:
+    """Return address and port of `:9100`, `10.0.0.1:9100` or `[::1]:9100`; no name is looked up."""
+    import ipaddress
+
+    host, colon, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]") if host.startswith("[") else host
+    host = {"": LOOPBACK, "localhost": LOOPBACK}.get(host, host)
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        colon = ""
+    if not colon or not re.fullmatch(r"[1-9]\d{0,4}", port, re.ASCII) or int(port) > _LAST_PORT:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no address with a port, such as :9100, 10.0.0.1:9100 or [::1]:9100"
+        )
+    return host, int(port)
+
+
+def count(text: str) -> int:
+    """Return a number of conversations."""
+    if not re.fullmatch(r"\d{1,9}", text, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of conversations")
+    return int(text)

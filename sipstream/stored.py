@@ -1,0 +1,40 @@
+"""What is named by a URL instead of a file: archives and rings of captures, each a remote."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sipstream.errors import SourceError
+from sipstream.escape import escape
+
+if TYPE_CHECKING:
+    from sipstream.remotes import Remote
+    from sipstream.session import Session
+
+KINDS: dict[str, Callable[[Path, Session], Remote]] = {}
+"""What makes the remote of a folder, by the URL's scheme; each imports what it needs when called."""
+
+
+def is_stored(name: str) -> bool:
+    """Tell whether a name is the URL of something stored, such as `archive://DIR`."""
+    scheme, there, _ = name.partition("://")
+    return bool(there) and scheme in KINDS
+
+
+def open_stored(name: str, session: Session) -> Remote:
+    """Return what a URL names; from now on the session asks it too.
+
+    Raises:
+        SourceError: there is nothing of the kind, or it can't be read.
+    """
+    scheme, _, rest = name.partition("://")
+    folder = Path(rest)
+    if not rest or not folder.is_dir():
+        raise SourceError(f"{escape(name)}: there is no folder {escape(rest)}")
+    if any(remote.name == name for remote in session.remotes.all):
+        raise SourceError(f"{escape(name)} is there already")
+    remote = KINDS[scheme](folder, session)
+    session.remotes.all.append(remote)
+    return remote
