@@ -24,6 +24,7 @@ from sipstream.shell.arguments import (
     Expression,
     FilePath,
     Interface,
+    Loadable,
     MessageIndex,
     SetTerm,
     Topic,
@@ -56,7 +57,7 @@ _CAPTURED = 10
 _ABOUT_CELLS = 60
 _WITHIN = 3
 """Commands within one another that are looked into: run alias NAME = watch COMMAND."""
-_NAMED = (FilePath, Interface, Captured, Watched, Topic, MessageIndex, FollowNumber)
+_NAMED = (FilePath, Loadable, Interface, Captured, Watched, Topic, MessageIndex, FollowNumber)
 """Kinds of values in which a question mark hardly occurs."""
 _WITHOUT_MARK = frozenset(
     f"value-{kind}"
