@@ -91,7 +91,9 @@ class NatsServer:
             f"listen: {host}:{self.port}\n"
             f"http: {LOOPBACK}:{self.monitor}\n"
             f"{cluster}\n{self.access.config}\n"
-            f'jetstream {{ store_dir: "{folder / name}", max_file_store: 4GB, max_memory_store: 64MB }}\n'
+            f'jetstream {{ store_dir: "{folder / name}"\n'
+            # Room for what a stream may take; so much needn't be there.
+            f"max_file_store: 64GB, max_memory_store: 64MB }}\n"
         )
 
     @property
@@ -219,7 +221,12 @@ class Cluster:
 
 
 @contextmanager
-def nats_cluster(folder: Path, access: Access | None = None) -> Iterator[Cluster]:
+def nats_cluster(
+    folder: Path,
+    access: Access | None = None,
+    prefix: Sequence[str] = (),
+    host: str = LOOPBACK,
+) -> Iterator[Cluster]:
     """Start a cluster of three servers, end what is left of it afterwards."""
     ports = [free_port() for _ in range(3)]
     routes = ", ".join(f"nats://{LOOPBACK}:{port}" for port in ports)
@@ -228,6 +235,8 @@ def nats_cluster(folder: Path, access: Access | None = None) -> Iterator[Cluster
             folder / f"n{number}",
             name=f"n{number}",
             access=access,
+            prefix=prefix,
+            host=host,
             cluster=f"cluster {{ name: c, listen: {LOOPBACK}:{port}, routes: [{routes}] }}",
         )
         for number, port in enumerate(ports, 1)

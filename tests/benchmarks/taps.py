@@ -1,0 +1,366 @@
+"""Past one machine: what an agent, a shell over taps, the stream and an archive writer take.
+
+    python tests/benchmarks/taps.py [agent] [taps] [follow] [bus] [archive] [hep]
+        [--rates 20000] [--seconds 60] [--taps 50] [--messages 1000000] [--keep DIR]
+
+`agent` captures at a rate and publishes what it captures, `taps` asks simulated taps, `follow` has them
+send to a shell's follow, `bus` fills the stream, with one replica and three, and replays it, `archive`
+writes it to Parquet, `hep` sends envelopes over UDP. Needs nats-server, `agent` also root and tcpreplay.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from filling import batches, envelopes, fill
+from generate import capture
+from keyboard import Shell
+from measuring import SIPSTREAM, Others, PeakMemory, environment, family, machine, table
+from nats_servers import NatsServer, free_port, nats_cluster, nats_server
+from wire import LINK, sent, until_captures, wire
+
+_SETTLED = 3.0
+"""Seconds without progress after which what was sent counts as through."""
+_LONGEST = 600.0
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The options, and where captures are."""
+
+    rates: tuple[int, ...]
+    seconds: int
+    taps: int
+    messages: int
+    folder: Path
+
+
+def processor(pid: int) -> float:
+    """Return the processor seconds that a process and all that came of it have taken."""
+    total = 0
+    for one in family(pid):
+        try:
+            fields = Path(f"/proc/{one}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        # Those of children that have ended too.
+        total += sum(map(int, fields[11:15]))
+    return total / os.sysconf("SC_CLK_TCK")
+
+
+@contextmanager
+def running(
+    *words: str, prefix: Sequence[str] = (), log: Path | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Start sipstream, end it afterwards; what it says goes to a file."""
+    with log.open("wb") if log else tempfile.TemporaryFile() as output:
+        program = subprocess.Popen(
+            [*prefix, *SIPSTREAM, *words],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            env=environment(),
+        )
+        try:
+            yield program
+            if program.poll() is not None:
+                output.seek(0)
+                raise SystemExit(
+                    f"sipstream {' '.join(words)} has ended: {output.read()[-1000:]!r}"
+                )
+        finally:
+            program.send_signal(signal.SIGTERM)
+            try:
+                program.wait(60)
+            except subprocess.TimeoutExpired:
+                program.kill()
+                program.wait()
+
+
+def settled(progress: Callable[[], object]) -> float:
+    """Wait until nothing moves any more, return the moment (monotonic) at which it last did."""
+    before, since, end = progress(), time.monotonic(), time.monotonic() + _LONGEST
+    while time.monotonic() - since < _SETTLED:
+        if time.monotonic() > end:
+            raise SystemExit("it doesn't come to an end")
+        time.sleep(0.1)
+        if (now := progress()) != before:
+            before, since = now, time.monotonic()
+    return since
+
+
+def streamed(server: NatsServer) -> tuple[int, int]:
+    """Return the batches and bytes that a server's streams have."""
+    told = server.told("jsz?streams=true&accounts=true")
+    states = [
+        stream["state"]
+        for account in told.get("account_details") or ()
+        for stream in account.get("stream_detail") or ()
+    ]
+    return sum(one["messages"] for one in states), sum(one["bytes"] for one in states)
+
+
+# An agent
+
+
+def agent(wanted: Wanted) -> None:
+    """An agent that publishes what it captures: is all in the stream, and what does it take?"""
+    rows, elsewhere = [], Others()
+    for rate in wanted.rates:
+        path = capture(wanted.folder, "udp", rate * wanted.seconds)
+        with tempfile.TemporaryDirectory() as name, wire() as cable:
+            folder = Path(name)
+            subprocess.run(["ip", "-n", cable.receiver, "link", "set", "lo", "up"], check=True)
+            server = NatsServer(folder, prefix=cable.receiving).start()
+            try:
+                rows.append(_captured(cable, server, path, rate, folder))
+            finally:
+                server.kill()
+    heads = (
+        "", "sent", "in the stream", "lost", "agent's processor", "agent's peak MB",
+        "server's processor", "B/message to the server", "B/message stored",
+    )  # fmt: skip
+    print(f"\nsipstream agent --publish, {wanted.seconds} s at each rate\n")
+    print(table(heads, rows))
+    print(f"other programs used {elsewhere} of a processor meanwhile (nats-server, tcpreplay)")
+
+
+def _captured(cable: object, server: NatsServer, path: Path, rate: int, folder: Path) -> list[str]:
+    words = ("agent", "--live", LINK, "--tap", "tap-000", "--nats", server.url, "--publish")
+    with running(*words, prefix=cable.receiving) as program:
+        until_captures(program.pid)
+        time.sleep(1)
+        before = [processor(program.pid), processor(server.pid)]
+        with PeakMemory(program.pid) as peak:
+            begun = time.monotonic()
+            done = sent(cable.replaying(path, rate))
+            through = settled(lambda: streamed(server)) - begun
+        took = [processor(program.pid) - before[0], processor(server.pid) - before[1]]
+        to_server = server.traffic()[0]
+    # Read where the server is: only programs there reach it.
+    script = "import asyncio,sys,filling;print(*asyncio.run(filling.stored(sys.argv[1])))"
+    told = subprocess.run(
+        [*cable.receiving, sys.executable, "-c", script, server.url],
+        check=True, capture_output=True, cwd=Path(__file__).parent,
+    )  # fmt: skip
+    count, _, size = map(int, told.stdout.split())
+    return [
+        f"{done.rate:,.0f}/s", f"{done.messages:,}", f"{count:,}", f"{done.messages - count:,}",
+        f"{took[0] / through:.0%}", f"{peak.bytes / 1e6:.0f}", f"{took[1] / through:.0%}",
+        f"{to_server / count:.0f}", f"{size / count:.0f}",
+    ]  # fmt: skip
+
+
+# The stream and who reads it
+
+
+def bus(wanted: Wanted) -> None:
+    """What the server takes and stores, with one replica and three; then a shell's replay of it."""
+    made = list(batches(wanted.messages, wanted.taps))
+    size = sum(len(data) for _, data, _ in made) / wanted.messages
+    rows, elsewhere = [], Others()
+    with tempfile.TemporaryDirectory() as name:
+        with nats_server(Path(name) / "one") as server:
+            rows.append(_filled("one server", server.url, [server], made, 1))
+            replayed = _replayed(server.url, wanted)
+        with nats_cluster(Path(name) / "three") as cluster:
+            rows.append(_filled("cluster, three replicas", cluster.url, cluster.servers, made, 3))
+    heads = ("", "seconds", "messages/s", "servers' processor seconds", "B/message stored in all")
+    print(f"\npublished: {wanted.messages:,} messages of {wanted.taps} taps, {size:.0f} B each\n")
+    print(table(heads, rows))
+    print(replayed)
+    print(f"other programs used {elsewhere} of a processor meanwhile (the servers)")
+
+
+def _filled(
+    what: str,
+    url: str,
+    servers: list[NatsServer],
+    made: list[tuple[str, bytes, int]],
+    replicas: int,
+) -> list[str]:
+    before = sum(processor(one.pid) for one in servers)
+    seconds = asyncio.run(fill(url, made, replicas))
+    count = sum(number for _, _, number in made)
+    took = sum(processor(one.pid) for one in servers) - before
+    size = sum(streamed(one)[1] for one in servers)
+    return [what, f"{seconds:.2f}", f"{count / seconds:,.0f}", f"{took:.1f}", f"{size / count:.0f}"]
+
+
+def _replayed(url: str, wanted: Wanted) -> str:
+    """Return how fast a shell takes all that the stream has."""
+    with tempfile.TemporaryDirectory() as name:
+        begun = time.monotonic()
+        shell = Shell(Path(name), ["--bus", url, "--since", "24h"])
+        with PeakMemory(shell.process.pid) as peak:
+            shell.at_prompt()
+            seconds = settled(lambda: messages(shell)) - begun
+        count, used = messages(shell), processor(shell.process.pid)
+        shell.leave()
+    return (
+        f"replayed by a shell: {count:,} of {wanted.messages:,} messages in {seconds:.1f} s"
+        f" ({count / seconds:,.0f}/s), {used:.1f} s of processor, peak {peak.bytes / 1e6:.0f} MB"
+    )
+
+
+def messages(shell: Shell) -> int:
+    """Return how many messages a shell has taken from its sources."""
+    answer = shell.ask("capture status", rb"(\d+) packets, (\d+) messages, (\d+) dropped")
+    if answer is None:
+        raise SystemExit(f"no capture status: {shell.seen[-500:]!r}")
+    shell.rest(0.2)
+    return int(re.findall(rb"\d+", answer[1])[1])
+
+
+def archive(wanted: Wanted) -> None:
+    """A writer that takes the stream, from its first batch to its last file."""
+    made = list(batches(wanted.messages, wanted.taps))
+    rows, elsewhere = [], Others()
+    for writers in (1, 2):
+        with tempfile.TemporaryDirectory() as name, nats_server(Path(name) / "bus") as server:
+            asyncio.run(fill(server.url, made))
+            rows.append(_archived(server, Path(name) / "archive", writers, wanted))
+    heads = (
+        "writers",
+        "seconds",
+        "messages/s",
+        "processor seconds",
+        "peak MB of one",
+        "B/message",
+        "files",
+    )
+    print(f"\narchived from the stream: {wanted.messages:,} messages of {wanted.taps} taps\n")
+    print(table(heads, rows))
+    print(f"other programs used {elsewhere} of a processor meanwhile (the server)")
+
+
+def _archived(server: NatsServer, folder: Path, writers: int, wanted: Wanted) -> list[str]:
+    import duckdb
+
+    folder.mkdir()
+    words = ("archive", "--bus", server.url, str(folder))
+    with ExitStack() as stack:
+        programs = [stack.enter_context(running(*words)) for _ in range(writers)]
+        begun = time.monotonic()
+        with PeakMemory(programs[0].pid) as peak:
+            seconds = settled(lambda: (unconfirmed(server), _size(folder))) - begun
+        used = sum(processor(one.pid) for one in programs)
+    # What they still had is written when they end.
+    files = list(folder.rglob("*.parquet"))
+    count = duckdb.read_parquet([str(one) for one in files]).count("*").fetchone()[0]
+    flag = "" if count == wanted.messages else f" !{count:,}"
+    return [
+        f"{writers}{flag}", f"{seconds:.1f}", f"{count / seconds:,.0f}", f"{used:.1f}",
+        f"{peak.bytes / 1e6:.0f}", f"{_size(folder) / count:.0f}", str(len(files)),
+    ]  # fmt: skip
+
+
+def _size(folder: Path) -> int:
+    return sum(one.stat().st_size for one in folder.rglob("*.parquet"))
+
+
+# HEP
+
+
+def hep(wanted: Wanted) -> None:
+    """Envelopes over UDP to a listening shell, at rising rates: what is lost."""
+    rows, elsewhere = [], Others()
+    for rate in wanted.rates:
+        port = free_port()
+        with tempfile.TemporaryDirectory() as name:
+            path = Path(name) / "envelopes"
+            count = rate * wanted.seconds
+            with path.open("wb") as file:
+                file.writelines(one for _, _, one in envelopes(count, wanted.taps))
+            shell = Shell(Path(name), ["--hep", f"127.0.0.1:{port}"])
+            shell.at_prompt()
+            used = processor(shell.process.pid)
+            sender = subprocess.Popen([
+                sys.executable, "-c", _SEND, str(path), str(port), str(rate)
+            ], cwd=Path(__file__).parent, env=environment(), stdout=subprocess.PIPE)  # fmt: skip
+            while sender.poll() is None:
+                shell.pump(0.05)
+            assert sender.stdout is not None
+            took = float(sender.stdout.read())
+            settled(lambda shell=shell: messages(shell))
+            used, taken = processor(shell.process.pid) - used, messages(shell)
+            shell.leave()
+        rows.append([
+            f"{count / took:,.0f}/s", f"{count:,}", f"{count - taken:,}", f"{used / took:.0%}"
+        ])  # fmt: skip
+    print(f"\nHEP over UDP from {wanted.taps} taps, {wanted.seconds} s at each rate\n")
+    print(table(("", "sent", "lost", "processor"), rows))
+    print(f"other programs used {elsewhere} of a processor meanwhile (the sender)")
+
+
+_SEND = """
+import socket, sys, time
+from sipstream.decode import hep
+path, port, rate = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+packets = hep.split(open(path, "rb").read())
+one = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+one.connect(("127.0.0.1", port))
+begun = time.monotonic()
+for number, packet in enumerate(packets):
+    if not number % 20 and (wait := begun + number / rate - time.monotonic()) > 0:
+        time.sleep(wait)
+    one.send(packet)
+print(time.monotonic() - begun)
+"""
+
+
+def unconfirmed(server: NatsServer) -> int:
+    """Return the batches that consumers of the server's streams haven't confirmed."""
+    told = server.told("jsz?streams=true&consumers=true&accounts=true")
+    return sum(
+        one["num_pending"] + one["num_ack_pending"]
+        for account in told.get("account_details") or ()
+        for stream in account.get("stream_detail") or ()
+        for one in stream.get("consumer_detail") or ()
+    )
+
+
+BENCHMARKS: dict[str, Callable[[Wanted], None]] = {
+    "agent": agent,
+    "bus": bus,
+    "archive": archive,
+    "hep": hep,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, []], metavar="NAME")
+    parser.add_argument("--rates", default="20000", metavar="N,N,...")
+    parser.add_argument("--seconds", type=int, default=60)
+    parser.add_argument("--taps", type=int, default=50)
+    parser.add_argument("--messages", type=int, default=1_000_000)
+    parser.add_argument("--keep", type=Path, metavar="DIR")
+    given = parser.parse_args()
+    rates = tuple(int(one) for one in given.rates.split(","))
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = given.keep or Path(temporary)
+        wanted = Wanted(rates, given.seconds, given.taps, given.messages, folder)
+        print(machine())
+        for name in given.names or BENCHMARKS:
+            BENCHMARKS[name](wanted)
+
+
+if __name__ == "__main__":
+    main()
