@@ -10,13 +10,12 @@ from collections.abc import AsyncIterator, Iterator
 import nats
 from generate import SERVER, STEPS, _message, caller_host, calls
 from nats.aio.client import Client
-from sipstream.bus.names import partition_of, stream_subject
-from sipstream.bus.stream import STREAM, Limits, ensure_stream
+from sipstream.bus.stream import Limits, ensure_stream
 
+from sipstream.bus.names import PARTITIONS, STREAM, partition_of, stream_subject
 from sipstream.decode import hep
 from sipstream.envelopes import envelope
 
-PARTITIONS = 16
 TOGETHER = 50
 """Envelopes of a batch."""
 _PORT = (5060).to_bytes(2, "big")
