@@ -315,3 +315,32 @@ RTCP_SENT = 65_536
 
 MAX_NODE = 64
 """Bytes of the name that a HEP node gives itself: it is a tap's name in every list."""
+
+HEP_RATE = 30_000
+"""HEP packets a second of one sender: half as many again as the busiest server sends; the shell has its
+turns beside them. The rest is counted."""
+
+HEP_SENDERS = 4096
+"""Addresses of senders that are remembered: whoever forges more has them counted as one."""
+
+HEP_CONNECTIONS = 64
+"""Agents that send HEP over TCP, at a time; the longest idle connection goes first."""
+
+HEP_CONNECTION = 1 << 17
+"""Bytes of such a connection that wait, two of the longest packets: more isn't read from it."""
+
+HEP_IDLE_SECONDS = 3600.0
+"""After which a silent connection is closed: an agent loses a message when that happens."""
+
+HEP_PART_SECONDS = 30.0
+"""After which one is closed that left a packet unfinished."""
+
+HEP_KEY = 255
+"""Bytes of the key that HEP packets must have."""
+
+HEP_TOLD = 200
+"""Senders, by what is wrong with their packets, of which the user is told; others are only counted."""
+
+ENVELOPE_HEADS = 16_384
+"""Heads of HEP packets that are remembered, some 10 MiB: packets with one of them are read quickly. Agents
+that name the call in each have one a call."""

@@ -17,11 +17,22 @@ FRAGMENT = "fragment of a datagram"
 INCOMPLETE = "fragment of a datagram that stayed incomplete"
 BAD_HEP = "damaged HEP"
 PACKED_HEP = "HEP with a compressed payload"
+"""One that can't be inflated, or that is longer then than any datagram."""
+OTHER_HEP = "HEP without SIP"
+"""What it is with stands behind it."""
+OWN_HEP = "HEP that sipstream sent itself"
 NO_DATA = "TCP without data"
 RETRANSMISSION = "TCP retransmission"
 SCTP_RETRANSMISSION = "SCTP retransmission"
 SCTP_CONTROL = "SCTP without data"
 WEBSOCKET = "WebSocket without a message"
+
+# Where HEP is listened for.
+NOT_HEP = "not HEP"
+DENIED = "from a sender that isn't allowed"
+WRONG_KEY = "HEP without the right key"
+TOO_FAST = "beyond what one sender may send a second"
+TOO_LONG_HEP = "HEP longer than a datagram"
 
 # Of text that tcpdump printed.
 NO_TEXT = "printed without its text"

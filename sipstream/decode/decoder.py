@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sipstream import reasons
 from sipstream.decode import hep, ip, link, sctp, tunnels
+from sipstream.decode.agents import Agents
 from sipstream.decode.endpoints import Endpoints, Flow, Flows, key_of
 from sipstream.decode.keylog import Secrets
 from sipstream.decode.streams import Datagram, Streams
@@ -78,6 +79,7 @@ class Decoder:
         self._tally = tally
         self._secrets = Secrets(around=secrets)
         self.flows = Flows(endpoints)
+        self._agents = Agents(self.flows)
         self._printed: PrintedPackets | None = None
         self._fragments = ip.Fragments()
         self._user_messages = sctp.UserMessages()
@@ -138,6 +140,12 @@ class Decoder:
                     if flow is None:
                         if not tunnels.may_be(data, place + 20, end):
                             flow = self.flows.udp4(key)
+                        elif data[place + 28 : place + 32] == hep.MAGIC:
+                            stop = place + 20 + length
+                            known = self._agents.known(key[:12], data, place + 28, stop)
+                            if known is not None and stop <= end:
+                                append(known.datagram(time, base))
+                                continue
                     elif not flow.brings_messages and data[place + 28 : place + 32] == hep.MAGIC:
                         # No message came of it so far: it may have turned out to be an agent's.
                         flow = None
@@ -240,25 +248,13 @@ class Decoder:
 
     def _hep(self, datagrams: list[Datagram], time: int, flow: Flow, span: _Span) -> None:
         """Take a message out of what a capture agent sent: as it claims, the sender kept beside."""
-        captured = hep.parse(span.data, span.start, span.end, span.cut)
-        if captured is None or captured.packed:
-            damaged = reasons.CUT if span.cut else reasons.BAD_HEP
-            self._count(damaged if captured is None else reasons.PACKED_HEP)
-            return
-        inner = self.flows.between(
-            key_of(captured.source, captured.source_port) if captured.source else flow.source_key,
-            key_of(captured.destination, captured.destination_port)
-            if captured.source
-            else flow.destination_key,
-            captured.transport,
-            self.flows.outers.agent(flow.source_key, captured.agent, captured.tap),
-        )
-        if captured.cut or (span.cut and captured.end == span.end):
-            inner = self.flows.cut(inner)
-        place = span.at(captured.start)
-        datagrams.append(
-            (captured.time or time, inner, span.data, place.start, captured.end, place.offset, 1)
-        )
+        data, start, end, base, cut = span
+        opened = self._agents.open(flow, data, start, end, cut)
+        if isinstance(opened, str):
+            self._count(opened)
+        else:
+            place = base if opened.data is data else _NOWHERE
+            datagrams.append(opened.datagram(time, place))
 
     def _feed_printed(self, datagrams: list[Datagram], batch: Batch) -> None:
         """Take packets that tcpdump printed."""

@@ -127,6 +127,8 @@ class Outers:
         self._numbers: dict[tuple[int, str, bytes, bytes], int] = {}
         self._parts: list[tuple[int, str, bytes, bytes]] = [(0, "", b"", b"")] * 2
         self._taps: dict[int, str] = {}
+        self.own: set[Key] = set()
+        """Endpoints that this program sends HEP from: what comes of them was here before."""
 
     def interface(self, index: bytes) -> int:
         """Return the number of an interface's index: it has no text, but tells capture points apart."""

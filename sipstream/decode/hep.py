@@ -7,6 +7,7 @@ beyond the bytes that are there.
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sipstream.limits import MAX_NODE
@@ -28,6 +29,8 @@ the transport's name."""
 PRECISE_HEAD = struct.Struct("!HB")
 CUT_OFF = 1
 """The flag of a message that the capture cut off."""
+KEY_HEAD = b"\0\0\0\x0e"
+"""How the chunk with the key begins."""
 TRANSPORTS = frozenset((b"UDP", b"TCP", b"WS", b"SCTP", b"TLS", b"WSS"))
 _BY_PROTOCOL = {6: "TCP", 17: "UDP", 132: "SCTP"}
 
@@ -88,6 +91,50 @@ def split(data: bytes) -> list[bytes]:
         found.append(data[place : place + length])
         place += length
     return found
+
+
+def key_of(packet: bytes) -> bytes:
+    """Return the key that a packet of version 3 brings, b"" for none."""
+    places = _keys(packet)
+    return packet[places[0][0] : places[0][1]] if places else b""
+
+
+def without_key(packet: bytes) -> bytes:
+    """Return a packet of version 3 with asterisks for its key: it is for nobody else."""
+    changed = bytearray(packet)
+    for start, stop in _keys(packet):
+        changed[start:stop] = b"*" * (stop - start)
+    return bytes(changed)
+
+
+def _keys(packet: bytes) -> list[tuple[int, int]]:
+    """Return where the values of key chunks stand, of those that lie within the packet."""
+    if packet[:4] != MAGIC:
+        return []
+    size = len(packet)
+    return [
+        (place + _CHUNK.size, min(place + length, size))
+        for place, vendor, kind, length in _heads(packet, 6, size)
+        if (vendor, kind) == (0, KEY)
+    ]
+
+
+def has_chunks(data: bytes, start: int, seconds: int, payload: int) -> bool:
+    """Tell whether in a packet from `start` on chunks begin where times are, and before the payload."""
+    wanted = {seconds, seconds + 10, payload - _CHUNK.size}
+    for place, *_ in _heads(data, start + 6, payload):
+        wanted.discard(place)
+    return not wanted
+
+
+def _heads(data: bytes, place: int, end: int) -> Iterator[tuple[int, int, int, int]]:
+    """Yield where chunks begin, their vendor, type and length."""
+    while place + _CHUNK.size <= end:
+        vendor, kind, length = _CHUNK.unpack_from(data, place)
+        if length < _CHUNK.size:
+            return
+        yield place, vendor, kind, length
+        place += length
 
 
 def parse(data: bytes, start: int, end: int, cut: bool = False) -> Captured | None:

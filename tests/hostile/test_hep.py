@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import struct
+import zlib
 from pathlib import Path
 
 import pytest
-from hostile_inputs import INVITE, hep2, hep3, outer
+from hostile_inputs import INVITE, SECONDS, hep2, hep3, outer
 from hostile_targets import Outcome, look_at, outcome_of, through
 from support import SHARED, batch, ethernet, ipv4, needs, sip, udp
 
 from sipstream import reasons
+from sipstream.decode import hep
 from sipstream.packets import Linktype
 
 KNOWN = SHARED / "torture" / "known-bugs"
@@ -22,6 +25,19 @@ HEADS = GOOD[6 : -len(PAYLOAD)]
 """The chunks before it."""
 
 
+def of_chunks(*chunks: bytes) -> bytes:
+    body = b"".join(chunks)
+    return b"HEP3" + struct.pack("!H", 6 + len(body)) + body
+
+
+def chunk(kind: int, value: bytes, *, vendor: int = 0, length: int | None = None) -> bytes:
+    return struct.pack("!HHH", vendor, kind, 6 + len(value) if length is None else length) + value
+
+
+TIMES = chunk(9, SECONDS.to_bytes(4, "big")) + chunk(10, bytes(4))
+"""Those of them that say when."""
+
+
 def sent(*packets: bytes, port: int = 9060) -> Outcome:
     """What comes of an agent's datagrams and of a clean call behind them."""
     clean = ethernet(ipv4(udp(sip(call_id="clean"))))
@@ -30,15 +46,6 @@ def sent(*packets: bytes, port: int = 9060) -> Outcome:
     *messages, (_, _, last, _) = outcome.messages
     assert last == b"clean"
     return outcome._replace(messages=messages)
-
-
-def of_chunks(*chunks: bytes) -> bytes:
-    body = b"".join(chunks)
-    return b"HEP3" + struct.pack("!H", 6 + len(body)) + body
-
-
-def chunk(kind: int, value: bytes, *, vendor: int = 0, length: int | None = None) -> bytes:
-    return struct.pack("!HHH", vendor, kind, 6 + len(value) if length is None else length) + value
 
 
 def known() -> list[dict[str, str]]:
@@ -159,3 +166,115 @@ def test_hep_in_hep() -> None:
     outcome = sent(hep3(hep3(INVITE)))
     assert outcome.messages == []
     assert outcome.reasons == {reasons.NOT_SIP: 1}
+
+
+def test_what_looks_like_one_before() -> None:
+    """Row H1: packets that are opened in the quick way give what they give when each is the first."""
+    node, call, precise = (
+        chunk(19, b"sbc1"),
+        chunk(17, b"call-7"),
+        chunk(1, b"\0\7\0TLS", vendor=hep.VENDOR),
+    )
+    heads = HEADS.replace(TIMES, b"")
+    for before, between, behind in (
+        (heads, b"", b""),
+        (b"", heads, b""),
+        (heads, precise + call, node),
+        (node + call, heads, chunk(15, b"not this one")),
+        (chunk(9, b"\0") + heads, b"", node),
+        (heads, chunk(10, b"\0\0\0\1"), node),
+        (heads + chunk(50, TIMES), precise + chunk(51, PAYLOAD), b""),
+    ):
+        for second in (1, 2, 77):
+            times = chunk(9, struct.pack("!I", second)) + chunk(10, struct.pack("!I", 999 + second))
+            payload = chunk(15, sip(call_id=f"call-{second}"))
+            whole = of_chunks(before, times, between, payload, behind)
+            made = [
+                whole[:4] + struct.pack("!H", len(whole) - len(behind) - 1) + whole[6:],
+                whole[:4] + struct.pack("!H", len(whole) + 1) + whole[6:],
+                whole,
+                whole[:-1],
+                of_chunks(before, times, between, payload, behind, b"x"),
+                of_chunks(before, times, payload, between, behind),
+                of_chunks(before, times, between, payload + b"more", behind),
+                of_chunks(before, times, between, chunk(15, b"x", length=9), behind),
+            ]
+            warm = [sent(of_chunks(before, times, between, PAYLOAD, behind), one) for one in made]
+            cold = [sent(one) for one in made]
+            assert [one.messages[1:] for one in warm] == [one.messages for one in cold]
+            assert [one.reasons for one in warm] == [one.reasons for one in cold]
+
+
+def test_times_that_only_look_like_chunks() -> None:
+    """Row H1: what stands within a chunk of others says nothing, whatever it looks like."""
+    heads, later = HEADS.replace(TIMES, b""), TIMES.replace(SECONDS.to_bytes(4, "big"), bytes(4))
+    first, second = (of_chunks(heads, chunk(50, shown), TIMES, PAYLOAD) for shown in (TIMES, later))
+    assert sent(first, second).messages[1:] == sent(second).messages
+
+
+def test_taps_of_packets_that_look_alike() -> None:
+    """Another node, agent or sender is another one, wherever in the packet that stands."""
+    made = [
+        (of_chunks(HEADS, *(chunk(19, node) for node in names), PAYLOAD, *tail), port)
+        for names, tail, port in (
+            ((b"one",), (), 51_000),
+            ((b"two",), (), 51_000),
+            ((), (chunk(19, b"three"),), 51_000),
+            ((), (chunk(19, b"four"),), 51_000),
+            ((), (), 51_000),
+            ((), (chunk(19, b"four"),), 51_001),
+        )
+    ]
+    packets = [outer(udp(packet, port, 9060)) for packet, port in made]
+    later = [one.replace(TIMES[6:10], bytes((0x70, 0, 0, 0))) for one in packets]
+    stages = through([batch(packets + later)])
+    stages.finish()
+    [conversation] = stages.conversations
+    found = [(one.tap, one.outer) for one in conversation.arrived()]
+    assert found[:6] == found[6:]
+    assert [tap for tap, _ in found[:6]] == ["one", "two", "three", "four", "2001", "four"]
+    assert [text.split(",")[0] for _, text in found[4:6]] == [
+        "HEP from 192.0.2.1.51000",
+        "HEP from 192.0.2.1.51001",
+    ]
+
+
+@pytest.mark.parametrize("kind", [2, 5, 100, 255])
+def test_what_isnt_sip(kind: int) -> None:
+    """Reports and logs are counted by what they are; SIP is taken for SIP whatever it is called."""
+    heads = HEADS.replace(chunk(11, b"\1"), chunk(11, bytes([kind])))
+    [(reason, count)] = sent(of_chunks(heads, chunk(15, b'{"sender": 1}'))).reasons.items()
+    assert reason.startswith(reasons.OTHER_HEP)
+    assert count == 1
+    assert [raw for *_, raw in sent(of_chunks(heads, PAYLOAD)).messages] == [INVITE]
+
+
+def test_compressed() -> None:
+    """Row H1: a compressed payload is inflated as far as a datagram may be long, and no further."""
+
+    def packed(data: bytes) -> Outcome:
+        return sent(of_chunks(HEADS, chunk(16, data)))
+
+    whole = zlib.compress(INVITE)
+    assert [raw for *_, raw in packed(whole).messages] == [INVITE]
+    assert [raw for *_, raw in packed(gzip.compress(INVITE)).messages] == [INVITE]
+    for bad in (
+        whole[:-1],
+        b"",
+        INVITE,
+        zlib.compress(INVITE + bytes(65_536)),
+        zlib.compress(bytes(9 << 20)),
+    ):
+        assert packed(bad).reasons == {reasons.PACKED_HEP: 1}
+
+
+def test_keys_are_for_nobody() -> None:
+    """Every key chunk is blanked, whatever else is wrong with the packet."""
+    for packet in (
+        of_chunks(chunk(14, b"secret"), HEADS, chunk(14, b"secret"), PAYLOAD),
+        of_chunks(HEADS, PAYLOAD, chunk(14, b"secret", length=500)),
+        b"HEP3\0\6" + HEADS + chunk(14, b"secret"),
+    ):
+        blank = hep.without_key(packet)
+        assert len(blank) == len(packet)
+        assert b"secret" not in blank
