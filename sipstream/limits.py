@@ -342,5 +342,5 @@ HEP_TOLD = 200
 """Senders, by what is wrong with their packets, of which the user is told; others are only counted."""
 
 ENVELOPE_HEADS = 16_384
-"""Heads of HEP packets that are remembered, some 10 MiB: packets with one of them are read quickly. Agents
-that name the call in each have one a call."""
+"""Heads of HEP packets that are remembered, some 10 MiB: packets with one of them are read quickly.
+Agents that name the call in each have one a call."""

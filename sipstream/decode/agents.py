@@ -141,7 +141,7 @@ class Agents:
 
 
 def _ends(flow: Flow) -> bytes:
-    """Return addresses and ports of a flow as they stand in an IPv4 packet, one behind the other for IPv6.
+    """Return addresses and ports of a flow as an IPv4 packet has them, one behind the other for IPv6.
 
     b"" where they were printed as names.
     """
