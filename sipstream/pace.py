@@ -14,7 +14,7 @@ class Pace:
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self._clock = clock
-        self._end = clock() + TURN_SECONDS
+        self._begin()
 
     def due(self) -> bool:
         """Tell whether the work has held the loop for long enough."""
@@ -23,9 +23,13 @@ class Pace:
     async def rest(self) -> None:
         """Let the event loop have its turn, then begin one of our own."""
         await asyncio.sleep(0)
-        self._end = self._clock() + TURN_SECONDS
+        self._begin()
 
     async def through(self, pieces: Iterable[None]) -> None:
         """Do work whose pieces end when a turn is over."""
         for _ in pieces:
             await self.rest()
+
+    def _begin(self) -> None:
+        """Begin a turn."""
+        self._end = self._clock() + TURN_SECONDS

@@ -229,12 +229,18 @@ class Session:
         return matches
 
     async def follow(
-        self, text: str | None, *, whole: bool = False, flow: bool = False, calls: bool = False
+        self,
+        text: str | None,
+        *,
+        whole: bool = False,
+        flow: bool = False,
+        calls: bool = False,
+        pace: Pace | None = None,
     ) -> Follow:
         """Show each message of matching conversations from now on.
 
         Without text those of the active filter, of all conversations when it has no term; with `calls`
-        all legs of a call match when one does.
+        all legs of a call match when one does. `pace` says how those that are there are judged.
 
         Raises:
             FilterError: the text can't be understood.
@@ -242,13 +248,14 @@ class Session:
         if text is None and self.filters.active:
             text = self.filters.expression()
         judge = await self._judge_of(text, calls=calls)
-        number = max((one.number for one in self.follows), default=0) + 1
         follow = Follow(
-            number, text or "everything", judge, whole=whole, flow=flow, deliver=self._deliver,
+            0, text or "everything", judge, whole=whole, flow=flow, deliver=self._deliver,
             joining=self.joining if calls else None,
         )  # fmt: skip
-        await self._judge_all(follow.matches)
+        await self._judge_all(follow.matches, pace)
         await follow.begin(self.conversations)
+        # Another one may have begun meanwhile.
+        number = follow.number = max((one.number for one in self.follows), default=0) + 1
         self.follows.append(follow)
         await self.remotes.follow(number, text or "")
         return follow
@@ -308,10 +315,10 @@ class Session:
         judge = FilterSet().judge if text is None else self._filter(Filter.parse(text).node).judge
         return await self.joining.judge(judge) if calls else judge
 
-    async def _judge_all(self, matches: Matches) -> None:
+    async def _judge_all(self, matches: Matches, pace: Pace | None = None) -> None:
         """Judge all conversations, in turns; those that get messages meanwhile at once."""
         self.judging.append(matches)
-        pace = Pace()
+        pace = pace or Pace()
         judged = None
         try:
             # All of them may be cleared meanwhile.

@@ -11,16 +11,17 @@ _MOST = 8
 
 
 class Recent:
-    """Makes the filters of nodes, and remembers the last ones."""
+    """Makes the filters of nodes, and remembers the last ones, `most` of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, most: int = _MOST) -> None:
+        self._most = most
         self._filters: OrderedDict[Node, Filter] = OrderedDict()
 
     def __call__(self, node: Node) -> Filter:
         """Return the filter of a node, with what it found in messages when asked before."""
         wanted = self._filters.pop(node, None) or Filter(node)
         self._filters[node] = wanted
-        if len(self._filters) > _MOST:
+        if len(self._filters) > self._most:
             self._filters.popitem(last=False)
         return wanted
 
