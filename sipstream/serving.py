@@ -14,8 +14,7 @@ import re
 import socket
 import time
 from collections import Counter
-from contextlib import suppress
-from pathlib import Path
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from sipstream import errors
@@ -24,8 +23,11 @@ from sipstream.index import UNUSED
 from sipstream.metrics import Measuring
 from sipstream.metrics.exposition import CONTENT_TYPE, Snapshot, text
 from sipstream.pace import Pace
+from sipstream.usage import memory
 
 if TYPE_CHECKING:
+    from prometheus_client.core import Metric
+
     from sipstream.session import Session
 
 _MOST_CLIENTS = 16
@@ -74,11 +76,20 @@ def where(bound: socket.socket) -> str:
 
 
 class Serving:
-    """Figures of a session, served as long as this is open. Use it as an async context manager."""
+    """Figures of a session, served as long as this is open. Use it as an async context manager.
 
-    def __init__(self, session: Session, bound: socket.socket) -> None:
+    `more` returns further figures of who runs the session.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        bound: socket.socket,
+        more: Callable[[], Iterable[Metric]] = tuple,
+    ) -> None:
         self._session = session
         self._bound = bound
+        self._more = more
         self._codes: Counter[int] = Counter()
         self._measuring = Measuring()
         self._answer = b""
@@ -160,7 +171,7 @@ class Serving:
         """Return figures that are at most a second old."""
         async with self._lock:
             if time.monotonic() - self._made >= _FRESH:
-                self._answer = text(await self._snapshot())
+                self._answer = text(await self._snapshot(), self._more())
                 self._made = time.monotonic()
             return self._answer
 
@@ -179,7 +190,7 @@ class Serving:
             packets=sum(tally.packets for tally in tallies),
             reasons=reasons,
             drops=sum(tally.drops for tally in tallies),
-            memory=_memory(),
+            memory=memory(),
             metrics=self._measuring.metrics,
         )
 
@@ -193,10 +204,3 @@ def _response(
         b"HTTP/1.1 %d %b\r\nContent-Type: %b\r\nContent-Length: %d\r\n%bConnection: close\r\n\r\n"
         % (status, reason, kind.encode(), len(body), more)
     ) + (b"" if head else body)
-
-
-def _memory() -> int:
-    """Return the bytes of this process that are in memory, 0 where the system doesn't tell."""
-    with suppress(OSError, ValueError, IndexError):
-        return int(Path("/proc/self/statm").read_bytes().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    return 0

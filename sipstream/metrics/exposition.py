@@ -8,7 +8,7 @@ flood of series, nor does whoever reads them learn who calls whom. Sans-IO.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -60,18 +60,19 @@ class Snapshot:
     metrics: Metrics = field(default_factory=Metrics)
 
 
-def text(snapshot: Snapshot) -> bytes:
-    """Return what Prometheus reads."""
+def text(snapshot: Snapshot, more: Iterable[Metric] = ()) -> bytes:
+    """Return what Prometheus reads, of a snapshot and `more` beside it."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Collector(snapshot))
+    registry.register(_Collector(snapshot, more))
     return generate_latest(registry)
 
 
 class _Collector:
     """Gives prometheus_client a snapshot's metrics."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, more: Iterable[Metric]) -> None:
         self._snapshot = snapshot
+        self._more = more
 
     def describe(self) -> list[Metric]:
         """Return nothing: what there is, `collect` tells."""
@@ -99,6 +100,7 @@ class _Collector:
             "process_resident_memory_bytes", "Memory of the process", value=snapshot.memory
         )
         yield from _figures(snapshot.metrics)
+        yield from self._more
 
 
 def _messages(codes: Mapping[int, int]) -> Iterator[Metric]:
