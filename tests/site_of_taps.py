@@ -22,7 +22,12 @@ class Site:
     """What runs at the hosts; `servers` run in n already, `more` are further options of the agents."""
 
     def __init__(
-        self, hosts: Tapped, servers: Sequence[NatsServer], *more: str, writers: int = 2
+        self,
+        hosts: Tapped,
+        servers: Sequence[NatsServer],
+        *more: str,
+        publish: bool = True,
+        writers: int = 2,
     ) -> None:
         self.hosts, self.servers = hosts, servers
         self.folder = hosts.folder
@@ -35,12 +40,11 @@ class Site:
         self.writers = [self._writer(number + 1) for number in range(writers)]
 
     def _agent(self, link: str, side: str, more: tuple[str, ...]) -> Agent:
-        spool = self.folder / f"spool-{link}"
-        spool.mkdir()
-        words = (
-            *SIPSTREAM, "agent", "--live", link, "--tap", link, "--nats", self.url,
-            "--publish", "--spool-dir", str(spool), *more,
-        )  # fmt: skip
+        words = (*SIPSTREAM, "agent", "--live", link, "--tap", link, "--nats", self.url, *more)
+        if self._publish:
+            spool = self.folder / f"spool-{link}"
+            spool.mkdir()
+            words += ("--publish", "--spool-dir", str(spool))
         return Agent(link, self.hosts.command(side, *words), self.folder)
 
     def _writer(self, number: int) -> Program:

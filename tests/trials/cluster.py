@@ -1,0 +1,88 @@
+"""One of three nats-servers is killed during calls: is anything lost, do shell and follow go on?
+
+    python tests/trials/cluster.py [--seconds 60] [--rate 20] [--keep DIR] [--prefix NAME]
+
+The hosts of `kills.py`; the stream has three replicas. A shell follows one number over the taps
+while the server that leads the stream is killed, and begun again later. Needs root. Ends with status 1
+where the archive or the follow lacks a message or has one twice.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from followed import NUMBER, Follow, compare
+from killed import account
+from nats_servers import nats_cluster
+from site_of_taps import Site, archived
+from tapped import BUS, Tapped, packets, sightings, tapped
+
+_STREAM = "SIP"
+
+
+def trial(hosts: Tapped, seconds: float, rate: int) -> bool:
+    """Run it all, tell what came of it, return whether all is there once."""
+    hosts.answer()
+    hosts.dump()
+    with ExitStack() as stack:
+        cluster = stack.enter_context(
+            nats_cluster(hosts.folder / "bus", prefix=hosts.command("n"), host=BUS["n"])
+        )
+        site = Site(hosts, cluster.servers, "--replicas", "3")
+        stack.callback(site.kill)
+        site.begin()
+        follow = Follow(hosts, cluster.url)
+        site.calling(seconds, rate)
+        time.sleep(seconds / 3)
+        gone = cluster.leader(_STREAM)
+        killed = time.time_ns()
+        gone.kill()
+        print(f"{gone.name}, which led the stream, killed")
+        time.sleep(seconds / 3)
+        gone.start()
+        print(f"{gone.name} is there again")
+        time.sleep(seconds / 3 + 3)
+        site.until_archived()
+        for writer in site.writers:
+            writer.end()
+        lines = follow.end()
+        rows = archived(site.archive)
+        accounts = [
+            account(one.name, packets(hosts.folder / f"{one.name}.pcap"), rows.get(one.name, ()), [], 0)
+            for one in site.agents
+        ]  # fmt: skip
+        result = compare(sightings(hosts.folder), lines, NUMBER)
+        print("\n".join(map(str, accounts)))
+        print(result)
+        print(f"after the kill: {result.after(killed)}")
+        return result.complete and not any(one.doubled or one.lost for one in accounts)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--rate", type=int, default=20, metavar="CALLS")
+    parser.add_argument(
+        "--keep", type=Path, help="a folder for dumps, archive and what programs say"
+    )
+    parser.add_argument("--prefix", default="cluster", help="of the namespaces' names")
+    given = parser.parse_args(arguments)
+    with ExitStack() as stack:
+        folder = given.keep or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        folder.mkdir(parents=True, exist_ok=True)
+        hosts = stack.enter_context(tapped(folder, given.prefix))
+        return 0 if trial(hosts, given.seconds, given.rate) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
