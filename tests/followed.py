@@ -15,7 +15,7 @@ from socket import inet_ntoa
 from typing import Any
 
 from live_programs import wait_for
-from tapped import Packet, Sighted, Tapped
+from tapped import Packet, Sighted, Tapped, until
 
 NUMBER = "5660066"
 """The number that is followed, of answered calls in `Site.calling`."""
@@ -69,6 +69,11 @@ class Follow:
         """Wait until it says that it follows."""
         assert self._program.stderr is not None
         wait_for(self._program.stderr, b"Follow")
+
+    def until_lines(self, count: int) -> None:
+        """Wait until it has written so many lines, and a little longer for further ones."""
+        until(lambda: len(self._lines.lines) >= count)
+        time.sleep(0.5)
 
     def end(self) -> list[Line]:
         """End it as Ctrl-C does, return what it wrote."""
