@@ -32,7 +32,7 @@ from sipstream.limits import (
 from sipstream.worker import Worker
 
 _LOCK = "lock"
-_NAME = re.compile(r"(\d{8,18})-(.{1,40})\.pcap", re.DOTALL)
+_NAME = re.compile(r"(\d{8,18})-(.{1,40})\.[a-z]+", re.DOTALL)
 _CREATE = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
 _OTHERS = 0o077
 
@@ -203,19 +203,21 @@ class Room:
 
 
 class Folder:
-    """A folder of named segments, which no other process uses meanwhile.
+    """A folder of named segments, which no other process uses meanwhile; `ending` is that of their names.
 
     Raises:
         SourceError: it can't be used, isn't private, or another process uses it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, ending: str = "pcap") -> None:
         self.path = path
+        self._ending = ending
         self._fd = self._lock = -1
         try:
             self._open()
             with os.scandir(self._fd) as entries:
-                self.names = sorted(one.name for one in entries if _NAME.fullmatch(one.name))
+                names = (one.name for one in entries if one.name.endswith(f".{ending}"))
+                self.names = sorted(name for name in names if _NAME.fullmatch(name))
             """Segments of earlier runs, the oldest first."""
         except OSError as error:
             self.close()
@@ -233,7 +235,7 @@ class Folder:
         Raises:
             OSError: it can't be made.
         """
-        name = f"{self._next:08}-{label}.pcap"
+        name = f"{self._next:08}-{label}.{self._ending}"
         # Before it is made: a name that somebody took isn't tried again.
         self._next += 1
         fd = os.open(name, _CREATE | os.O_EXCL, 0o600, dir_fd=self._fd)

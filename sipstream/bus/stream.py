@@ -17,6 +17,7 @@ import nats.errors
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, StorageType, StreamConfig
 from nats.js.errors import APIError, NotFoundError, ServiceUnavailableError
 
+from sipstream.bus.names import STREAM, STREAM_SUBJECTS
 from sipstream.errors import SipstreamError
 from sipstream.escape import escape
 
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
     from nats.aio.msg import Msg
     from nats.js import JetStreamContext
     from nats.js.api import StreamInfo
-
-STREAM = "SIP"
-SUBJECTS = "sip.>"
 
 AGE_SECONDS = 24 * 3600
 """How long messages stay in a stream that we make, unless told otherwise."""
@@ -119,8 +117,10 @@ async def ensure_stream(js: JetStreamContext, limits: Limits, tell: Tell) -> Str
         info = await js.stream_info(STREAM)
     except NotFoundError:
         info = await _make(js, limits)
-    if SUBJECTS not in (info.config.subjects or []):
-        raise StreamError(f"the stream {STREAM} takes other subjects than {SUBJECTS}: rename one")
+    if STREAM_SUBJECTS not in (info.config.subjects or []):
+        raise StreamError(
+            f"the stream {STREAM} takes other subjects than {STREAM_SUBJECTS}: rename one"
+        )
     differing = _differing(info.config, limits)
     if differing:
         tell(
@@ -134,7 +134,7 @@ async def _make(js: JetStreamContext, limits: Limits) -> StreamInfo:
     seconds = limits.seconds or AGE_SECONDS
     config = StreamConfig(
         name=STREAM, description="SIP messages: HEP v3 packets, one behind the other",
-        subjects=[SUBJECTS], storage=StorageType.FILE, max_age=seconds,
+        subjects=[STREAM_SUBJECTS], storage=StorageType.FILE, max_age=seconds,
         max_bytes=limits.size or SIZE, num_replicas=limits.replicas or 1,
         duplicate_window=min(DUPLICATE_SECONDS, seconds),
     )  # fmt: skip
@@ -148,7 +148,7 @@ async def _make(js: JetStreamContext, limits: Limits) -> StreamInfo:
             return await js.stream_info(STREAM)
         what = escape(error.description or "refused")
         if error.err_code == _OVERLAPPING:
-            what = f"another stream takes {SUBJECTS} already"
+            what = f"another stream takes {STREAM_SUBJECTS} already"
         raise StreamError(f"the stream {STREAM} can't be made: {what}") from error
 
 
@@ -337,7 +337,7 @@ class Reader:
             except TROUBLE as error:
                 if self._js._nc.is_closed:
                     raise nats.errors.ConnectionClosedError from error
-                self._wait_for(f"the stream {STREAM} can't be read: {_words(error)}")
+                self._wait_for(f"the stream {STREAM} can't be read: {words(error)}")
             else:
                 if self._sequence is None and info.delivered is not None and self._since is None:
                     self._sequence = info.delivered.stream_seq
@@ -377,7 +377,7 @@ class Reader:
             self._tell(text)
 
 
-def _words(error: Exception) -> str:
+def words(error: Exception) -> str:
     """Return what to say of trouble with the server."""
     if isinstance(error, ServiceUnavailableError):
         return "the server has no JetStream for this account, or none at present"
