@@ -18,6 +18,7 @@ from sipstream.options import STDIN, Options, parse, parser
 
 if TYPE_CHECKING:
     from sipstream.opening import Opened
+    from sipstream.sources.hep_socket import Bound
 
 
 _GARBAGE = 20_000
@@ -49,6 +50,20 @@ def _open_standard_files() -> None:
     os.close(descriptor)
 
 
+def _open_hep(options: Options) -> tuple[list[Bound], bytes]:
+    """Open where HEP is listened for, and read its key."""
+    key = b""
+    if options.hep_key is not None:
+        from sipstream.sources.hep_gate import read_key
+
+        key = read_key(options.hep_key)
+    if not options.hep:
+        return [], key
+    from sipstream.sources.hep_socket import bind
+
+    return [bind(*address) for address in options.hep], key
+
+
 def _open_and_drop(options: Options) -> Opened:
     """Open what root's rights are needed for, give them up, and begin with a large file."""
     from sipstream.opening import open_and_drop
@@ -64,8 +79,9 @@ def _open_and_drop(options: Options) -> Opened:
         from sipstream.serving import listening
 
         bound = listening(*options.prometheus)
+    hep, key = _open_hep(options)
     opened = open_and_drop(files, len(options.live), may_start, options.user)
-    opened.listening = bound
+    opened.listening, opened.hep, opened.hep_key = bound, hep, key
     # Jitter and the order of RTP are those of all packets before: one process reads it then.
     if options.files and options.files[0] != STDIN and not options.rtp:
         opened.begin_reading(options.files[0])

@@ -36,14 +36,18 @@ _OURS = struct.Struct("!HHHHB")
 class Enveloper:
     """Puts messages of an index into envelopes.
 
-    `node` is the tap's name, `agent` the capture id, `key` the authentication key (b"" for none).
+    `node` is the tap's name, `agent` the capture id, `key` the authentication key (b"" for none);
+    `keeps_taps`: messages that an agent told a tap of keep that instead.
     Ways are kept as they are coded: to pack a message takes a few µs.
     """
 
-    def __init__(self, node: str, agent: int = 0, key: bytes = b"") -> None:
+    def __init__(
+        self, node: str, agent: int = 0, key: bytes = b"", *, keeps_taps: bool = False
+    ) -> None:
         self.too_long = 0
         """Messages left out because no HEP packet holds them."""
-        self._of_whom = _of_whom(node, agent, key)
+        self._whose = node, agent, key
+        self._keeps_taps = keeps_taps
         self._ways: dict[int, tuple[bytes, str, bool]] = {}
         self._generation: object = None
 
@@ -73,7 +77,10 @@ class Enveloper:
         transport = ways.transport[number]
         name = TRANSPORTS[transport & ~CUT]
         ends = _ends(key(ways.source[number]), key(ways.destination[number]), name)
-        return ends + self._of_whom, name, bool(transport & CUT)
+        node, agent, auth = self._whose
+        if self._keeps_taps:
+            node = index.endpoints.outers.tap(ways.outer[number]) or node
+        return ends + _of_whom(node, agent, auth), name, bool(transport & CUT)
 
 
 def envelope(

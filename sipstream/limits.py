@@ -344,3 +344,10 @@ HEP_TOLD = 200
 ENVELOPE_HEADS = 16_384
 """Heads of HEP packets that are remembered, some 10 MiB: packets with one of them are read quickly.
 Agents that name the call in each have one a call."""
+
+SEND_RATE = 20_000
+"""HEP packets a second that are sent over UDP: as many as the busiest server gives, and as a receiver
+with the usual buffer takes. What is more for a while waits."""
+
+SEND_WAITING = 32 << 20
+"""Bytes of HEP that wait to be sent, of two seconds of 20,000 messages; beyond, they are counted."""

@@ -10,7 +10,6 @@ from sipstream.decode.keylog import Secrets
 from sipstream.escape import escape
 from sipstream.faults import where
 from sipstream.limits import TLS_SECRETS
-from sipstream.packets import Tally
 from sipstream.reasons import BROKEN, FAULT, IN_PART, NO_TEXT, TLS
 from sipstream.sources import Missing, Source
 
@@ -84,7 +83,7 @@ class Notices:
 
     def ended(self, source: Source) -> None:
         """Say what came of a capture."""
-        self.tell(f"{escape(source.name)}: {_account(source.tally)}")
+        self.tell(f"{escape(source.name)}: {source.tally.account}")
 
     def _keep_suspects(self, source: Source) -> None:
         """Put packets that a stage failed on where they can be looked at; tell so once."""
@@ -99,12 +98,3 @@ class Notices:
         new = (source, what) not in self._told
         self._told.add((source, what))
         return new
-
-
-def _account(tally: Tally) -> str:
-    """Return what came of a capture: received, dropped by the kernel, without message by reason."""
-    text = (
-        f"{tally.packets} packets, {tally.messages} messages, {tally.drops} dropped by the kernel"
-    )
-    reasons = [f"{count} {reason}" for reason, count in tally.reasons.most_common() if count]
-    return f"{text}; {', '.join(reasons)}" if reasons else text

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import socket
 
     from sipstream.parallel import Reading
+    from sipstream.sources.hep_socket import Bound
     from sipstream.sources.packet_socket import Sockets
     from sipstream.spool import FileStore
 
@@ -53,6 +54,10 @@ class Opened:
     """Files that other processes read already."""
     listening: socket.socket | None = None
     """Where figures are served (`--prometheus`)."""
+    hep: list[Bound] = field(default_factory=list, repr=False)
+    """Where HEP is listened for."""
+    hep_key: bytes = field(default=b"", repr=False)
+    """The key of HEP packets, b"" for none."""
 
     def begin_reading(self, name: str) -> None:
         """Have other processes begin with a large capture file, while this one gets ready for it.

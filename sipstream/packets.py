@@ -116,6 +116,15 @@ class Tally:
         """How many packets aren't counted yet as with messages, or by reason."""
         return self.packets - self.with_messages - self.reasons.total()
 
+    @property
+    def account(self) -> str:
+        """What came: received, dropped by the kernel, without message by reason."""
+        text = (
+            f"{self.packets} packets, {self.messages} messages, {self.drops} dropped by the kernel"
+        )
+        counts = [f"{count} {reason}" for reason, count in self.reasons.most_common() if count]
+        return f"{text}; {', '.join(counts)}" if counts else text
+
     def clear(self) -> None:
         """Begin to count anew."""
         self.packets = self.bytes = self.messages = self.with_messages = self.drops = 0

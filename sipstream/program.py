@@ -86,7 +86,12 @@ async def _main(options: Options, opened: Opened) -> int:
             # In front of a shell Ctrl-C ends a load only, otherwise all of it.
             ends_less = session.sources.interrupt if _has_shell(options) else lambda: False
             async with _serving(options, console):
-                status = await until_ended(_work(options, console), writer, ends_less, console.note)
+                work = _work(options, console)
+                if options.send_hep is not None:
+                    from sipstream.sending.run import beside
+
+                    work = beside(work, options, console, in_shell=_has_shell(options))
+                status = await until_ended(work, writer, ends_less, console.note)
         with suppress(TimeoutError):
             async with asyncio.timeout(_PATIENCE):
                 await writer.drain(0)
@@ -147,7 +152,7 @@ def _room(options: Options) -> Room:
 
 def _has_shell(options: Options) -> bool:
     """Tell whether a shell asks for commands once the sources are there."""
-    if options.commands or options.follow is not None or options.extracts:
+    if options.commands or options.follow is not None or options.extracts or options.sends_files:
         return False
     return STDIN in options.files or (os.isatty(0) and os.isatty(1))
 
@@ -167,7 +172,7 @@ async def _work(options: Options, console: Console) -> int:
         if options.extracts:
             return await _extract(options, console)
         good = await _start_sources(options, console)
-        if options.follow is not None:
+        if options.follow is not None or options.sends_files:
             await session.sources.wait_sources()
             await console.out.drained()
             return _status(good, session)
@@ -177,7 +182,8 @@ async def _work(options: Options, console: Console) -> int:
             return await _shell(options, console)
         else:
             good = await _run_commands(_typed(), console) and good
-            if (options.write or options.prometheus) and not console.finished:
+            asked_for = options.write or options.prometheus or options.send_hep
+            if asked_for and not console.finished:
                 # Without a terminal, as a service has none, the capture itself is the job.
                 await session.sources.wait_sources()
         return _status(good, session)
@@ -219,6 +225,13 @@ async def _start_sources(options: Options, console: Console) -> bool:
     for interface in options.live:
         session.sources.capture_start(interface, options.bpf, cooked)
         console.out.line("Starting packet capture")
+    for bound in session.sources.opened.hep:
+        from sipstream.sources.hep import HepSource
+
+        key, room = session.sources.opened.hep_key, session.sources.room
+        agents = HepSource(bound, options.hep_allow, key, room)
+        session.sources.start(agents)
+        console.out.line(agents.listens)
     resumed = session.sources.resume()
     for path in options.tail:
         session.sources.tail(path, from_start=not options.from_now)

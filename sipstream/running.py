@@ -70,7 +70,7 @@ class Sources:
         self._publish = publish
         self._shown = shown
         self._clock = clock
-        self._room = room
+        self._room = self.room = room
         self._aged = aged
         self._running: dict[Source, Running] = {}
         self._tasks = asyncio.TaskGroup()

@@ -73,6 +73,10 @@ class Session:
         self._filter = Recent()
         self.filters = FilterSet(self._filter)
         self.follows: list[Follow] = []
+        self.silent: list[Follow] = []
+        """Follows that nobody sees: what they find is sent on. No command ends them."""
+        self.waits: list[Callable[[], Awaitable[None]]] = []
+        """Awaited between batches of what can wait, so that who sends messages on keeps up."""
         self.settings = Settings()
         self.joining = Joining(lambda: (self.conversations, self.settings.names("leg_headers")))
         self.faults = Faults(clock)
@@ -260,6 +264,19 @@ class Session:
         await self.remotes.follow(number, text or "")
         return follow
 
+    async def follow_silently(self, text: str | None, name: str, deliver: Deliver) -> Follow:
+        """Hand each message of matching conversations to `deliver` from now on: nobody sees the follow.
+
+        Raises:
+            FilterError: the text can't be understood.
+        """
+        judge = await self._judge_of(text, calls=False)
+        follow = Follow(0, name, judge, whole=False, deliver=deliver)
+        await self._judge_all(follow.matches)
+        await follow.begin(self.conversations)
+        self.silent.append(follow)
+        return follow
+
     def forget_filters(self) -> None:
         """Make filters anew that are asked for again: they may compare numbers in another way."""
         self._filter.clear()
@@ -286,7 +303,7 @@ class Session:
         self.matches = Matches(self.filters.judge)
         self._filter.clear()
         self.seen_batch = -1
-        for follow in self.follows:
+        for follow in (*self.follows, *self.silent):
             follow.forget_all()
 
     def status(self) -> Status:
@@ -338,7 +355,7 @@ class Session:
             if not self.conversations.has(number):
                 for matches in (self.matches, *self.judging):
                     matches.forget(number)
-        for follow in self.follows:
+        for follow in (*self.follows, *self.silent):
             follow.forget(self.conversations, numbers)
         if self.conversations.given_up > self.conversations.aged and not self._told_given_up:
             self._told_given_up = True
@@ -353,3 +370,5 @@ class Session:
     async def _shown(self) -> None:
         if self.follows and self.drained is not None:
             await self.drained()
+        for wait in self.waits:
+            await wait()

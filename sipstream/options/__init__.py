@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sipstream.options import checks, groups
+from sipstream.options.hep import Hep, add_hep
 from sipstream.options.values import STDIN as STDIN
 from sipstream.version import __version__
 
 
 @dataclass
-class Options(groups.Sourced, groups.Kept):
+class Options(groups.Sourced, groups.Kept, Hep):
     """What was asked for of the shell, or of a run without one."""
 
     commands: list[str] = field(default_factory=list)
@@ -35,6 +36,13 @@ class Options(groups.Sourced, groups.Kept):
         """Whether files are read to write what matches of them."""
         return self.write is not None and not self.live
 
+    @property
+    def sends_files(self) -> bool:
+        """Whether files are read to send their messages on, and nothing else."""
+        comes_live = self.live or self.tail or self.hep
+        is_asked = self.commands or self.follow is not None
+        return self.send_hep is not None and not comes_live and not is_asked
+
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command line."""
@@ -52,6 +60,12 @@ def parser() -> argparse.ArgumentParser:
     )
     add("-c", dest="commands", action="append", default=[], metavar="COMMAND", help="run a command")
     groups.add_sources(add)
+    add_hep(add)
+    add(
+        "--tap",
+        metavar="NAME",
+        help="with --send-hep: where the messages were seen (default: the host's name)",
+    )
     add(
         "--narrow",
         action="store_true",

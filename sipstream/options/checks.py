@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sipstream.options import hep
 from sipstream.options.values import STDIN
 
 if TYPE_CHECKING:
@@ -37,12 +38,16 @@ def wrong(options: Options) -> str | None:
         return "--flow goes with --follow, without --messages"
     if options.follow is not None and options.commands:
         return "--follow prints until the sources end: it doesn't go with -c"
-    if options.follow is not None and not (options.files or options.live or options.tail):
-        return "--follow needs a source: a FILE, --tail or --live"
+    sources = options.files or options.live or options.tail or options.hep
+    if options.follow is not None and not sources:
+        return "--follow needs a source: a FILE, --tail, --live or --hep"
     if "" in options.files:
         return "a FILE has an empty name"
     if options.files.count(STDIN) > 1:
         return "standard input can be read once"
+    found = hep.wrong(options)
+    if found:
+        return found
     for option, text in (("--filter", options.filter), ("--follow", options.follow)):
         if text is not None and (text or option == "--filter"):
             found = wrong_filter(text)

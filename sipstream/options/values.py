@@ -7,7 +7,7 @@ import re
 
 STDIN = "-"
 LOOPBACK = "127.0.0.1"
-_LAST_PORT = 65_535
+LAST_PORT = 65_535
 _UNITS = {"": 0, "K": 10, "M": 20, "G": 30}
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _LEAST_MEMORY = 8 << 20
@@ -44,7 +44,7 @@ def address(text: str) -> tuple[str, int]:
         ipaddress.ip_address(host)
     except ValueError:
         colon = ""
-    if not colon or not re.fullmatch(r"[1-9]\d{0,4}", port, re.ASCII) or int(port) > _LAST_PORT:
+    if not colon or not re.fullmatch(r"[1-9]\d{0,4}", port, re.ASCII) or int(port) > LAST_PORT:
         raise argparse.ArgumentTypeError(
             f"{text!r} is no address with a port, such as :9100, 10.0.0.1:9100 or [::1]:9100"
         )

@@ -38,15 +38,15 @@ _sipstream()
             _sipstream_words "any $(_sipstream_interfaces)" "$cur"
             return
             ;;
-        --tail|--keylog|--write)
+        --tail|--keylog|--hep-key|--write)
             _sipstream_names -f "$cur"
             return
             ;;
-        --bpf|--prometheus|--memory|--keep|--keep-calls|--spool-size)
+        --bpf|--prometheus|--hep|--hep-allow|--send-hep|--memory|--keep|--keep-calls|--spool-size)
             :
             return
             ;;
-        --user|--format)
+        --user|--tap|--format)
             _sipstream_words "$(compgen -u)" "$cur"
             return
             ;;
@@ -60,7 +60,7 @@ _sipstream()
             ;;
     esac
     if [[ $cur == -* ]]; then
-        _sipstream_words "-h --help -c --live --tail --from-now --bpf --keylog --user --prometheus --narrow --rtp --write --format --redact --no-redact --memory --keep --keep-calls --spool-dir --spool-size --filter --follow --messages --flow -q --quiet --json --no-color --version" "$cur"
+        _sipstream_words "-h --help -c --live --tail --from-now --bpf --keylog --user --prometheus --hep --hep-allow --hep-key --send-hep --tap --narrow --rtp --write --format --redact --no-redact --memory --keep --keep-calls --spool-dir --spool-size --filter --follow --messages --flow -q --quiet --json --no-color --version" "$cur"
     else
         _sipstream_names -f "$cur"
     fi

@@ -38,9 +38,13 @@ class EnvelopeSpool:
         `tap` is the capture point of those that name none. NOBODY as `sender`: they came by another
         way than HEP.
         """
+        return self.batch_of(((one, sender) for one in envelopes), tap)
+
+    def batch_of(self, sent: Iterable[tuple[bytes, Key]], tap: str = "") -> Batch:
+        """Keep envelopes as `batch` does, each with the endpoint that it came from."""
         now = time.time_ns()
         packets = []
-        for one in envelopes:
+        for one, sender in sent:
             if len(one) > LONGEST:
                 self.too_long += 1
                 continue

@@ -73,7 +73,7 @@ class Sockets:
         with suppress(PermissionError):
             for kind in (socket.SOCK_RAW, socket.SOCK_DGRAM) * count:
                 sock = socket.socket(socket.AF_PACKET, kind, 0)
-                _grow(sock, buffer)
+                grow(sock, buffer)
                 self._spare.append(sock)
             self._reserved = count
 
@@ -173,7 +173,7 @@ def _bind(sock: socket.socket, index: int, protocol: int) -> None:
         raise OSError(number, os.strerror(number))
 
 
-def _grow(sock: socket.socket, buffer: int) -> int:
+def grow(sock: socket.socket, buffer: int) -> int:
     """Make the receive buffer as large as may be, return its size in bytes."""
     try:
         sock.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, buffer)
@@ -204,7 +204,7 @@ def make_ready(sock: socket.socket, program: bpf.Program, buffer: int) -> int:
             sock.recv(1)
     sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
     sock.setsockopt(_SOL_PACKET, _PACKET_AUXDATA, 1)
-    size = _grow(sock, buffer)
+    size = grow(sock, buffer)
     # What was dropped until now was not for this capture.
     take_drops(sock)
     bpf.attach(sock, program)
