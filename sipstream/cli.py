@@ -18,6 +18,7 @@ from sipstream.options import STDIN, Options, parse, parser
 
 if TYPE_CHECKING:
     from sipstream.opening import Opened
+    from sipstream.options.groups import Sourced
     from sipstream.sources.hep_socket import Bound
 
 
@@ -29,6 +30,8 @@ def run(arguments: Sequence[str]) -> int:
     """Run the program with its arguments, return its exit status."""
     # Objects stay as long as messages do: a look for garbage each few hundred finds none.
     gc.set_threshold(_GARBAGE)
+    if arguments[:1] == ["agent"]:
+        return _run_agent(arguments[1:])
     options = parse(arguments)
     # Files we make may hold calls: nobody else reads them.
     os.umask(0o077)
@@ -43,6 +46,32 @@ def run(arguments: Sequence[str]) -> int:
     return run_with(options, opened)
 
 
+def _run_agent(arguments: Sequence[str]) -> int:
+    """Run `sipstream agent` with its arguments, return the exit status."""
+    from sipstream.options import agent
+
+    options = agent.parse(arguments)
+    os.umask(0o077)
+    _open_standard_files()
+    try:
+        from sipstream.bus.connecting import secret_of
+
+        # Who root becomes may not read it.
+        secret = secret_of(options.nats_creds) if options.nats_creds is not None else None
+        opened = _open_sources(options, len(options.live), may_start=False)
+        opened.secret = secret
+        from sipstream.agent.program import run as run_agent
+    except SipstreamError as error:
+        agent.parser().exit(FAILED, f"*** Error! {shield(str(error))}\n")
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "nats":
+            raise
+        agent.parser().exit(
+            FAILED, "*** Error! nats-py is missing: pip install 'sipstream[nats]'\n"
+        )
+    return run_agent(options, opened)
+
+
 def _open_standard_files() -> None:
     """Put the null device where a standard stream is closed: no file of ours must get its number."""
     while (descriptor := os.open(os.devnull, os.O_RDWR)) < 3:
@@ -50,7 +79,7 @@ def _open_standard_files() -> None:
     os.close(descriptor)
 
 
-def _open_hep(options: Options) -> tuple[list[Bound], bytes]:
+def _open_hep(options: Sourced) -> tuple[list[Bound], bytes]:
     """Open where HEP is listened for, and read its key."""
     key = b""
     if options.hep_key is not None:
@@ -66,23 +95,29 @@ def _open_hep(options: Options) -> tuple[list[Bound], bytes]:
 
 def _open_and_drop(options: Options) -> Opened:
     """Open what root's rights are needed for, give them up, and begin with a large file."""
+    may_start = options.follow is None and (
+        not options.commands or any(line.lstrip().startswith("ca") for line in options.commands)
+    )
+    opened = _open_sources(options, len(options.live), may_start)
+    # Jitter and the order of RTP are those of all packets before: one process reads it then.
+    if options.files and options.files[0] != STDIN and not options.rtp:
+        opened.begin_reading(options.files[0])
+    return opened
+
+
+def _open_sources(options: Sourced, captures: int, may_start: bool) -> Opened:
+    """Open what root's rights are needed for, give them up."""
     from sipstream.opening import open_and_drop
 
     files = [name for name in options.files if name != STDIN]
     if options.keylog is not None:
         files.append(str(options.keylog))
-    may_start = options.follow is None and (
-        not options.commands or any(line.lstrip().startswith("ca") for line in options.commands)
-    )
     bound = None
     if options.prometheus is not None:
         from sipstream.serving import listening
 
         bound = listening(*options.prometheus)
     hep, key = _open_hep(options)
-    opened = open_and_drop(files, len(options.live), may_start, options.user)
+    opened = open_and_drop(files, captures, may_start, options.user)
     opened.listening, opened.hep, opened.hep_key = bound, hep, key
-    # Jitter and the order of RTP are those of all packets before: one process reads it then.
-    if options.files and options.files[0] != STDIN and not options.rtp:
-        opened.begin_reading(options.files[0])
     return opened

@@ -34,6 +34,7 @@ _IMPORTED_LATER = (
     "lark",
     "multiprocessing.connection",
     "multiprocessing.popen_fork",
+    "nkeys",
     "platformdirs.unix",
     "plotext",
     "wcwidth",
@@ -58,6 +59,8 @@ class Opened:
     """Where HEP is listened for."""
     hep_key: bytes = field(default=b"", repr=False)
     """The key of HEP packets, b"" for none."""
+    secret: bytes | None = field(default=None, repr=False)
+    """What a server of messages lets us in by (`--nats-creds`)."""
 
     def begin_reading(self, name: str) -> None:
         """Have other processes begin with a large capture file, while this one gets ready for it.

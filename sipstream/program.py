@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from sipstream import suspects
 from sipstream.errors import DENIED, FAILED, PARTIAL, CaptureDeniedError, SipstreamError
 from sipstream.faults import where
+from sipstream.listening import start_hep
 from sipstream.options import STDIN, Options
 from sipstream.signals import HUNG_UP, INTERRUPTED, until_ended
 
@@ -225,13 +226,8 @@ async def _start_sources(options: Options, console: Console) -> bool:
     for interface in options.live:
         session.sources.capture_start(interface, options.bpf, cooked)
         console.out.line("Starting packet capture")
-    for bound in session.sources.opened.hep:
-        from sipstream.sources.hep import HepSource
-
-        key, room = session.sources.opened.hep_key, session.sources.room
-        agents = HepSource(bound, options.hep_allow, key, room)
-        session.sources.start(agents)
-        console.out.line(agents.listens)
+    for line in start_hep(options, session):
+        console.out.line(line)
     resumed = session.sources.resume()
     for path in options.tail:
         session.sources.tail(path, from_start=not options.from_now)

@@ -22,14 +22,14 @@ INTERRUPTED, HUNG_UP = 128 + signal.SIGINT, 128 + signal.SIGHUP
 
 async def until_ended(
     work: Coroutine[object, object, int],
-    writer: Writer,
+    writer: Writer | None,
     ends_less: Callable[[], bool],
     tell: Callable[[str], None],
 ) -> int:
     """Do the work; end orderly when told to, quietly when whoever reads has gone. Return the status.
 
     On Ctrl-C `ends_less` is asked first: it returns whether there was something less to end. `tell`
-    gets the sentence that says where a stack dump is.
+    gets the sentence that says where a stack dump is. Without `writer` nobody has to read.
     """
     loop = asyncio.get_running_loop()
     status = 0
@@ -42,14 +42,15 @@ async def until_ended(
             status = why
             working.cancel()
 
-        async def watch() -> None:
+        async def watch(writer: Writer) -> None:
             await writer.wait_broken()
             gone = writer.error is not None and writer.error.errno == errno.EIO
             # A pipe's reader has what it wanted; a terminal that is gone is a hang-up.
             end(HUNG_UP if gone else 0)
 
-        watching = tasks.create_task(watch())
-        working.add_done_callback(lambda _: watching.cancel())
+        if writer is not None:
+            watching = tasks.create_task(watch(writer))
+            working.add_done_callback(lambda _: watching.cancel())
         loop.add_signal_handler(signal.SIGINT, lambda: None if ends_less() else end(INTERRUPTED))
         loop.add_signal_handler(signal.SIGTERM, end, 128 + signal.SIGTERM)
         if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:

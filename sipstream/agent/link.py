@@ -20,11 +20,12 @@ from sipstream.errors import SourceError
 Use = Callable[[Client], AbstractAsyncContextManager[object]]
 """What is done on a connection as long as it lasts."""
 
-_PATIENCE = 5.0
+_PATIENCE = 3.0
 """Seconds that a server has before it is told that none answers."""
 _AGAIN_SECONDS = 2.0
 """Between two connections, where one was refused or ended for good."""
 _LOOK_SECONDS = 0.5
+_CLOSE_SECONDS = 2.0
 
 
 class Link:
@@ -74,5 +75,7 @@ class Link:
 
 
 async def _close(client: Client) -> None:
-    with suppress(errors.Error, OSError):
-        await client.close()
+    # A server that takes nothing more is left to itself.
+    with suppress(errors.Error, OSError, TimeoutError):
+        async with asyncio.timeout(_CLOSE_SECONDS):
+            await client.close()

@@ -95,6 +95,8 @@ class Service:
                     queue_group=service.id,
                     handler=self._handler(client, verb),
                 )
+            # What is asked from now on is answered.
+            await client.flush()
             yield service
         finally:
             ticking.cancel()

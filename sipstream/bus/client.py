@@ -1,10 +1,13 @@
-"""The NATS client, made to keep its word on encryption.
+"""The NATS client, made to keep its word on encryption, and to outlive what others send.
 
 nats-py encrypts when the server asks for it: with `tls://` too, a server (or who sits between) that
-doesn't ask would get everything in plain text.
+doesn't ask would get everything in plain text. And it stops reading for good, without a word, after one
+message whose subjects or headers it fails on (letters that are no UTF-8, say).
 """
 
 from __future__ import annotations
+
+from contextlib import suppress
 
 from nats.aio.client import Client
 from nats.errors import SecureConnRequiredError
@@ -31,3 +34,9 @@ class Guarded(Client):
         if not encrypted and ("tls" in self.options or (self._secret and not local)):
             raise SecureConnRequiredError
         return super()._connect_command()
+
+    async def _process_msg(
+        self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes
+    ) -> None:
+        with suppress(ValueError, IndexError):
+            await super()._process_msg(sid, subject, reply, data, headers)

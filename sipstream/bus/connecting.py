@@ -9,7 +9,7 @@ import ssl
 import stat
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _MISSING = "nats-py is missing: pip install 'sipstream[nats]'"
 _WAIT = 1
 """Seconds between two attempts to connect."""
+_PING = 10
+"""Seconds between pings: when two aren't answered the server counts as gone, though nothing says so."""
 _JWT = b"-----BEGIN NATS USER JWT-----"
 _MOST_CREDS = 64 << 10
 _OTHERS = 0o077
@@ -33,12 +35,14 @@ class Server:
     """A NATS server, or several of one cluster: `url` has them with commas between.
 
     `creds` is a file that only its owner reads: as NATS makes them (.creds), or one line `user:password`,
-    or a token. `ca` is a file of certificates to trust instead of the system's.
+    or a token; `secret` is what is in it, where it was read before (`secret_of`). `ca` is a file of
+    certificates to trust instead of the system's.
     """
 
     url: str
     creds: Path | None = None
     ca: Path | None = None
+    secret: bytes | None = field(default=None, repr=False)
 
     @property
     def urls(self) -> list[str]:
@@ -90,7 +94,7 @@ async def connect(
     from nats.errors import Error
 
     client = Guarded(secret=server.creds is not None)
-    states = _States(server, tell)
+    states = _States(server, client, tell)
     try:
         async with asyncio.timeout(patience):
             await client.connect(
@@ -98,6 +102,7 @@ async def connect(
                 name="sipstream",
                 max_reconnect_attempts=-1,
                 reconnect_time_wait=_WAIT,
+                ping_interval=_PING,
                 error_cb=states.failed,
                 disconnected_cb=states.went,
                 reconnected_cb=states.came_back,
@@ -117,11 +122,12 @@ async def connect(
 class _States:
     """Tells when a server goes and comes back."""
 
-    def __init__(self, server: Server, tell: Callable[[str], None]) -> None:
+    def __init__(self, server: Server, client: Client, tell: Callable[[str], None]) -> None:
         self.connected = False
         self.why = ""
         """What went wrong last."""
         self._server = server
+        self._client = client
         self._tell = tell
         self._since: float | None = None
 
@@ -129,7 +135,8 @@ class _States:
         self.why = _words(error)
 
     async def went(self) -> None:
-        if self.connected and self._since is None:
+        # Whoever closes it, or has it closed, isn't asked for again.
+        if self.connected and self._since is None and not self._client.is_closed:
             self._since = time.monotonic()
             self._tell(f"{self._server.name}: the server is gone; it is asked for again")
 
@@ -154,9 +161,12 @@ def _security(server: Server) -> dict[str, Any]:
             raise SourceError(f"{escape(str(server.ca))}: no certificates in it") from error
     if server.creds is None:
         return given
-    secret = _secret(server.creds)
+    secret = server.secret if server.secret is not None else secret_of(server.creds)
     if secret.lstrip().startswith(_JWT):
-        given["user_credentials"] = str(server.creds)
+        from nats.aio.client import RawCredentials
+
+        # By name the file would be read at each connection, when its rights may be gone.
+        given["user_credentials"] = RawCredentials(secret.decode("utf-8", "replace"))
         return given
     line = secret.decode("utf-8", "surrogateescape").strip()
     user, colon, password = line.partition(":")
@@ -164,11 +174,11 @@ def _security(server: Server) -> dict[str, Any]:
     return given
 
 
-def _secret(path: Path) -> bytes:
+def secret_of(path: Path) -> bytes:
     """Return what a file of credentials holds.
 
     Raises:
-        SourceError: it can't be read, is too long, or others may read it.
+        SourceError: it can't be read, is too long, is another user's, or others may read it.
     """
     name = escape(str(path))
     try:
@@ -179,6 +189,8 @@ def _secret(path: Path) -> bytes:
         raise SourceError(f"{name}: {words(error)}") from error
     if not stat.S_ISREG(status.st_mode) or status.st_mode & _OTHERS:
         raise SourceError(f"{name}: others may read it; chmod 600 it")
+    if status.st_uid not in (0, os.geteuid()):
+        raise SourceError(f"{name}: it is another user's; credentials are root's or one's own")
     if not secret.strip() or len(secret) == _MOST_CREDS:
         raise SourceError(f"{name}: there are no credentials in it")
     return secret

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sipstream.options import checks, groups
-from sipstream.options.hep import Hep, add_hep
+from sipstream.options.hep import Destination, add_send_hep
 from sipstream.options.values import STDIN as STDIN
 from sipstream.version import __version__
 
 
 @dataclass
-class Options(groups.Sourced, groups.Kept, Hep):
+class Options(groups.Sourced, groups.Kept):
     """What was asked for of the shell, or of a run without one."""
 
     commands: list[str] = field(default_factory=list)
@@ -23,6 +23,7 @@ class Options(groups.Sourced, groups.Kept, Hep):
     write: Path | None = None
     format: str | None = None
     redact: bool | None = None
+    send_hep: Destination | None = None
     filter: str | None = None
     follow: str | None = None
     messages: bool = False
@@ -60,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
     )
     add("-c", dest="commands", action="append", default=[], metavar="COMMAND", help="run a command")
     groups.add_sources(add)
-    add_hep(add)
+    add_send_hep(add)
     add(
         "--tap",
         metavar="NAME",

@@ -10,10 +10,11 @@ from typing import Any, NoReturn
 from sipstream.escape import shield
 from sipstream.limits import MEMORY
 from sipstream.options import values
+from sipstream.options.hep import HepIn, add_hep
 
 
 @dataclass
-class Sourced:
+class Sourced(HepIn):
     """Where messages come from, and as whom they are read."""
 
     files: list[str] = field(default_factory=list)
@@ -69,6 +70,7 @@ def add_sources(add: Any) -> None:
     )  # fmt: skip
     add("--from-now", action="store_true", help="with --tail: leave out what is there already")
     add("--bpf", metavar="EXPR", help="with --live: a kernel filter of your own (needs libpcap)")
+    add_hep(add)
     add("--keylog", type=Path, metavar="FILE", help="read TLS with this key log (SSLKEYLOGFILE)")
     add("--user", metavar="NAME", help="started by root: become this user (default: nobody)")
     add(

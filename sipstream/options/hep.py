@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ipaddress import IPv4Network, IPv6Network
 
     from sipstream.options import Options
+    from sipstream.options.groups import Sourced
 
 _HOST = re.compile(r"[\w.-]{1,253}", re.ASCII)
 
@@ -34,17 +35,16 @@ class Destination(NamedTuple):
 
 
 @dataclass
-class Hep:
-    """Where HEP comes from and goes to."""
+class HepIn:
+    """Where HEP comes from."""
 
     hep: list[tuple[str, int]] = field(default_factory=list)
     hep_allow: list[IPv4Network | IPv6Network] = field(default_factory=list)
     hep_key: Path | None = None
-    send_hep: Destination | None = None
 
 
 def add_hep(add: Any) -> None:
-    """Add the options of `Hep`; `add` is a parser's `add_argument`."""
+    """Add the options of `HepIn`; `add` is a parser's `add_argument`."""
     add(
         "--hep", action="append", default=[], type=_listening, metavar="[ADDRESS]:PORT",
         help="take HEP from Kamailio, OpenSIPS, heplify and others, over UDP and TCP; on 127.0.0.1"
@@ -59,6 +59,10 @@ def add_hep(add: Any) -> None:
         help="the key that HEP packets must have, and get; FILE has mode 0600. It is sent in clear:"
         " a label against mistakes",
     )  # fmt: skip
+
+
+def add_send_hep(add: Any) -> None:
+    """Add the option that says where messages are sent on to."""
     add(
         "--send-hep", type=_destination, metavar="[tcp:]HOST:PORT",
         help="send messages on as HEP, to HOMER for one: all, or what --filter says",
@@ -67,6 +71,11 @@ def add_hep(add: Any) -> None:
 
 def wrong(options: Options) -> str | None:
     """Return what of it doesn't fit together, None where all does."""
+    return wrong_in(options, options.send_hep) or _wrong_sending(options)
+
+
+def wrong_in(options: Sourced, sent_to: Destination | None = None) -> str | None:
+    """Return what of `HepIn` doesn't fit together, None where all does."""
     from ipaddress import ip_address
 
     open_to_others = [host for host, _ in options.hep if not ip_address(host).is_loopback]
@@ -77,11 +86,11 @@ def wrong(options: Options) -> str | None:
         )
     if options.hep_allow and not options.hep:
         return "--hep-allow says who may send HEP: add --hep [ADDRESS]:PORT"
-    if options.hep_key is not None and not (options.hep or options.send_hep):
+    if options.hep_key is not None and not (options.hep or sent_to):
         return "--hep-key is for HEP packets: add --hep or --send-hep"
     if len(set(options.hep)) < len(options.hep):
         return "--hep names an address twice"
-    return _wrong_sending(options)
+    return None
 
 
 def _wrong_sending(options: Options) -> str | None:
