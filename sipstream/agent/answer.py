@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 
 from sipstream.agent.searching import Search
 from sipstream.bus.coding import pack
-from sipstream.conversations import Conversations
 from sipstream.envelopes import Enveloper
 from sipstream.filters.term import Due
 
@@ -21,19 +20,18 @@ _HEAD = 160
 
 
 class Answer:
-    """What was packed so far; `most` conversations are given at most.
+    """What was packed so far of what a search finds; `most` conversations are given at most.
 
-    Conversations may be given up, and their places used again, between two pieces: `is_there` of who
-    asks says which still are what they were.
+    Conversations may be given up, and their places used again, between two pieces.
     """
 
-    def __init__(self, conversations: Conversations, enveloper: Enveloper, most: int) -> None:
+    def __init__(self, search: Search, enveloper: Enveloper, most: int) -> None:
         self.given = 0
         """Conversations that are in the answer."""
         self.messages = 0
         self.left_out = 0
         """Messages of a conversation that alone is too long for an answer."""
-        self._conversations = conversations
+        self._search = search
         self._enveloper = enveloper
         self._most = most
         self._bytes = 0
@@ -43,8 +41,8 @@ class Answer:
 
     def take(self, number: int) -> Iterator[bytes]:
         """Pack a conversation if there is room for it; yield parts, empty ones where time passed."""
-        index = self._conversations.index
-        if self._full or self.given >= self._most:
+        index = self._search.conversations.index
+        if self._full or self.given >= self._most or not self._search.is_there(number):
             return
         numbers = list(index.in_time_order(number))
         need = sum(index.m_length[one] for one in numbers) + _HEAD * len(numbers)
@@ -74,17 +72,20 @@ class Answer:
         return pack(waiting)
 
     def _is_of(self, message: int, number: int) -> bool:
-        """Tell whether a message still is one of a conversation."""
-        index = self._conversations.index
-        return bool(index.m_store[message]) and index.m_conversation[message] == number
+        """Tell whether a message still is one of a conversation, and that the one it was."""
+        index = self._search.conversations.index
+        return (
+            self._search.is_there(number)
+            and bool(index.m_store[message])
+            and index.m_conversation[message] == number
+        )
 
 
 def of_search(search: Search, answer: Answer, due: Due) -> Iterator[bytes]:
     """Go through a search and pack what it finds; yield parts, empty ones where time passed."""
     while not search.ended:
         for number in search.go_on(due):
-            if search.is_there(number):
-                yield from answer.take(number)
+            yield from answer.take(number)
         yield b""
 
 

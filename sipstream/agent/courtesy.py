@@ -51,13 +51,13 @@ class Load:
         self,
         clock: Callable[[], float] = time.monotonic,
         used: Callable[[], float] = time.process_time,
-        load: Callable[[], float] = lambda: os.getloadavg()[0],
+        load: Callable[[], float] | None = None,
     ) -> None:
         self.share = 0.0
         """Of a processor, that this process used lately."""
         self.for_requests = 0.0
         """Seconds of it that requests were worked on, since the start."""
-        self._clock, self._used, self._load = clock, used, load
+        self._clock, self._used, self._load = clock, used, load or _load
         self._processors = len(os.sched_getaffinity(0))
         self._busy = False
         self._last = clock(), used(), 0.0
@@ -123,3 +123,11 @@ class Turns:
         """Take note of how long a turn was, return how many seconds all requests rest for it."""
         self._load.for_requests += seconds
         return seconds * (1 / _SHARE - 1) if self._load.busy() else 0.0
+
+
+def _load() -> float:
+    """Return how many processes wanted a processor in the last minute, 0 where that isn't told."""
+    try:
+        return os.getloadavg()[0]
+    except OSError:
+        return 0.0

@@ -169,11 +169,10 @@ class Service:
     async def _find(self, data: bytes, outlet: Outlet) -> None:
         async def found() -> None:
             wanted = asked.find(data)
-            there = self._session.conversations
-            chosen = None if wanted.node is None else self._filter_of(wanted.node)
-            search = Search(there, chosen)
-            answer = Answer(there, self._enveloper, wanted.limit)
             async with self._turns.turn() as turn:
+                chosen = None if wanted.node is None else self._filter_of(wanted.node)
+                search = Search(self._session.conversations, chosen)
+                answer = Answer(search, self._enveloper, wanted.limit)
                 await self._send(of_search(search, answer, turn.due), search, answer, outlet, turn)
 
         self._later("find", found, outlet)
@@ -181,10 +180,10 @@ class Service:
     async def _conversation(self, data: bytes, outlet: Outlet) -> None:
         async def found() -> None:
             call_ids = asked.conversation(data).call_ids
-            search = Search(self._session.conversations, None)
-            answer = Answer(search.conversations, self._enveloper, len(call_ids))
-            parts = of_call_ids(search, answer, call_ids)
             async with self._turns.turn() as turn:
+                search = Search(self._session.conversations, None)
+                answer = Answer(search, self._enveloper, len(call_ids))
+                parts = of_call_ids(search, answer, call_ids)
                 await self._send(parts, search, answer, outlet, turn)
 
         self._later("conversation", found, outlet)

@@ -187,7 +187,10 @@ def secret_of(path: Path) -> bytes:
             secret = file.read(_MOST_CREDS)
     except OSError as error:
         raise SourceError(f"{name}: {words(error)}") from error
-    if not stat.S_ISREG(status.st_mode) or status.st_mode & _OTHERS:
+    # systemd lets the service's user in by an access list, whose mask stands where a group's rights do.
+    theirs = path.parent == Path(os.environ.get("CREDENTIALS_DIRECTORY") or os.devnull)
+    others = _OTHERS & ~stat.S_IRGRP if theirs and status.st_uid == 0 else _OTHERS
+    if not stat.S_ISREG(status.st_mode) or status.st_mode & others:
         raise SourceError(f"{name}: others may read it; chmod 600 it")
     if status.st_uid not in (0, os.geteuid()):
         raise SourceError(f"{name}: it is another user's; credentials are root's or one's own")

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from sipstream.filters import TERMS
 from sipstream.manual.tables import contexts
-from sipstream.options import parser
+from sipstream.options import agent, parser
 from sipstream.shell.pipes import PIPED, PIPES
 from sipstream.version import __version__
 from sipstream.wording import listed
@@ -56,6 +56,40 @@ A
 writes to standard output.
 A capture without packets is written where nothing matches.
 """
+_AGENT = """\
+.Nm sipstream agent
+captures on a SIP server without a terminal, keeps its own conversations within
+.Fl Fl memory
+and
+.Fl Fl keep ,
+and answers over NATS what shells ask that were started with
+.Nm sipstream Fl Fl nats Ar URL .
+It is a NATS service called
+.Sq sipstream ,
+which answers
+.Ic find , conversation , stats
+and
+.Ic follow ,
+and nothing else.
+The filter goes to the agent: only what matches crosses the network.
+.Pp
+The SIP server comes first: the agent has a nice value of 10, is ended first when
+memory runs out, and works on requests a quarter of the time at most while the
+machine is busy.
+It goes on without the NATS server, and is there again when that is.
+What it has to say goes to standard error, a line each.
+.Pp
+The file of
+.Fl Fl nats\\-creds
+is read before root\\(aqs rights are given up; it has to be root\\(aqs or the
+user\\(aqs, and nobody else may read it.
+Credentials are sent over TLS, or to this machine.
+A unit for systemd comes with it,
+.Pa sipstream\\-agent@.service :
+.Dl systemctl enable \\-\\-now sipstream\\-agent@eth0
+.Pp
+Its options are:
+"""
 _STATUSES = (
     ("0", "All went well, also where nothing matched."),
     ("1", "A command failed, or a source or file."),
@@ -84,6 +118,10 @@ _EXAMPLES = (
         "The same for another program:",
         "sipstream -q --filter 'status 5xx' --write - in.pcap | tshark -r -",
     ),
+    (
+        "On a SIP server, for shells elsewhere:",
+        "sipstream agent --live eth0 --keep 2h --nats tls://bus:4222 --nats-creds agent.creds",
+    ),
     ("Without any permission:", "tcpdump -U -w - port 5060 | sipstream -"),
 )
 
@@ -93,8 +131,9 @@ def man_page() -> str:
     sections = (
         _head(),
         [".Sh DESCRIPTION", ".Nm", _DESCRIPTION.rstrip()],
-        [".Pp", "The options are:", *_options()],
+        [".Pp", "The options are:", *_options(parser())],
         [".Sh WRITING PACKETS", _WRITING.rstrip()],
+        [".Sh AGENT", _AGENT.rstrip(), *_options(agent.parser())],
         [".Sh COMMANDS", "Words may be abbreviated as long as they are unique.", *_commands()],
         [".Sh FILTER TERMS", *_filters()],
         [".Sh ENVIRONMENT", *_list((f".It Ev {name}", about) for name, about in _ENVIRONMENT)],
@@ -123,11 +162,16 @@ def _head() -> list[str]:
         ".Op Fl Fl filter Ar EXPR",
         ".Fl Fl write Ar FILE.pcap",
         ".Ar",
+        ".Nm",
+        ".Cm agent",
+        ".Fl Fl nats Ar URL",
+        ".Fl Fl live Ar IFACE",
+        ".Op Ar option ...",
     ]
 
 
-def _options() -> list[str]:
-    return _list((_option(action), action.help or "") for action in parser()._actions)
+def _options(of: argparse.ArgumentParser) -> list[str]:
+    return _list((_option(action), action.help or "") for action in of._actions)
 
 
 def _option(action: argparse.Action) -> str:

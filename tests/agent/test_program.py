@@ -220,7 +220,7 @@ def test_what_does_not_fit_together(
     assert why in capsys.readouterr().err
 
 
-def test_credentials_are_for_nobody_else(tmp_path: Path) -> None:
+def test_credentials_are_for_nobody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     creds = private(tmp_path / "creds", "token\n", 0o644)
     words = (TIMEOUT, "--nats", "nats://127.0.0.1:4222", "--nats-creds", creds)
     assert "others may read it; chmod 600 it" in refused(*words)
@@ -230,7 +230,14 @@ def test_credentials_are_for_nobody_else(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="no such file"):
         secret_of(tmp_path / "none")
     assert secret_of(Path(private(tmp_path / "creds", "token\n"))) == b"token\n"
+    # As systemd puts them there.
+    Path(creds).chmod(0o440)
+    with pytest.raises(SourceError, match="others may read it"):
+        secret_of(Path(creds))
     if os.geteuid() == 0:
+        monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+        assert secret_of(Path(creds)) == b"token\n"
+        Path(creds).chmod(0o400)
         os.chown(creds, 12345, 12345)
         with pytest.raises(SourceError, match="it is another user's"):
             secret_of(Path(creds))

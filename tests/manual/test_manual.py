@@ -15,7 +15,7 @@ from support import ROOT, needs
 
 from sipstream.filters import TERMS
 from sipstream.manual import SHARED, files
-from sipstream.options import parser
+from sipstream.options import agent, parser
 from sipstream.shell.registry import COMMANDS
 
 INTERFACES = sorted(path.name for path in Path("/sys/class/net").iterdir())
@@ -49,12 +49,14 @@ PLACES = {
     "sipstream.fish": "share/fish/vendor_completions.d/sipstream.fish",
 }
 """Where man and the shells look, below the prefix that a wheel is installed to."""
+UNIT = {"sipstream/agent/sipstream-agent@.service": "lib/systemd/system/sipstream-agent@.service"}
+"""Where systemd looks."""
 
 
 def test_the_wheel_puts_them_where_they_are_looked_for() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     placed = project["tool"]["hatch"]["build"]["targets"]["wheel"]["shared-data"]
-    assert placed == {f"sipstream/shared/{name}": place for name, place in PLACES.items()}
+    assert placed == {f"sipstream/shared/{name}": place for name, place in PLACES.items()} | UNIT
 
 
 def test_an_installed_wheel_has_them() -> None:
@@ -92,6 +94,9 @@ def test_the_page_names_all_there_is() -> None:
     for option in OPTIONS:
         assert f" {option}" in page
     for action in parser()._actions:
+        assert " ".join((action.help or "").split()) in page
+    for action in agent.parser()._actions:
+        assert all(f" {option}" in page for option in action.option_strings)
         assert " ".join((action.help or "").split()) in page
     for term in TERMS.values():
         assert f"{term.name} {term.syntax} {term.help}" in page
