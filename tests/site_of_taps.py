@@ -15,7 +15,7 @@ SIPSTREAM = (sys.executable, "-m", "sipstream")
 _DRAINED_SECONDS = 120.0
 """What may go by until the archive has what was published."""
 _QUIET_SECONDS = 5.0
-_COLUMNS = "tap, time, source, source_port, destination, destination_port, message"
+_COLUMNS = "tap, time_ns, source, source_port, destination, destination_port, raw"
 
 
 class Site:
