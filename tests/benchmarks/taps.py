@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -28,7 +29,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from filling import batches, envelopes, fill
 from generate import capture
-from keyboard import Shell
 from measuring import SIPSTREAM, Others, PeakMemory, environment, family, machine, table
 from nats_servers import NatsServer, free_port, nats_cluster, nats_server
 from wire import LINK, sent, until_captures, wire
@@ -97,7 +97,7 @@ def settled(progress: Callable[[], object]) -> float:
     while time.monotonic() - since < _SETTLED:
         if time.monotonic() > end:
             raise SystemExit("it doesn't come to an end")
-        time.sleep(0.1)
+        time.sleep(0.5)
         if (now := progress()) != before:
             before, since = now, time.monotonic()
     return since
@@ -203,27 +203,27 @@ def _filled(
 
 def _replayed(url: str, wanted: Wanted) -> str:
     """Return how fast a shell takes all that the stream has."""
-    with tempfile.TemporaryDirectory() as name:
-        begun = time.monotonic()
-        shell = Shell(Path(name), ["--bus", url, "--since", "24h"])
-        with PeakMemory(shell.process.pid) as peak:
-            shell.at_prompt()
-            seconds = settled(lambda: messages(shell)) - begun
-        count, used = messages(shell), processor(shell.process.pid)
-        shell.leave()
+    figures = free_port()
+    words = ("--bus", url, "--since", "24h", "--prometheus", f":{figures}")
+    begun = time.monotonic()
+    with running(*words) as program, PeakMemory(program.pid) as peak:
+        seconds = settled(lambda: messages(figures)) - begun
+        count, used = messages(figures), processor(program.pid)
     return (
         f"replayed by a shell: {count:,} of {wanted.messages:,} messages in {seconds:.1f} s"
         f" ({count / seconds:,.0f}/s), {used:.1f} s of processor, peak {peak.bytes / 1e6:.0f} MB"
     )
 
 
-def messages(shell: Shell) -> int:
-    """Return how many messages a shell has taken from its sources."""
-    answer = shell.ask("capture status", rb"(\d+) packets, (\d+) messages, (\d+) dropped")
-    if answer is None:
-        raise SystemExit(f"no capture status: {shell.seen[-500:]!r}")
-    shell.rest(0.2)
-    return int(re.findall(rb"\d+", answer[1])[1])
+def messages(port: int) -> int:
+    """Return how many messages a sipstream has taken, as it tells Prometheus at a port."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as page:
+            text = page.read().decode()
+    except OSError:
+        # It is just being started.
+        return 0
+    return int(sum(float(one) for one in re.findall(r"(?m)^sipstream_re.*_total{.*} (.*)$", text)))
 
 
 def archive(wanted: Wanted) -> None:
@@ -286,19 +286,18 @@ def hep(wanted: Wanted) -> None:
             count = rate * wanted.seconds
             with path.open("wb") as file:
                 file.writelines(one for _, _, one in envelopes(count, wanted.taps))
-            shell = Shell(Path(name), ["--hep", f"127.0.0.1:{port}"])
-            shell.at_prompt()
-            used = processor(shell.process.pid)
-            sender = subprocess.Popen([
-                sys.executable, "-c", _SEND, str(path), str(port), str(rate)
-            ], cwd=Path(__file__).parent, env=environment(), stdout=subprocess.PIPE)  # fmt: skip
-            while sender.poll() is None:
-                shell.pump(0.05)
-            assert sender.stdout is not None
-            took = float(sender.stdout.read())
-            settled(lambda shell=shell: messages(shell))
-            used, taken = processor(shell.process.pid) - used, messages(shell)
-            shell.leave()
+            figures = free_port()
+            words = ("--hep", f"127.0.0.1:{port}", "--prometheus", f":{figures}")
+            with running(*words) as program:
+                time.sleep(2)
+                used = processor(program.pid)
+                sender = subprocess.run(
+                    [sys.executable, "-c", _SEND, str(path), str(port), str(rate)],
+                    check=True, capture_output=True,
+                )  # fmt: skip
+                took = float(sender.stdout)
+                settled(lambda figures=figures: messages(figures))
+                used, taken = processor(program.pid) - used, messages(figures)
         rows.append([
             f"{count / took:,.0f}/s", f"{count:,}", f"{count - taken:,}", f"{used / took:.0%}"
         ])  # fmt: skip
