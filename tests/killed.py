@@ -20,6 +20,8 @@ from tapped import Packet
 
 SAME = 1_000_000
 """Nanoseconds that two captures of one frame may be apart."""
+_SETTING_UP = 2_000_000_000
+"""Nanoseconds that a capture may need, once its socket is bound, until it keeps what comes."""
 
 
 class Killable:
@@ -213,9 +215,12 @@ def account(
 ) -> Account:
     """Compare messages of a tap with the rows of an archive, both with times in ns.
 
-    `gone` are the times when the agent wasn't there. A message that came at most `in_hands` seconds
-    before may have been lost with the agent.
+    `gone` are the times when the agent wasn't there: from a kill until its next socket was bound, or
+    a little longer, until the first message that came from it. A message that came at most `in_hands`
+    seconds before may have been lost with the agent.
     """
+    rows = list(rows)
+    gone = _until_first([moment for moment, _ in rows], gone)
     found: dict[Packet, list[int]] = defaultdict(list)
     for moment, packet in rows:
         found[packet].append(moment)
@@ -235,6 +240,17 @@ def account(
             _missing(result, moment, gone, in_hands)
     result.foreign = sum(map(len, found.values()))
     return result
+
+
+def _until_first(moments: list[int], gone: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Return times without an agent, each until the first message that its next run has."""
+    moments.sort()
+    longer = []
+    for begun, end in gone:
+        place = bisect.bisect_right(moments, begun)
+        first = moments[place] if place < len(moments) else end
+        longer.append((begun, max(end, first) if first < end + _SETTING_UP else end))
+    return longer
 
 
 def _missing(result: Account, moment: int, gone: list[tuple[int, int]], in_hands: float) -> None:

@@ -43,7 +43,7 @@ class Site:
         words = (*SIPSTREAM, "agent", "--live", link, "--tap", link, "--nats", self.url, *more)
         if self._publish:
             spool = self.folder / f"spool-{link}"
-            spool.mkdir()
+            spool.mkdir(mode=0o700)
             words += ("--publish", "--spool-dir", str(spool))
         return Agent(link, self.hosts.command(side, *words), self.folder)
 

@@ -24,6 +24,8 @@ from typing import Any
 import dpkt
 from nats_servers import NatsServer
 
+from sipstream.privileges import VARIABLE
+
 CALLER, ROUTER_A, ROUTER_B, CALLEE = "10.97.1.1", "10.97.1.2", "10.97.2.1", "10.97.2.2"
 BUS = {"n": "10.97.9.1", "a": "10.97.9.11", "m": "10.97.9.12", "b": "10.97.9.13", "o": "10.97.9.14"}
 LINKS = {"va": "a", "ma": "m", "mb": "m", "vb": "b"}
@@ -43,6 +45,8 @@ _CALLERS = {
     REFUSES: ("-sf", str(_SCENARIOS / "is-refused.xml")),
     RINGS: ("-sf", str(_SCENARIOS / "gives-up.xml")),
 }
+# Folders of tests are for root only.
+os.environ.setdefault(VARIABLE, "root")
 _QUIET = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
 
 

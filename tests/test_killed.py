@@ -32,3 +32,11 @@ def test_what_is_missing_around_a_kill_is_told_apart() -> None:
     assert result.while_gone == 1
     assert result.before_kill == [200.0]
     assert result.lost == [8 * SECOND, 13 * SECOND]
+
+
+def test_what_comes_while_a_capture_is_set_up_is_nobody_s_loss() -> None:
+    gone = [(10 * SECOND, 12 * SECOND)]
+    first = 122 * SECOND // 10
+    seen = [(at * SECOND // 10, ONE) for at in (121, 122, 130)]
+    result = account("a", seen, [(first, ONE)], gone, 0.5)
+    assert (result.while_gone, result.held, result.lost) == (1, 1, [13 * SECOND])
