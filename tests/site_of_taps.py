@@ -34,6 +34,7 @@ class Site:
         self.archive = self.folder / "archive"
         self.archive.mkdir()
         self.url = ",".join(one.url for one in servers)
+        self._publish = publish
         self.agents = [
             self._agent(link, side, more) for link, side in zip(TAPS, "amb", strict=True)
         ]
