@@ -12,26 +12,27 @@ from typing import TYPE_CHECKING
 
 from sipstream import states
 from sipstream.decode.endpoints import Endpoints
-from sipstream.duplicates import Duplicates
 from sipstream.idle import Idle
-from sipstream.index import UNUSED, Index, Users, put
+from sipstream.index import UNUSED, Index, put
 from sipstream.limits import KEPT_FIRST, MAX_MESSAGES
 from sipstream.order import Order
 from sipstream.packets import Store
 from sipstream.segments import Room
 from sipstream.shapes import Shape
-from sipstream.sip.found import Found, User, parties
+from sipstream.singly import Singly
+from sipstream.sip.found import Found, User
+from sipstream.skew import Skews
 from sipstream.spool import Spool, spool_of
 from sipstream.stores import Stores
+from sipstream.users import Users
 from sipstream.views import Conversation, Message
-from sipstream.ways import CUT
 
 if TYPE_CHECKING:
     from sipstream.rtp.streams import Streams
 
-_CONVERSATION, _USER, _ENDPOINT, _WAY, _TIME = 180, 220, 260, 340, 420
-"""Bytes of memory, measured, that a conversation, a user part that is no number, an endpoint, a way and a
-message in a table of times take beside the columns and beside their own texts."""
+_CONVERSATION, _USER, _ENDPOINT, _WAY = 180, 220, 260, 340
+"""Bytes of memory, measured, that a conversation, a user part that is no number, an endpoint and a way
+take beside the columns and beside their own texts."""
 _USED = bytes(state != UNUSED for state in range(256))
 _TOGETHER = 64
 """Conversations given up between two looks at how much memory is taken."""
@@ -75,8 +76,8 @@ class Conversations:
         self._ids: dict[bytes, int] = {}
         self._call_id_bytes = 0
         self._users = Users(self.index.users)
-        self._duplicates = Duplicates(self.index)
         self._order = Order()
+        self._singly = Singly(self.index, self._users, self._order, self._keep)
         self._joined: dict[Room | None, Spool] = {}
         self._idle = Idle(self.index)
         self._gone: list[int] = []
@@ -124,6 +125,21 @@ class Conversations:
         """Return the numbers of all conversations by the time of their first message."""
         return self.order.numbers().tolist()
 
+    @property
+    def skews(self) -> Skews:
+        """What is known of the clocks of taps."""
+        return self._singly.skews
+
+    @property
+    def seen_again(self) -> int:
+        """How many messages were sightings of others, at further taps."""
+        return self._singly.seen_again
+
+    def resighted(self) -> list[int]:
+        """Return the conversations of which messages got sightings since this was asked last."""
+        touched, self._singly.touched = self._singly.touched, {}
+        return [number for number in touched if self.has(number)]
+
     def counts_by_state(self) -> dict[str, int]:
         """Return how many conversations are in each state that occurs."""
         state = self.index.c_state
@@ -148,6 +164,7 @@ class Conversations:
         singly = found.out_of_order() | self._not_later(known, found)
         places = index.enter(found, self.stores.number(store), index.tap_number(tap))
         numbers = self._open(fresh, users, shapes, found, places)
+        singly |= self._singly.of_network(found, places)
         self._extend(known, shapes, found, places, singly)
         opened = iter(numbers)
         numbers = [next(opened) if number is None else number for number in known]
@@ -158,15 +175,19 @@ class Conversations:
                 self._keep(places[message], raw)
         if not singly:
             return list(places)
-        duplicates: set[int] = set()
+        left_out: set[int] = set()
         for place in sorted(singly):
+            number = numbers[place]
             if known[place] is None:
-                index.begin_anew(numbers[place])
-            duplicates.update(self._add_singly(numbers[place], found, place, places))
-        self.duplicates += len(duplicates)
-        self.message_count -= len(duplicates)
-        index.leave_out(duplicates)
-        return [place for place in places if place not in duplicates]
+                index.begin_anew(number)
+            out, repeats = self._singly.add(number, found, place, places)
+            left_out.update(out)
+            self.duplicates += repeats
+            if index.c_count[number] > MAX_MESSAGES:
+                self._endless.add(number)
+        self.message_count -= len(left_out)
+        index.leave_out(left_out)
+        return [place for place in places if place not in left_out]
 
     def _shapes_after(self, known: list[int | None], found: Found) -> list[Shape]:
         """Return what conversations come to with further messages; number None for new ones."""
@@ -241,52 +262,6 @@ class Conversations:
             if c_count[number] > MAX_MESSAGES:
                 self._endless.add(number)
 
-    def _add_singly(
-        self, number: int, found: Found, conversation: int, places: Sequence[int]
-    ) -> list[int]:
-        """Add messages that may be there already, or come late; return the places of duplicates."""
-        index = self.index
-        c_count, c_latest, shapes = index.c_count, index.c_latest, index.shapes.by_number
-        duplicates = []
-        for one in found.messages(conversation):
-            message, time, raw = places[one], found.times[one], found.joined.get(one)
-            late = c_count[number] > 0 and time <= c_latest[number]
-            if late and self._duplicates.has(number, message, raw):
-                duplicates.append(message)
-                continue
-            if raw is not None:
-                self._keep(message, raw)
-            if late:
-                self._came_late(number, message)
-            else:
-                c_latest[number] = time
-            if c_count[number]:
-                index.m_step[index.c_last[number]] = message - index.c_last[number]
-            index.m_step[message] = 0
-            index.c_last[number] = message
-            c_count[number] += 1
-            shape = shapes[index.c_shape[number]][chr(found.codes[one])]
-            index.c_shape[number], index.c_state[number] = shape.number, shape.state
-            index.c_heard[number] = index.batch
-        if c_count[number] > MAX_MESSAGES:
-            self._endless.add(number)
-        return duplicates
-
-    def _came_late(self, number: int, message: int) -> None:
-        """Note a message that isn't later than all before it; it may be the conversation's first."""
-        index = self.index
-        before, time = index.m_time[index.c_first[number]], index.m_time[message]
-        if time >= before:
-            return
-        raw = index.raw(message)
-        cut = bool(index.ways.transport[index.m_way[message]] & CUT)
-        users = parties(raw, 0, len(raw), cut=cut)
-        index.c_first[number] = message
-        for column, user in zip((index.c_src_user, index.c_dst_user), users, strict=True):
-            self._users.give_back([column[number]])
-            column[number] = self._users.take(user)
-        self._order.move(number, before, time)
-
     # What there is no room for
 
     def carry(self, message: int) -> None:
@@ -341,7 +316,7 @@ class Conversations:
             len(self._ids) * _CONVERSATION + self._call_id_bytes
             + users.size * _USER + users.letters
             + len(self.index.endpoints) * _ENDPOINT + len(self.index.ways) * _WAY
-            + self._duplicates.size * _TIME
+            + self._singly.size
         )  # fmt: skip
 
     def _give_up(self, numbers: list[int]) -> None:
@@ -351,7 +326,7 @@ class Conversations:
             del ids[call_id]
             self._call_id_bytes -= len(call_id)
             self.message_count -= index.c_count[number]
-            self._duplicates.forget(number)
+            self._singly.forget(number)
             index.forget(number)
         self._users.give_back([index.c_src_user[number] for number in numbers])
         self._users.give_back([index.c_dst_user[number] for number in numbers])
@@ -372,7 +347,7 @@ class Conversations:
         """Give up messages out of the middle of a conversation without end; return whether any."""
         count = self.index.thin_out(number, KEPT_FIRST, MAX_MESSAGES * 7 // 8)
         self.message_count -= count
-        self._duplicates.forget(number)
+        self._singly.forget(number)
         return count > 0
 
     def _keep(self, message: int, raw: bytes) -> None:

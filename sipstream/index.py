@@ -11,7 +11,7 @@ from array import array
 from bisect import bisect_right, insort_right
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, MutableSequence, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sipstream import states
 from sipstream.columns import MOST_NARROW, made
@@ -19,7 +19,7 @@ from sipstream.decode.endpoints import Endpoints
 from sipstream.limits import TAPS
 from sipstream.packets import Batch, Store
 from sipstream.shapes import Shapes, kind_key
-from sipstream.sip.found import Found, User
+from sipstream.sip.found import Found
 from sipstream.sip.startline import is_request, kind_in
 from sipstream.sip.uri import coded_number
 from sipstream.ways import Ways
@@ -35,6 +35,14 @@ _WIDE = 4
 """The bytes of a number in a column that was widened."""
 _MOST_BATCHES, _WIDEST = 0xFFFFFFFF, 8
 """The highest number that four bytes hold, and the bytes of a column that holds higher ones."""
+
+
+class Sighted(NamedTuple):
+    """A message as one tap saw it."""
+
+    time: int
+    """By the tap's clock, ns since the epoch."""
+    way: int
 
 
 class Nowhere:
@@ -92,6 +100,10 @@ class Index:
         """Messages given up of conversations with very many."""
         self.comments: dict[int, str] = {}
         """What a capture file says of the packet that a message came in."""
+        self.sightings: dict[int, list[Sighted]] = {}
+        """Of messages that several taps saw, all of these by time; time and way are the first one's."""
+        self.corrections: dict[int, int] = {}
+        """How far taps' clocks are ahead (ns), where times are to be corrected by that."""
         self.users: list[str] = [""]
         """User parts that are no numbers."""
         self.stores: list[Store] = [Nowhere()]
@@ -165,6 +177,7 @@ class Index:
         self.bytes -= sum(map(self.m_length.__getitem__, messages))
         for message in messages:
             self.m_store[message] = 0
+            self.sightings.pop(message, None)
         self.free_messages.extend(messages)
 
     def take_conversations(self, count: int) -> Sequence[int]:
@@ -203,6 +216,44 @@ class Index:
         store = self.stores[self.m_store[message]]
         return store.read(self.m_offset[message], self.m_length[message])
 
+    def seen(self, message: int) -> list[Sighted]:
+        """Return the sightings of a message, by the clocks of the taps."""
+        seen = self.sightings.get(message)
+        return [Sighted(self.m_time[message], self.m_way[message])] if seen is None else seen
+
+    def put_seen(self, message: int, seen: list[Sighted]) -> bool:
+        """Give a message its sightings; return whether its time is another one than before."""
+        seen.sort()
+        if len(seen) > 1:
+            self.sightings[message] = seen
+        else:
+            self.sightings.pop(message, None)
+        before, (self.m_time[message], self.m_way[message]) = self.m_time[message], seen[0]
+        self._orders.pop(self.m_conversation[message], None)
+        return before != self.m_time[message]
+
+    def corrected(self, one: Sighted) -> int:
+        """Return the time of a sighting (ns), corrected where times are to be."""
+        return one.time - self.corrections.get(self.ways.tap[one.way], 0)
+
+    def time(self, message: int) -> int:
+        """Return the time of a message (ns since the epoch), corrected where times are to be."""
+        if not self.corrections:
+            return self.m_time[message]
+        return min(map(self.corrected, self.seen(message)))
+
+    def first(self, conversation: int) -> int:
+        """Return a conversation's first message by time."""
+        if not self.corrections:
+            return self.c_first[conversation]
+        return self.in_time_order(conversation)[0]
+
+    def correct(self, corrections: dict[int, int]) -> None:
+        """Have times corrected by how far taps' clocks are ahead (ns); by nothing where that is empty."""
+        if corrections != self.corrections:
+            self.corrections = corrections
+            self._orders.clear()
+
     def arrived(self, conversation: int, after: int = -1) -> Iterator[int]:
         """Yield a conversation's messages in order of arrival, those behind message `after`."""
         step = self.m_step
@@ -220,12 +271,12 @@ class Index:
         every message. It isn't the caller's to change.
         """
         last, order = self._orders.pop(conversation, (-1, []))
-        time = self.m_time
+        time = self.time if self.corrections else self.m_time.__getitem__
         for message in self.arrived(conversation, last):
-            if not order or time[order[-1]] <= time[message]:
+            if not order or time(order[-1]) <= time(message):
                 order.append(message)
             else:
-                insort_right(order, message, key=time.__getitem__)
+                insort_right(order, message, key=time)
             last = message
         self._orders[conversation] = last, order
         if len(self._orders) > _ORDERS:
@@ -252,6 +303,7 @@ class Index:
         for message in self.arrived(conversation):
             self.free_messages.append(message)
             self.comments.pop(message, None)
+            self.sightings.pop(message, None)
             self.m_store[message] = 0
             size += self.m_length[message]
         self.bytes -= size
@@ -278,6 +330,7 @@ class Index:
             self.m_step[message] = following + after - message if after else 0
             self.free_messages.append(following)
             self.comments.pop(following, None)
+            self.sightings.pop(following, None)
             self.m_store[following] = 0
             self.bytes -= self.m_length[following]
             given_up += 1
@@ -288,7 +341,9 @@ class Index:
 
     def forget_endpoints(self) -> int:
         """Give up endpoints that no message has any more, return how many are left."""
-        return self.endpoints.forget_others(self.ways.forget_others(set(self.m_way)))
+        used = set(self.m_way)
+        used.update(one.way for seen in self.sightings.values() for one in seen)
+        return self.endpoints.forget_others(self.ways.forget_others(used))
 
     def kinds(self, conversation: int) -> frozenset[int | str]:
         """Return the methods (text) and status codes (int) that a conversation's messages have."""
@@ -328,62 +383,3 @@ def _take(free: array[int], count: int, end: int) -> Sequence[int]:
     taken = free[: -count - 1 : -1]
     del free[-count:]
     return taken
-
-
-class Users:
-    """User parts that are no numbers, by place, as long as a conversation has them; 0 is none."""
-
-    def __init__(self, texts: list[str]) -> None:
-        self._texts = texts
-        self._places: dict[str, int] = {}
-        self._counts = [1]
-        self._free: list[int] = []
-        self.size = 0
-        """How many are kept."""
-        self.letters = 0
-        """How many letters they have together."""
-
-    def take_all(self, users: list[User]) -> list[int]:
-        """Return what columns have for users, as `take` does for one."""
-        take = self.take
-        return [user if isinstance(user, int) else take(user) for user in users]
-
-    def take(self, user: User) -> int:
-        """Return what columns have for a user: its code, or below 0 its place, which is kept until it
-        was given back as often as it was taken.
-        """
-        if isinstance(user, int):
-            return user
-        if not user:
-            return 0
-        place = self._places.get(user)
-        if place is not None:
-            self._counts[place] += 1
-            return -place
-        if self._free:
-            place = self._free.pop()
-            self._texts[place], self._counts[place] = user, 1
-        else:
-            place = len(self._texts)
-            self._texts.append(user)
-            self._counts.append(1)
-        self._places[user] = place
-        self.size += 1
-        self.letters += len(user)
-        return -place
-
-    def give_back(self, users: list[int]) -> None:
-        """Conversations no longer have these users."""
-        counts, texts = self._counts, self._texts
-        for number in users:
-            if number >= 0:
-                continue
-            counts[-number] -= 1
-            if counts[-number]:
-                continue
-            user = texts[-number]
-            del self._places[user]
-            texts[-number] = ""
-            self._free.append(-number)
-            self.size -= 1
-            self.letters -= len(user)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from sipstream import states
 from sipstream.limits import COPY_WINDOW
@@ -32,6 +32,14 @@ def party(value: str) -> str:
     return user if is_number(user) else value
 
 
+class Sighting(NamedTuple):
+    """A message as one tap saw it."""
+
+    tap: str
+    time: int
+    """ns since the epoch, by the tap's clock unless clocks are corrected."""
+
+
 class Message:
     """One SIP request or response."""
 
@@ -50,8 +58,8 @@ class Message:
 
     @property
     def time(self) -> int:
-        """When it was captured, ns since the epoch."""
-        return self._index.m_time[self.id]
+        """When it was captured, ns since the epoch; by the first of several taps."""
+        return self._index.time(self.id)
 
     @property
     def source(self) -> str:
@@ -102,6 +110,13 @@ class Message:
     def tap(self) -> str:
         """The capture point's name; "" where the source names none."""
         return self._index.taps[self._index.ways.tap[self._way]]
+
+    @property
+    def sightings(self) -> list[Sighting]:
+        """Which taps saw it, and when, in order of time; one where it is only known to one."""
+        index = self._index
+        seen = sorted((index.corrected(one), one.way) for one in index.seen(self.id))
+        return [Sighting(index.taps[index.ways.tap[way]], time) for time, way in seen]
 
     @property
     def method(self) -> str | None:
@@ -228,8 +243,8 @@ class Message:
     @cached_property
     def index(self) -> int:
         """Its place in its conversation, by time."""
-        order, time = self._siblings, self._index.m_time
-        place = bisect_left(order, time[self.id], key=time.__getitem__)
+        order, time = self._siblings, self._index.time
+        place = bisect_left(order, time(self.id), key=time)
         return order.index(self.id, place)
 
     @property
@@ -307,12 +322,12 @@ class Conversation:
     @property
     def time(self) -> int:
         """The time of the first message, ns since the epoch."""
-        return self._index.m_time[self._index.c_first[self.id]]
+        return self._index.time(self._index.first(self.id))
 
     @property
     def first(self) -> Message:
         """The message with the earliest time."""
-        return Message(self._index, self._index.c_first[self.id])
+        return Message(self._index, self._index.first(self.id))
 
     @property
     def messages(self) -> list[Message]:

@@ -30,6 +30,8 @@ class Ways:
         """A place in TRANSPORTS, with CUT added for messages that the capture cut."""
         self.outer = array("H")
         self.tap = array("H")
+        self.network = bytearray()
+        """1 for those whose tap was told by an agent, which sees what others see."""
         self._numbers: dict[_Way, int] = {}
         self._free: list[int] = []
         self._generation = object()
@@ -73,6 +75,7 @@ class Ways:
         """Give a flow the number of its way, and return it."""
         told = endpoints.outers.tap(flow.outer) if flow.outer else ""
         flow.way = self._number(flow, endpoints, tap_number(told) if told else tap)
+        self.network[flow.way] = bool(told)
         flow.tap, flow.generation = tap, self._generation
         return flow.way
 
@@ -107,6 +110,7 @@ class Ways:
     def _place(self) -> int:
         if self._free:
             return self._free.pop()
-        for column in (self.source, self.destination, self.transport, self.outer, self.tap):
+        columns = self.source, self.destination, self.transport, self.outer, self.tap, self.network
+        for column in columns:
             column.append(0)
         return len(self.source) - 1

@@ -1,0 +1,141 @@
+"""Messages that are added one by one: they may be there already, come late, or be seen elsewhere.
+
+Sans-IO. All others are added conversation by conversation (conversations.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from sipstream.duplicates import Duplicates
+from sipstream.index import Index
+from sipstream.order import Order
+from sipstream.sightings import Sightings
+from sipstream.sip.found import Found, parties
+from sipstream.skew import Skews
+from sipstream.users import Users
+from sipstream.ways import CUT
+
+_TIME, _SENDING, _SIGHTED = 420, 120, 420
+"""Bytes of memory, measured, that a message takes in a table of times, in one of what taps see, and that
+the sightings of one take."""
+
+
+class Singly:
+    """Adds messages to conversations of an index, whose `users` and `order` by time it keeps.
+
+    `keep` writes the bytes of a message to a spool of ours.
+    """
+
+    def __init__(
+        self, index: Index, users: Users, order: Order, keep: Callable[[int, bytes], None]
+    ) -> None:
+        self.skews = Skews()
+        self.sightings = Sightings(index, self.skews)
+        self.seen_again = 0
+        """Messages that were sightings of others."""
+        self.touched: dict[int, None] = {}
+        """Conversations whose messages got sightings since that was forgotten last."""
+        self._index = index
+        self._users = users
+        self._order = order
+        self._keep = keep
+        self._duplicates = Duplicates(index)
+
+    @property
+    def size(self) -> int:
+        """Bytes of memory taken, about."""
+        return (
+            self._duplicates.size * _TIME
+            + self.sightings.size * _SENDING
+            + len(self._index.sightings) * _SIGHTED
+        )
+
+    def of_network(self, found: Found, places: Sequence[int]) -> set[int]:
+        """Return the conversations of what was found that have messages of network taps."""
+        network, m_way = self._index.ways.network, self._index.m_way
+        if 1 not in network:
+            return set()
+        pairs = zip(found.conversations, places, strict=True)
+        return {number for number, place in pairs if network[m_way[place]]}
+
+    def add(
+        self, number: int, found: Found, conversation: int, places: Sequence[int]
+    ) -> tuple[list[int], int]:
+        """Add messages to a conversation; return the places of those left out, and how many of them
+        were there before.
+        """
+        index = self._index
+        left_out, repeats = [], 0
+        for one in found.messages(conversation):
+            message, raw = places[one], found.joined.get(one)
+            if index.ways.network[index.m_way[message]]:
+                is_new, is_repeat = self._of_tap(number, message, raw)
+            else:
+                late = index.c_count[number] > 0 and index.m_time[message] <= index.c_latest[number]
+                is_repeat = late and self._duplicates.has(number, message, raw)
+                is_new = not is_repeat
+            if is_new:
+                if raw is not None:
+                    self._keep(message, raw)
+                self._append(number, message, found.codes[one])
+            else:
+                left_out.append(message)
+                repeats += is_repeat
+        return left_out, repeats
+
+    def forget(self, number: int) -> None:
+        """Messages of a conversation were given up."""
+        self._duplicates.forget(number)
+        self.sightings.forget(number)
+        self.touched.pop(number, None)
+
+    def _of_tap(self, number: int, message: int, raw: bytes | None) -> tuple[bool, bool]:
+        """Compare with what other taps saw; return whether it is new, and whether it was told before."""
+        index = self._index
+        if raw is None:
+            raw = index.raw(message)
+        times = index.m_time[index.c_first[number]]
+        taken = self.sightings.take(number, message, raw)
+        if not taken.is_new and not taken.is_repeat:
+            self.seen_again += 1
+            index.c_heard[number] = index.batch
+        if taken.changed:
+            self.touched[number] = None
+        if taken.is_retimed:
+            order = index.in_time_order(number)
+            index.c_latest[number] = index.m_time[order[-1]]
+            self._begin_with(number, order[0], times)
+        return taken.is_new, taken.is_repeat
+
+    def _append(self, number: int, message: int, code: int) -> None:
+        index = self._index
+        time, count = index.m_time[message], index.c_count[number]
+        if count and time <= index.c_latest[number]:
+            before = index.m_time[index.c_first[number]]
+            if time < before:
+                self._begin_with(number, message, before)
+        else:
+            index.c_latest[number] = time
+        if count:
+            index.m_step[index.c_last[number]] = message - index.c_last[number]
+        index.m_step[message] = 0
+        index.c_last[number] = message
+        index.c_count[number] = count + 1
+        shape = index.shapes.by_number[index.c_shape[number]][chr(code)]
+        index.c_shape[number], index.c_state[number] = shape.number, shape.state
+        index.c_heard[number] = index.batch
+
+    def _begin_with(self, number: int, message: int, before: int) -> None:
+        """Have another message be a conversation's first by time; `before` is when it began so far."""
+        index = self._index
+        if message != index.c_first[number]:
+            raw = index.raw(message)
+            cut = bool(index.ways.transport[index.m_way[message]] & CUT)
+            users = parties(raw, 0, len(raw), cut=cut)
+            index.c_first[number] = message
+            for column, user in zip((index.c_src_user, index.c_dst_user), users, strict=True):
+                self._users.give_back([column[number]])
+                column[number] = self._users.take(user)
+        if index.m_time[message] != before:
+            self._order.move(number, before, index.m_time[message])
