@@ -251,6 +251,7 @@ KNOWN = [
     "opening.py: import_module importlib.import_module(whole)",
     # Options as argparse names them, all in the code.
     "options/__init__.py: vars",
+    "options/agent.py: vars",
     # What a view has worked out already, by two names of ours.
     "redacted.py: vars",
     "redacted.py: vars",
