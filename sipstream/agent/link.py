@@ -16,6 +16,7 @@ from sipstream.agent.counts import Counts
 from sipstream.agent.outlet import Asked
 from sipstream.bus.connecting import Server, connect
 from sipstream.errors import SourceError
+from sipstream.faults import Faults
 
 Use = Callable[[Client], AbstractAsyncContextManager[object]]
 """What is done on a connection as long as it lasts."""
@@ -29,10 +30,13 @@ _CLOSE_SECONDS = 2.0
 
 
 class Link:
-    """The connection; `tell` gets a line when something changes."""
+    """The connection; `tell` gets a line when something changes, `faults` what is ours."""
 
-    def __init__(self, server: Server, tell: Callable[[str], None], counts: Counts) -> None:
+    def __init__(
+        self, server: Server, tell: Callable[[str], None], counts: Counts, faults: Faults
+    ) -> None:
         self._server = server
+        self._faults = faults
         self._tell = tell
         self._counts = counts
         self._told = ""
@@ -44,6 +48,9 @@ class Link:
                 await self._once(uses)
             except (SourceError, errors.Error, OSError) as error:
                 self._complain(str(error))
+            except Exception as error:
+                # An agent that captures and answers nobody would be of no use.
+                self._faults.note("bus", error)
             finally:
                 self._counts.connected = False
             await asyncio.sleep(_AGAIN_SECONDS)

@@ -78,7 +78,7 @@ class Outlet:
             return False
         try:
             await self._client.publish(self._reply, data, headers=headers)
-        except errors.Error:
+        except (errors.Error, OSError):
             # The connection has just ended, or the server takes shorter messages only.
             return False
         self._counts.bytes += len(data)

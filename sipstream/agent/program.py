@@ -37,9 +37,6 @@ if TYPE_CHECKING:
     from sipstream.opening import Opened
     from sipstream.options.agent import AgentOptions
 
-_CHARACTERS = MAX_NODE // 4
-"""Of a tap's name that are kept, whatever letters it has."""
-
 
 def run(options: AgentOptions, opened: Opened) -> int:
     """Run an agent with what was opened, return the exit status."""
@@ -88,11 +85,11 @@ async def _work(options: AgentOptions, session: Session, words: Words) -> int:
     """Start the sources, answer for them; end only when they failed."""
     counts, load = Counts(), Load()
     host = socket.gethostname()
-    tap = (options.tap or host)[:_CHARACTERS]
+    tap = _cut(options.tap or host)
     service = Service(session, tap, Standing(session, tap, load, counts), Turns(load), counts)
     secret = session.sources.opened.secret
     server = Server(options.nats or "", options.nats_creds, options.nats_ca, secret)
-    link = Link(server, words.tell, counts)
+    link = Link(server, words.tell, counts, session.faults)
     # The first filter would hold the capture up for a tenth of a second.
     filters.prepare()
     try:
@@ -115,6 +112,11 @@ async def _work(options: AgentOptions, session: Session, words: Words) -> int:
         words.complain(str(error))
         return DENIED if isinstance(error, CaptureDeniedError) else FAILED
     return 0
+
+
+def _cut(name: str) -> str:
+    """Return as much of a name as stands in envelopes."""
+    return name.encode("utf-8", "surrogateescape")[:MAX_NODE].decode("utf-8", "ignore")
 
 
 def _answering(

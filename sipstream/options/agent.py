@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from sipstream.limits import MAX_NODE
 from sipstream.options import groups, hep
 from sipstream.options.values import STDIN
 
@@ -56,4 +58,6 @@ def _wrong(options: AgentOptions) -> str | None:
         return "an agent needs a source: --live IFACE, --tail FILE, --hep or a FILE"
     if "" in options.files or options.files.count(STDIN) > 1:
         return "a FILE has an empty name, or standard input is named twice"
+    if options.tap is not None and not 0 < len(os.fsencode(options.tap)) <= MAX_NODE:
+        return f"--tap NAME has 1 to {MAX_NODE} bytes"
     return hep.wrong_in(options) or wrong(Server(options.nats, options.nats_creds, options.nats_ca))

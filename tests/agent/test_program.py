@@ -10,23 +10,27 @@ import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("nats")
 
-from agents import asking  # noqa: E402
+from agents import asking, until  # noqa: E402
 from nats_servers import NatsServer, free_port, nats_server, needs_nats_server  # noqa: E402
 from support import CAPTURES  # noqa: E402
 
-from sipstream.bus.connecting import secret_of  # noqa: E402
+from sipstream.agent.counts import Counts  # noqa: E402
+from sipstream.agent.link import Link  # noqa: E402
+from sipstream.bus.connecting import Server, secret_of  # noqa: E402
 from sipstream.errors import SourceError  # noqa: E402
+from sipstream.faults import Faults  # noqa: E402
 from sipstream.options.agent import parse  # noqa: E402
 
 pytestmark = needs_nats_server
+TAP = "sbc1.a-rather-long-name.frankfurt.example.net"
 TIMEOUT = str(CAPTURES / "timeout.txt")
 
 
@@ -89,12 +93,13 @@ def refused(*arguments: str) -> str:
 
 
 async def test_an_agent_answers_until_it_is_told_to_end(server: NatsServer) -> None:
-    with running(TIMEOUT, "--nats", server.url, "--tap", "lab") as program:
-        await program.says(f"connected to {server.url}", "extracted\n")
+    with running(TIMEOUT, "--nats", server.url, "--tap", TAP) as program:
+        await program.says(f"connected to {server.url}", "extracted\n", f"of tap {TAP}\n")
         async with asking(server.url) as ask:
-            answer = await ask("lab", "find", filter="state failed")
+            answer = await ask(TAP, "find", filter="state failed")
+            assert answer.end["tap"] == TAP
             assert answer.end["matching"] == answer.end["given"] == 1
-            await ask.follow("lab", id="f")
+            await ask.follow(TAP, id="f")
         # It is asked for nothing by those who are gone.
         assert program.ended(signal.SIGTERM) == ""
 
@@ -210,6 +215,7 @@ async def test_root_reads_credentials_and_gives_its_rights_up(tmp_path: Path) ->
         ("FILE --nats bus:4222", "'bus:4222' is no server such as"),
         ("FILE --nats nats://u:p@10.0.0.1:4222", "a password in an argument is seen by all users"),
         ("FILE --nats nats://10.0.0.1:4222 --nats-creds x", "use tls:// instead of nats://"),
+        (f"FILE --nats nats://127.0.0.1:4222 --tap {'x' * 65}", "--tap NAME has 1 to 64 bytes"),
     ],
 )
 def test_what_does_not_fit_together(
@@ -218,6 +224,42 @@ def test_what_does_not_fit_together(
     with pytest.raises(SystemExit):
         parse(arguments.split())
     assert why in capsys.readouterr().err
+
+
+def test_without_nats_py_it_says_what_is_missing() -> None:
+    code = "import sys; sys.modules['nats'] = None; sys.argv[0] = 'sipstream'; "
+    code += "from sipstream.__main__ import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "agent", TIMEOUT, "--nats", "nats://127.0.0.1:4222"],
+        capture_output=True, timeout=60,
+    )  # fmt: skip
+    wanted = b"*** Error! nats-py is missing: pip install 'sipstream[nats]'\n"
+    assert (done.returncode, done.stderr) == (1, wanted)
+
+
+async def test_a_fault_of_ours_does_not_make_an_agent_deaf(
+    server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sipstream.agent.link._AGAIN_SECONDS", 0.01)
+    said: list[str] = []
+    faults, tries = Faults(), []
+    faults.tell = said.append
+
+    @asynccontextmanager
+    async def fails_at_first(client: object) -> AsyncIterator[None]:
+        tries.append(client)
+        if len(tries) < 3:
+            raise LookupError
+        yield
+
+    counts = Counts()
+    link = Link(Server(server.url), said.append, counts, faults)
+    holding = asyncio.create_task(link.hold(fails_at_first))
+    await until(lambda: counts.connected)
+    holding.cancel()
+    await asyncio.wait([holding])
+    assert said[-1] == f"connected to {server.url}" and "LookupError" in said[0]
+    assert len(tries) == 3 and faults.counts["bus"] == 2
 
 
 def test_credentials_are_for_nobody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
