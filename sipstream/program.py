@@ -164,6 +164,7 @@ async def _work(options: Options, console: Console) -> int:
     try:
         if options.keylog is not None:
             session.sources.keylog(options.keylog)
+        await _reach_taps(options, session)
         if options.filter is not None:
             text = options.filter
             await session.change_filter(lambda filters: filters.add(text))
@@ -175,6 +176,9 @@ async def _work(options: Options, console: Console) -> int:
         good = await _start_sources(options, console)
         if options.follow is not None or options.sends_files:
             await session.sources.wait_sources()
+            if options.nats is not None:
+                # Taps come and go, but never come to an end.
+                await asyncio.Event().wait()
             await console.out.drained()
             return _status(good, session)
         if options.commands:
@@ -191,6 +195,19 @@ async def _work(options: Options, console: Console) -> int:
     except SipstreamError as error:
         console.out.error(str(error))
         return DENIED if isinstance(error, CaptureDeniedError) else FAILED
+
+
+async def _reach_taps(options: Options, session: Session) -> None:
+    """Have the taps on a bus asked from now on, where one is named.
+
+    Raises:
+        SourceError: its server can't be reached.
+    """
+    if options.nats is not None:
+        from sipstream.bus.connecting import Server
+        from sipstream.taps import reach
+
+        await reach(Server(options.nats, options.nats_creds, options.nats_ca), session)
 
 
 async def _extract(options: Options, console: Console) -> int:

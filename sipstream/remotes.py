@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Iterable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sipstream.filters import Filter
 from sipstream.filters.grammar import AllOf, join, text_of
+
+if TYPE_CHECKING:
+    from sipstream.taps.remote import AllTaps
 
 
 class Remote(Protocol):
@@ -55,6 +58,8 @@ class Remotes:
 
     def __init__(self) -> None:
         self.all: list[Remote] = []
+        self.taps: AllTaps | None = None
+        """The one of them that asks taps on a bus."""
 
     async def bring(self, *expressions: str) -> None:
         """Have conversations enter the session that all expressions may hold for; "" holds for all.
@@ -87,6 +92,10 @@ class Remotes:
         """A follow has ended."""
         for remote in self.all:
             remote.unfollow(number)
+
+    def hurry(self) -> bool:
+        """Wait for taps no longer: what came is enough. Return whether any was waited for."""
+        return self.taps is not None and self.taps.hurry()
 
     async def close(self) -> None:
         """The session ends."""

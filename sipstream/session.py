@@ -192,14 +192,17 @@ class Session:
             place -= count
         raise IndexError(place)
 
-    async def listed(self, expression: str = "") -> Listed:
+    async def listed(self, expression: str = "", *, brings: bool = True) -> Listed:
         """Return the conversations that are shown, of these those that an expression holds for.
+
+        Without `brings` no remote is asked for those that it has.
 
         Raises:
             FilterError: the expression can't be understood.
         """
-        active = self.filters.expression() if self.filters.active else ""
-        await self.remotes.bring(active, expression)
+        if brings:
+            active = self.filters.expression() if self.filters.active else ""
+            await self.remotes.bring(active, expression)
         selected = await self._selected(expression) if expression else None
         if self.filters.moves:
             await self._use(self.filters.copy())
@@ -315,7 +318,11 @@ class Session:
             rate = (received - before) / (now - then)
             self._sample = (now, received, rate)
         return Status(
-            sources=[*self.sources.loading, *(one.name for one in self.sources.running)],
+            sources=[
+                *self.sources.loading,
+                *(one.name for one in self.sources.running),
+                *([self.remotes.taps.words] if self.remotes.taps else []),
+            ],
             rate=rate,
             messages=self.conversations.message_count,
             conversations=len(self.conversations),

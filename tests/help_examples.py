@@ -73,6 +73,9 @@ class Run:
             if given.filter is not None:
                 text = given.filter
                 await session.change_filter(lambda filters: filters.add(text))
+            await program._reach_taps(given, session)
+            if session.remotes.taps is not None:
+                await session.remotes.taps.ready()
             await program._start_sources(given, console)
             await self._lines()
             for step in example.steps:

@@ -14,7 +14,7 @@ from sipstream.version import __version__
 
 
 @dataclass
-class Options(groups.Sourced, groups.Kept):
+class Options(groups.Sourced, groups.Kept, groups.Bus):
     """What was asked for of the shell, or of a run without one."""
 
     commands: list[str] = field(default_factory=list)
@@ -36,6 +36,11 @@ class Options(groups.Sourced, groups.Kept):
     def extracts(self) -> bool:
         """Whether files are read to write what matches of them."""
         return self.write is not None and not self.live
+
+    @property
+    def has_source(self) -> bool:
+        """Whether messages come from anywhere."""
+        return bool(self.files or self.live or self.tail or self.hep or self.nats)
 
     @property
     def sends_files(self) -> bool:
@@ -66,6 +71,9 @@ def parser() -> argparse.ArgumentParser:
         "--tap",
         metavar="NAME",
         help="with --send-hep: where the messages were seen (default: the host's name)",
+    )
+    groups.add_bus(
+        add, "--nats", "ask the taps whose agents answer on this NATS server, as nats://bus:4222"
     )
     add(
         "--narrow",

@@ -9,6 +9,7 @@ from sipstream.options.values import STDIN
 
 if TYPE_CHECKING:
     from sipstream.options import Options
+    from sipstream.options.groups import Bus
 
 _WIDTH = 80
 """Columns of a line that shows where a filter is wrong."""
@@ -38,9 +39,12 @@ def wrong(options: Options) -> str | None:
         return "--flow goes with --follow, without --messages"
     if options.follow is not None and options.commands:
         return "--follow prints until the sources end: it doesn't go with -c"
-    sources = options.files or options.live or options.tail or options.hep
-    if options.follow is not None and not sources:
-        return "--follow needs a source: a FILE, --tail, --live or --hep"
+    if options.follow is not None and not options.has_source:
+        return "--follow needs a source: a FILE, --tail, --live, --hep or --nats"
+    if options.nats is not None or options.nats_creds or options.nats_ca:
+        found = wrong_bus(options, "--nats")
+        if found:
+            return found
     if "" in options.files:
         return "a FILE has an empty name"
     if options.files.count(STDIN) > 1:
@@ -54,6 +58,17 @@ def wrong(options: Options) -> str | None:
             if found:
                 return f"{option}: {found}"
     return None
+
+
+def wrong_bus(bus: Bus, name: str) -> str | None:
+    """Return what doesn't fit together of how a server is reached, which the option `name` names."""
+    if bus.nats is None:
+        return f"--nats-creds and --nats-ca say how a NATS server is reached: add {name} URL"
+    from sipstream.bus.connecting import Server
+    from sipstream.bus.connecting import wrong as wrong_server
+
+    found = wrong_server(Server(bus.nats, bus.nats_creds, bus.nats_ca))
+    return found and f"{name}: {found}"
 
 
 def _wrong_write(options: Options) -> str | None:

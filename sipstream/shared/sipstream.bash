@@ -38,11 +38,11 @@ _sipstream()
             _sipstream_words "any $(_sipstream_interfaces)" "$cur"
             return
             ;;
-        --tail|--hep-key|--keylog|--write)
+        --tail|--hep-key|--keylog|--nats-creds|--nats-ca|--write)
             _sipstream_names -f "$cur"
             return
             ;;
-        --bpf|--hep|--hep-allow|--prometheus|--send-hep|--memory|--keep|--keep-calls|--spool-size)
+        --bpf|--hep|--hep-allow|--prometheus|--send-hep|--nats|--memory|--keep|--keep-calls|--spool-size)
             :
             return
             ;;
@@ -60,7 +60,7 @@ _sipstream()
             ;;
     esac
     if [[ $cur == -* ]]; then
-        _sipstream_words "-h --help -c --live --tail --from-now --bpf --hep --hep-allow --hep-key --keylog --user --prometheus --send-hep --tap --narrow --rtp --write --format --redact --no-redact --memory --keep --keep-calls --spool-dir --spool-size --filter --follow --messages --flow -q --quiet --json --no-color --version" "$cur"
+        _sipstream_words "-h --help -c --live --tail --from-now --bpf --hep --hep-allow --hep-key --keylog --user --prometheus --send-hep --tap --nats --nats-creds --nats-ca --narrow --rtp --write --format --redact --no-redact --memory --keep --keep-calls --spool-dir --spool-size --filter --follow --messages --flow -q --quiet --json --no-color --version" "$cur"
     else
         _sipstream_names -f "$cur"
     fi

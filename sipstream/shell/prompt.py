@@ -208,9 +208,11 @@ class Prompt:
         self._running = None
 
     def _interrupt_command(self) -> None:
-        """Ctrl-C while a command runs: a load keeps what came in, anything else ends."""
-        if self._running is not None and not self._console.session.sources.interrupt():
-            self._running.cancel()
+        """Ctrl-C while a command runs: a load or a remote keeps what came in, all else ends."""
+        session = self._console.session
+        if self._running is None or session.sources.interrupt() or session.remotes.hurry():
+            return
+        self._running.cancel()
 
     async def _interrupt_idle(self) -> None:
         """Ctrl-C on an empty line: loads end first, then what is watched, then follows, then, asked

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from fake_taps import site, taps_on
 from help_examples import Example, Run, agrees, examples
+from nats_servers import nats_server
 from support import ROOT, Chain, batch, ethernet, ipv4, sip, udp
 
 import sipstream.shell.commands  # noqa: F401 - registers the commands
@@ -47,10 +52,25 @@ async def test_examples_are_true(
         pytest.skip("to capture takes root")
     (tmp_path / "captures").symlink_to(ROOT / "captures")
     monkeypatch.chdir(tmp_path)
-    found = await Run(tmp_path / "out").answers(example)
+    async with _taps(example, tmp_path):
+        found = await Run(tmp_path / "out").answers(example)
     for step, (prompt, shown) in zip(example.steps, found, strict=True):
         assert step.prompt == prompt
         assert agrees(shown, step.shown), (step.typed, shown)
+
+
+@asynccontextmanager
+async def _taps(example: Example, folder: Path) -> AsyncIterator[None]:
+    """Have taps answer on a bus where an example asks some."""
+    if "--nats" not in example.arguments:
+        yield
+        return
+    if shutil.which("nats-server") is None:
+        pytest.skip("nats-server isn't installed")
+    with nats_server(folder / "nats") as server:
+        example.arguments[example.arguments.index("--nats") + 1] = server.url
+        async with taps_on(server.url, site(3, 2)):
+            yield
 
 
 @pytest.mark.parametrize("name", PIPES)

@@ -21,6 +21,7 @@ from sipstream.shell.commands import (
     show,
     stats,
     table,
+    taps,
     watching,
 )
 
@@ -45,5 +46,6 @@ __all__ = [
     "show",
     "stats",
     "table",
+    "taps",
     "watching",
 ]

@@ -203,8 +203,9 @@ async def _shown(console: Console, what: str = "") -> _Shown:
     """
     session = console.session
     selected = await session.select(what) if what else None
+    # With a filter what it finds is enough: nobody wants all calls of all taps for one of them.
+    visible = await session.listed(brings=selected is None)
     calls = await _joined(console)
-    visible = await session.listed()
     conversations, pace = calls.conversations, Pace()
     heads = array("I")
     await pace.through(calls.heads_of(conversations.order.numbers(), heads, pace.due))

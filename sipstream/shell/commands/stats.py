@@ -80,6 +80,7 @@ async def show_stats(console: Console, what: Annotated[Asked, Statistics] = EVER
     await asyncio.to_thread(_import_all, what.topic)
     pace = Pace()
     if not what.expression and not session.filters.active:
+        await session.remotes.bring("")
         conversations = session.conversations
         chosen = bytes(conversations.index.c_state).translate(_USED)
     else:
