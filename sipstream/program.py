@@ -359,7 +359,10 @@ async def _shell(options: Options, console: Console) -> int:
                     "use -c or --follow"
                 ) from error
             keys = create_input(terminal)
-        if not (options.files or options.live or options.tail) and config.is_first_time():
+        if (
+            not (options.files or options.live or options.tail or options.nats)
+            and config.is_first_time()
+        ):
             console.out.line(_WELCOME)
         await Prompt(console, console.out.writer, keys).run()
         console.end_watch()

@@ -20,6 +20,7 @@ from sipstream.shell.words import unquoted
 
 if TYPE_CHECKING:
     from sipstream.session import Session
+    from sipstream.taps.known import Tap
     from sipstream.views import Conversation
 
 OFFERED = 100
@@ -203,3 +204,15 @@ def _captured(session: Session, kind: str, typed: str, term: str) -> Iterator[Of
         yield Offer(quote(word, subject=kind in _NAMES), words.about(number), rank)
     if best.total > len(best):
         yield More(best.total - len(best))
+    if kind == "value-tap" and session.remotes.taps is not None:
+        brought = {word for _, _, word in best}
+        yield from _on_the_bus(
+            tap for tap in session.remotes.taps.known.there if tap.name not in brought
+        )
+
+
+def _on_the_bus(taps: Iterable[Tap]) -> Iterator[Offer]:
+    """Yield the names of taps that nothing came from yet, those that can be typed as they are shown."""
+    for tap in taps:
+        if escape(tap.name) == tap.name:
+            yield Offer(quote(tap.name), f"a tap at {escape(tap.host)}")

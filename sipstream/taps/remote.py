@@ -36,6 +36,8 @@ _LATE = 60.0
 _CONVERSATIONS, _LEAST = 20_000, 200
 """Conversations that are asked for in all, and of each tap at least: the session has room for five times
 as many."""
+_AGAIN = 10.0
+"""Seconds after which the same is said again of who doesn't answer, or gives less than there is."""
 _LOOK_SECONDS = 0.5
 """How often it is looked at what is due."""
 
@@ -56,6 +58,8 @@ class AllTaps:
         self._waits = 0
         self._hurries = False
         self._recent = Recent()
+        self._told: dict[str, float] = {}
+        """What was said of answers lately, and when."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def open(self) -> None:
@@ -178,8 +182,13 @@ class AllTaps:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(min(times)):
                         await self._exchange.settled.wait()
+        # What is watched is asked for every other second, which is no news each time.
+        now = loop.time()
+        self._told = {line: when for line, when in self._told.items() if now - when < _AGAIN}
         for line in account.lines(questions):
-            self._tell(line)
+            if line not in self._told:
+                self._told[line] = now
+                self._tell(line)
 
     @contextmanager
     def _waiting(self, questions: Iterable[Question]) -> Iterator[None]:
