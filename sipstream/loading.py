@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from sipstream.errors import SourceError
 from sipstream.figures import CaptureStatus, Loaded, Progress
 from sipstream.pipeline import Intake
+from sipstream.sources import Source
 
 
 @dataclass(slots=True, eq=False)
@@ -28,8 +29,7 @@ class Load:
     @property
     def how_far(self) -> str:
         """The file's name and how much of it was read."""
-        done, total = self.intake.source.progress() or (0, 0)
-        return f"{self.intake.source.name} {done * 100 // max(total, 1)}%"
+        return how_far(self.intake.source)
 
     def cancel(self) -> None:
         """End it where it is."""
@@ -59,3 +59,13 @@ class Running:
         return CaptureStatus(
             source.name, filter_text, tally.packets, tally.messages, tally.drops, now - self.since
         )
+
+
+def how_far(source: Source) -> str:
+    """Return a source's name, and how much of it was read where it has an end."""
+    progress = source.progress()
+    return source.name if progress is None else f"{source.name} {_percent(*progress)}%"
+
+
+def _percent(done: int, total: int) -> int:
+    return done * 100 // max(total, 1)

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import os
 import stat
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from sipstream.segments import Room
     from sipstream.session import Session
     from sipstream.shell.console import Console
+    from sipstream.sources import Source
 
 _LONGEST_LINE = 1 << 20
 """Bytes of one command on standard input."""
@@ -248,6 +250,8 @@ async def _start_sources(options: Options, console: Console) -> bool:
     resumed = session.sources.resume()
     for path in options.tail:
         session.sources.tail(path, from_start=not options.from_now)
+    if options.bus is not None:
+        session.sources.start(_stream(options, session.sources.room))
     if not _has_shell(options) and options.follow is None:
         await session.sources.wait_caught_up()
         if resumed is not None:
@@ -262,6 +266,17 @@ async def _start_sources(options: Options, console: Console) -> bool:
             await session.sources.wait_for(source)
     console.out.quiet = options.quiet and options.extracts
     return good
+
+
+def _stream(options: Options, room: Room) -> Source:
+    """Return the source of what taps publish."""
+    from sipstream.bus.connecting import Server
+    from sipstream.sources.bus import BusSource
+
+    assert options.bus is not None
+    server = Server(options.bus, options.nats_creds, options.nats_ca)
+    since = options.since and time.time_ns() - options.since * 10**9
+    return BusSource(server, since, room=room)
 
 
 def _narrow(options: Options, console: Console) -> None:
@@ -359,10 +374,7 @@ async def _shell(options: Options, console: Console) -> int:
                     "use -c or --follow"
                 ) from error
             keys = create_input(terminal)
-        if (
-            not (options.files or options.live or options.tail or options.nats)
-            and config.is_first_time()
-        ):
+        if not options.has_source and config.is_first_time():
             console.out.line(_WELCOME)
         await Prompt(console, console.out.writer, keys).run()
         console.end_watch()

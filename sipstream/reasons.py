@@ -27,6 +27,9 @@ SCTP_RETRANSMISSION = "SCTP retransmission"
 SCTP_CONTROL = "SCTP without data"
 WEBSOCKET = "WebSocket without a message"
 
+BAD_BATCH = "damaged batch of the stream"
+"""What is whole of it is taken."""
+
 # Where HEP is listened for.
 NOT_HEP = "not HEP"
 DENIED = "from a sender that isn't allowed"

@@ -256,15 +256,15 @@ class Sources:
         return [one.name for one in ending]
 
     async def wait_caught_up(self) -> None:
-        """Wait until what the watched files hold now has come in."""
-        for source in self.tails:
-            caught_up = self._tasks.create_task(source.caught_up.wait())
-            try:
-                await asyncio.wait(
-                    [caught_up, self._running[source].task], return_when=asyncio.FIRST_COMPLETED
-                )
-            finally:
-                caught_up.cancel()
+        """Wait until what watched files and the stream hold now has come in."""
+        for source, running in list(self._running.items()):
+            if event := getattr(source, "caught_up", None):
+                caught_up = self._tasks.create_task(event.wait())
+                either = [caught_up, running.task]
+                try:
+                    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    caught_up.cancel()
         await self._aged()
 
     def read_stdin(self, *, told: bool = True) -> Source:

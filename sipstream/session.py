@@ -26,6 +26,7 @@ from sipstream.follow import Follow
 from sipstream.joining import Joining
 from sipstream.keeping import Keeping
 from sipstream.limits import MEMORY
+from sipstream.loading import how_far
 from sipstream.matches import Listed, Matches
 from sipstream.pace import Pace
 from sipstream.publishing import Publishing
@@ -320,7 +321,7 @@ class Session:
         return Status(
             sources=[
                 *self.sources.loading,
-                *(one.name for one in self.sources.running),
+                *map(how_far, self.sources.running),
                 *([self.remotes.taps.words] if self.remotes.taps else []),
             ],
             rate=rate,

@@ -30,14 +30,14 @@ WINDOW = 8 << 20
 """Bytes of batches held in memory, from the oldest that the server may not have: 64 KiB and more for each
 of 16 partitions, eightfold. A restart finds what the server has among as many."""
 _ACK_SECONDS = 5.0
-"""How long the server has for an acknowledgement."""
+"""How long the server has for an answer."""
 _FIRST_AGAIN, _LAST_AGAIN = 0.1, 2.0
 """Seconds before something is tried again, and again."""
 _PATIENCE = 3.0
 """Seconds of trouble before the user is told: a cluster chooses another leader in fewer."""
 _TOGETHER = 0.005
 """Seconds in which what was acknowledged is gathered: each look at the disk costs time."""
-_RECONNECT_SECONDS = 5.0
+_RECONNECT_SECONDS = 2.0
 """After which a connection that was refused is tried again."""
 _NO_ANSWER = (ValueError, TypeError, KeyError)
 """What comes of an answer that isn't one."""
@@ -261,7 +261,8 @@ class Delivery:
             if self._has_stream:
                 return
             try:
-                await ensure_stream(self._nc.jetstream(), self._limits, self._tell_once)
+                js = self._nc.jetstream(timeout=_ACK_SECONDS)
+                await ensure_stream(js, self._limits, self._tell_once)
             except TROUBLE:
                 # Some may publish only: then the stream is there, or publishing says that it isn't.
                 if not self._nc.is_connected:

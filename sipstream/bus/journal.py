@@ -27,18 +27,19 @@ _SEGMENT = 16 << 20
 """Bytes of a file of it at most: a second of 20,000 messages/s."""
 _SEGMENTS = 16
 """Files that it consists of at least when it is full: with one of them a part goes."""
-_TAIL = 4
-"""Files that stay although the server has all of them: what they hold is known after a restart."""
+_SURE = 5 * 10**9
+"""How long ago something was captured that is surely kept by now (ns): it waits for a tenth of a second,
+behind a disk that stands still for some. Files of that time stay although the server has all of them."""
 _ID_BYTES = 16
 
 _MAGIC = b"sipbatch"
 _VERSION = 1
-_FILE = struct.Struct(">8sHQQQH")
-"""At the start of a file: magic, version, number of its first message, `committed` and the time (ns since
-the epoch) when it was begun, bytes of the tap's token (which follows)."""
-_RECORD = struct.Struct(f">IQQHH{_ID_BYTES}s")
-"""Before a batch: its bytes, number of its first message, `committed` when it was written, partition,
-messages, id. One of no bytes says only what is committed."""
+_FILE = struct.Struct(">8sHQQQQH")
+"""At the start of a file: magic, version, number of its first message, `committed` and `sure` when it was
+begun, that time (ns since the epoch), bytes of the tap's token (which follows)."""
+_RECORD = struct.Struct(f">IQQQHH{_ID_BYTES}s")
+"""Before a batch: its bytes, number of its first message, `committed` and `sure` when it was written,
+partition, messages, id. One of no bytes says only what it says of these."""
 _LONGEST_TOKEN = 255
 
 
@@ -58,7 +59,8 @@ class Kept(NamedTuple):
     token: str
     batch: Batch
     committed: int
-    """Up to where the server had all when this was kept."""
+    sure: int
+    """Both as they were when this was kept."""
 
     @property
     def end(self) -> int:
@@ -75,6 +77,7 @@ class _File:
     start: int
     """Where its first record stands."""
     committed: int
+    sure: int
     begun: int
     """When, ns since the epoch."""
     former: bool = False
@@ -95,6 +98,8 @@ class Journal:
         self.next = 0
         """The number of the next message that is kept."""
         self.committed = 0
+        self.sure = 0
+        """All that was captured before this time (ns since the epoch) is kept, or was."""
         self.lost = 0
         """Messages that went unsent: there was no room for them, or they were damaged."""
         self.is_former = False
@@ -105,8 +110,10 @@ class Journal:
         self._folder = folder
         self._files: deque[_File] = deque()
         self._taken = 0
-        self._noted = 0
-        """What the last record says is committed."""
+        self._noted = (0, 0)
+        """What the last record says of `committed` and `sure`."""
+        self._begun = time.time_ns()
+        self._is_settled = False
         self._writing: _File | None = None
         self._reading: _File | None = None
         self._offset = 0
@@ -138,14 +145,20 @@ class Journal:
     def commit(self, number: int) -> None:
         """Note that the server has all messages before a number."""
         self.committed = max(self.committed, number)
-        while len(self._files) > _TAIL and self._files[1].first <= self.committed:
-            if self._files[0] is self._reading:
+        while len(self._files) > 1 and self._files[0] is not self._reading:
+            following = self._files[1]
+            if following.first > self.committed or following.begun > self.sure:
                 break
             self._remove_oldest()
 
+    def settle(self) -> None:
+        """Take note that all is kept that was captured before this run."""
+        self._is_settled = True
+        self.sure = max(self.sure, self._begun - _SURE)
+
     def note(self) -> None:
-        """Write down what is committed, where no batch did so."""
-        if self._writing is not None and self._noted < self.committed:
+        """Write down what is committed and sure, where no batch did so."""
+        if self._writing is not None and self._noted != (self.committed, self.sure):
             self._write(self._writing, Batch(0, 0, b""), bytes(_ID_BYTES))
 
     def close(self) -> None:
@@ -158,11 +171,12 @@ class Journal:
 
     def _write(self, file: _File, batch: Batch, name: bytes) -> bool:
         head = _RECORD.pack(
-            len(batch.data), self.next, self.committed, batch.partition, batch.messages, name
-        )
+            len(batch.data), self.next, self.committed, self.sure,
+            batch.partition, batch.messages, name,
+        )  # fmt: skip
         if not self._put(file.segment, head + batch.data):
             return False
-        self._noted = self.committed
+        self._noted = self.committed, self.sure
         return True
 
     def _put(self, segment: Segment, piece: bytes) -> bool:
@@ -178,9 +192,12 @@ class Journal:
             self._shrink(coming)
             return file
         self._shrink(coming + _FILE.size + _LONGEST_TOKEN)
-        token = self._token.encode()[:_LONGEST_TOKEN]
-        now = time.time_ns()
-        head = _FILE.pack(_MAGIC, _VERSION, self.next, self.committed, now, len(token)) + token
+        token, now = self._token.encode()[:_LONGEST_TOKEN], time.time_ns()
+        if self._is_settled:
+            begun = (one.begun for one in self._files if one.begun <= now - _SURE)
+            self.sure = max(self.sure, *begun, 0)
+        marks = self.next, self.committed, self.sure
+        head = _FILE.pack(_MAGIC, _VERSION, *marks, now, len(token)) + token
         try:
             segment = self._segment()
         except OSError:
@@ -189,7 +206,7 @@ class Journal:
             segment.close(remove=True)
             return None
         file = self._writing = _File(
-            segment, self.next, self._token, len(head), self.committed, now
+            segment, self.next, self._token, len(head), self.committed, self.sure, now
         )  # fmt: skip
         self._files.append(file)
         return file
@@ -205,6 +222,8 @@ class Journal:
         """Remove the oldest files until so many bytes more have room."""
         while self._taken + coming > self._limit and len(self._files) > 1:
             until = self._files[1].first
+            # What went can't be known again.
+            self.sure = max(self.sure, self._files[1].begun)
             if self._files[0] is self._reading:
                 self._read_from(self._files[1])
             self.lost += max(until - self.read_to, 0)
@@ -236,14 +255,12 @@ class Journal:
                 room -= len(kept.batch.data)
         return loaded
 
-    def tail(self) -> tuple[int, Iterator[bytes]]:
-        """Return the batches of the newest files that an earlier run left, and when it began these.
-
-        In ns since the epoch; 0 where these are all that there ever were.
-        """
-        files = list(self._files)[-_TAIL:]
-        begun = files[0].begun if files and files[0].first else 0
-        return begun, (kept.batch.data for file in files for kept in _records(file))
+    def tail(self) -> Iterator[bytes]:
+        """Yield the batches that earlier runs kept since the time that is `sure`."""
+        files = list(self._files)
+        for file, following in zip(files, [*files[1:], None], strict=True):
+            if following is None or following.begun > self.sure:
+                yield from (kept.batch.data for kept in _records(file))
 
     def _find(self) -> bool:
         """Have the next record's place; tell whether there is one."""
@@ -285,15 +302,16 @@ class Journal:
             return
         self.is_former = True
         last = self._files[-1]
-        self.next, self.committed = last.first, last.committed
+        self.next, self.committed, self.sure = last.first, last.committed, last.sure
         end = last.start
         for kept in _records(last):
-            self.next, self.committed = kept.end, max(self.committed, kept.committed)
+            self.next, self.committed, self.sure = kept.end, kept.committed, kept.sure
             end += _RECORD.size + len(kept.batch.data)
         # It may have been killed while it wrote.
         self._taken -= last.segment.size - end
         last.segment.cut(end)
-        self.read_to = self._noted = max(self.committed, self._files[0].first)
+        self.read_to = max(self.committed, self._files[0].first)
+        self._noted = self.committed, self.sure
         for file in self._files:
             if file.first <= self.committed or self._reading is None:
                 self._read_from(file)
@@ -308,14 +326,16 @@ def _opened(segment: Segment, shown: str) -> _File | None:
     head = segment.read(0, _FILE.size)
     if len(head) < _FILE.size:
         return None
-    magic, version, first, committed, begun, length = _FILE.unpack(head)
+    magic, version, first, committed, sure, begun, length = _FILE.unpack(head)
     token = segment.read(_FILE.size, length)
     if magic != _MAGIC or version != _VERSION or not token.isascii():
         raise SourceError(
             f"{shown}: isn't what this version of sipstream keeps to publish it: move it away"
         )
     start = _FILE.size + length
-    return _File(segment, first, token.decode("ascii"), start, committed, begun, former=True)
+    return _File(
+        segment, first, token.decode("ascii"), start, committed, sure, begun, former=True
+    )  # fmt: skip
 
 
 def _records(file: _File) -> Iterator[Kept]:
@@ -334,12 +354,12 @@ def _read(file: _File, place: int) -> tuple[Kept | None, int]:
     head = segment.read(place, _RECORD.size)
     if len(head) < _RECORD.size:
         return None, segment.size
-    size, first, committed, partition, messages, name = _RECORD.unpack(head)
+    size, first, committed, sure, partition, messages, name = _RECORD.unpack(head)
     data = segment.read(place + _RECORD.size, size) if size <= segment.size else b""
     batch = Batch(partition, messages, data)
     if len(data) < size or (file.former and size and _id(file.token, batch) != name):
         return None, segment.size
-    return Kept(first, name.hex(), file.token, batch, committed), place + _RECORD.size + size
+    return Kept(first, name.hex(), file.token, batch, committed, sure), place + _RECORD.size + size
 
 
 def _id(token: str, batch: Batch) -> bytes:

@@ -73,18 +73,18 @@ class _Gathered:
 
 
 class _Known:
-    """What an earlier run kept last, by which messages are known that its capture's spool brings again.
+    """What earlier runs kept, by which messages are known that their captures' spool brings again.
 
-    `hashes` are of all envelopes kept since `begun`; what was captured before that was kept before.
+    All that was captured before `sure` was kept; `hashes` are of the envelopes kept since.
     """
 
     def __init__(self, journal: Journal) -> None:
-        self.begun, batches = journal.tail()
-        self.hashes = {hash(one) for batch in batches for one in hep.split(batch)}
+        self.sure = journal.sure
+        self.hashes = {hash(one) for batch in journal.tail() for one in hep.split(batch)}
 
     def has(self, time: int, envelope: bytes) -> bool:
         """Tell whether a message of a time was kept already."""
-        return time < self.begun or hash(envelope) in self.hashes
+        return time < self.sure or hash(envelope) in self.hashes
 
 
 class Publisher:
@@ -131,6 +131,7 @@ class Publisher:
         self._told_lost = 0
         self._told_at = float("-inf")
         self._told_full = False
+        self._is_settled = False
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Publisher:
@@ -253,12 +254,15 @@ class Publisher:
             await self._came.wait()
             await asyncio.sleep(GATHER_SECONDS)
             self._came.clear()
+            has_former = self.former in self._session.sources.running
             self._seal_all()
-            if not await self._write():
+            if await self._write():
+                if not has_former and not self._is_settled:
+                    await self._settle()
+            else:
                 self._came.set()
                 await asyncio.sleep(_FULL_SECONDS)
             self._tell_lost()
-            self._let_go_of_known()
 
     async def _write(self) -> bool:
         """Keep the batches that there are; return whether all could be."""
@@ -284,9 +288,10 @@ class Publisher:
                 f"{lost:,} messages so far can't be published: there was no room to keep them"
             )
 
-    def _let_go_of_known(self) -> None:
-        if self._known is not None and self.former not in self._session.sources.running:
-            self._known = None
+    async def _settle(self) -> None:
+        """Take note that what an earlier run captured was gone through."""
+        self._is_settled, self._known = True, None
+        await self._do(self._journal.settle)
 
     def _fault(self, error: Exception) -> None:
         self._session.faults.note("publish", error)

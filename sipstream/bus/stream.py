@@ -140,6 +140,10 @@ async def _make(js: JetStreamContext, limits: Limits) -> StreamInfo:
     )  # fmt: skip
     try:
         return await js.add_stream(config)
+    except nats.errors.TimeoutError as error:
+        raise StreamError(
+            f"there is no stream {STREAM}, and making it gets no answer: may this account make it?"
+        ) from error
     except ServiceUnavailableError:
         raise
     except APIError as error:
@@ -189,8 +193,8 @@ class Pull:
         self._news = asyncio.Event()
         self._asked = 0
         """Batches that a request still brings."""
-        self._refused = False
-        """The server ended a request before its time."""
+        self._doubted = False
+        """A request ended before its time, or got no answer: the consumer may be gone."""
         self._heard = 0.0
         self._connection = -1
 
@@ -223,22 +227,22 @@ class Pull:
             self._came.append(msg)
         elif status != _HEARTBEAT:
             self._asked = 0
-            self._refused = status not in _OVER
+            self._doubted = status not in _OVER
         self._news.set()
 
     async def _ask(self, inbox: str) -> None:
-        """Ask for more; after a refusal see whether the consumer is there before."""
+        """Ask for more; where there is a doubt see before whether the consumer is there."""
         if self._nc.is_closed:
             raise nats.errors.ConnectionClosedError
-        if self._refused:
-            self._refused = False
+        if self._doubted:
+            self._doubted = False
             await asyncio.sleep(_AGAIN_SECONDS)
             try:
                 await self._js.consumer_info(STREAM, self._consumer)
             except NotFoundError as error:
                 raise ConsumerGone from error
             except TROUBLE:
-                self._refused = True
+                self._doubted = True
                 return
         self._connection = self._nc.stats["reconnects"]
         self._heard = time.monotonic()
@@ -259,20 +263,26 @@ class Pull:
                     await self._news.wait()
             except TimeoutError:
                 silent = time.monotonic() - self._heard
-                if self._nc.is_closed or self._nc.stats["reconnects"] != self._connection:
-                    self._asked = 0
-                elif self._nc.is_connected and silent > 3 * _HEARTBEAT_SECONDS:
-                    self._asked, self._refused = 0, True
+                anew = self._nc.is_closed or self._nc.stats["reconnects"] != self._connection
+                if anew or (self._nc.is_connected and silent > 3 * _HEARTBEAT_SECONDS):
+                    self._asked, self._doubted = 0, True
 
 
 class Reader:
     """All batches of the stream from some time on, each once and in order, whatever breaks meanwhile.
 
     `since` is that time in ns since the epoch, 0 for the first batch that is there, None for what
-    comes from now on. `tell` is told in a sentence of what is missing or waited for.
+    comes from now on. `tell` is told in a sentence of what is missing or waited for; `caught_up` is set
+    once what was there at the beginning was taken.
     """
 
-    def __init__(self, js: JetStreamContext, since: int | None, tell: Tell) -> None:
+    def __init__(
+        self,
+        js: JetStreamContext,
+        since: int | None,
+        tell: Tell,
+        caught_up: asyncio.Event | None = None,
+    ) -> None:
         self.missing = 0
         """Batches that the stream no longer had when they would have come."""
         self.left = 0
@@ -280,6 +290,7 @@ class Reader:
         self._js = js
         self._since = since
         self._tell = tell
+        self._caught_up = caught_up or asyncio.Event()
         self._sequence: int | None = None
         """Of the last batch that was read, or passed over at the start."""
         self._waits_for = ""
@@ -292,6 +303,7 @@ class Reader:
         """
         while True:
             name = await self._consumer()
+            self._see_whether_caught_up()
             delivered = 0
             pull = Pull(self._js, name)
             reading = pull.batches()
@@ -301,12 +313,17 @@ class Reader:
                     delivered += len(good)
                     if good:
                         yield good
+                        self._see_whether_caught_up()
                     if len(good) < len(came):
                         break
             except ConsumerGone:
                 pass
             finally:
                 await reading.aclose()
+
+    def _see_whether_caught_up(self) -> None:
+        if not self.left:
+            self._caught_up.set()
 
     def _in_order(self, came: list[Msg], delivered: int) -> list[Msg]:
         """Return the first ones, up to where one is missing that was sent to us and didn't come."""
@@ -334,6 +351,10 @@ class Reader:
                 info = await self._js.add_consumer(STREAM, self._config())
             except NotFoundError:
                 self._wait_for(f"there is no stream {STREAM} yet: who publishes makes it")
+                if self._since is None:
+                    # All that it will hold comes from now on.
+                    self._since = 0
+                self._see_whether_caught_up()
             except TROUBLE as error:
                 if self._js._nc.is_closed:
                     raise nats.errors.ConnectionClosedError from error

@@ -14,7 +14,7 @@ from sipstream.version import __version__
 
 
 @dataclass
-class Options(groups.Sourced, groups.Kept, groups.Bus):
+class Options(groups.Sourced, groups.Streamed, groups.Kept, groups.Bus):
     """What was asked for of the shell, or of a run without one."""
 
     commands: list[str] = field(default_factory=list)
@@ -40,7 +40,7 @@ class Options(groups.Sourced, groups.Kept, groups.Bus):
     @property
     def has_source(self) -> bool:
         """Whether messages come from anywhere."""
-        return bool(self.files or self.live or self.tail or self.hep or self.nats)
+        return bool(self.files or self.live or self.tail or self.hep or self.nats or self.bus)
 
     @property
     def sends_files(self) -> bool:
@@ -75,6 +75,7 @@ def parser() -> argparse.ArgumentParser:
     groups.add_bus(
         add, "--nats", "ask the taps whose agents answer on this NATS server, as nats://bus:4222"
     )
+    groups.add_streamed(add)
     add(
         "--narrow",
         action="store_true",

@@ -9,7 +9,6 @@ from sipstream.options.values import STDIN
 
 if TYPE_CHECKING:
     from sipstream.options import Options
-    from sipstream.options.groups import Bus
 
 _WIDTH = 80
 """Columns of a line that shows where a filter is wrong."""
@@ -40,11 +39,10 @@ def wrong(options: Options) -> str | None:
     if options.follow is not None and options.commands:
         return "--follow prints until the sources end: it doesn't go with -c"
     if options.follow is not None and not options.has_source:
-        return "--follow needs a source: a FILE, --tail, --live, --hep or --nats"
-    if options.nats is not None or options.nats_creds or options.nats_ca:
-        found = wrong_bus(options, "--nats")
-        if found:
-            return found
+        return "--follow needs a source: a FILE, --tail, --live, --hep, --nats or --bus"
+    found = _wrong_servers(options)
+    if found:
+        return found
     if "" in options.files:
         return "a FILE has an empty name"
     if options.files.count(STDIN) > 1:
@@ -60,15 +58,23 @@ def wrong(options: Options) -> str | None:
     return None
 
 
-def wrong_bus(bus: Bus, name: str) -> str | None:
-    """Return what doesn't fit together of how a server is reached, which the option `name` names."""
-    if bus.nats is None:
-        return f"--nats-creds and --nats-ca say how a NATS server is reached: add {name} URL"
-    from sipstream.bus.connecting import Server
-    from sipstream.bus.connecting import wrong as wrong_server
+def _wrong_servers(options: Options) -> str | None:
+    """Return what doesn't fit together of NATS servers, None where all does."""
+    if options.since is not None and options.bus is None:
+        return "--since says where --bus begins: add --bus URL"
+    if not (options.nats or options.bus):
+        if options.nats_creds or options.nats_ca:
+            return (
+                "--nats-creds and --nats-ca say how a NATS server is reached: add --nats or --bus"
+            )
+        return None
+    from sipstream.bus.connecting import Server, wrong
 
-    found = wrong_server(Server(bus.nats, bus.nats_creds, bus.nats_ca))
-    return found and f"{name}: {found}"
+    for name, url in (("--nats", options.nats), ("--bus", options.bus)):
+        found = url and wrong(Server(url, options.nats_creds, options.nats_ca))
+        if found:
+            return f"{name}: {found}"
+    return None
 
 
 def _wrong_write(options: Options) -> str | None:
@@ -83,6 +89,8 @@ def _wrong_write(options: Options) -> str | None:
         return "--format and --redact are for files: --live is written as it is captured"
     if not options.live and options.tail:
         return "--write reads files to their end, --tail watches them: name them without --tail"
+    if not options.live and options.bus:
+        return "--write reads files to their end, --bus goes on: export writes what came of it"
     if not options.live and not options.files:
         return "--write needs what is to be written: a FILE, or --live IFACE"
     if not options.live and (options.commands or options.follow is not None):

@@ -48,6 +48,15 @@ class Bus:
     nats_ca: Path | None = None
 
 
+@dataclass
+class Streamed:
+    """What is read of the stream on a NATS server."""
+
+    bus: str | None = None
+    since: int | None = None
+    """Seconds back from now, 0 for all that is there."""
+
+
 class Parser(argparse.ArgumentParser):
     """Says in one line what is wrong, and below it where, if that is within a filter."""
 
@@ -79,6 +88,18 @@ def add_sources(add: Any) -> None:
     )  # fmt: skip
 
 
+def add_streamed(add: Any) -> None:
+    """Add the options of `Streamed`."""
+    add(
+        "--bus", metavar="URL",
+        help="read what all taps publish to the stream on this NATS server, as nats://bus:4222",
+    )  # fmt: skip
+    add(
+        "--since", type=values.since, metavar="10m|all",
+        help="with --bus: begin so long ago (s, m, h, d), or with all that is there (default: now)",
+    )  # fmt: skip
+
+
 def add_kept(add: Any) -> None:
     """Add the options of `Kept`."""
     add(
@@ -106,6 +127,11 @@ def add_kept(add: Any) -> None:
 def add_bus(add: Any, name: str, about: str) -> None:
     """Add the options of `Bus`; the server's own one is called `name`, such as `--nats`."""
     add(name, dest="nats", metavar="URL", help=about)
+    add_access(add)
+
+
+def add_access(add: Any) -> None:
+    """Add the options that say how we are let in by a server."""
     add(
         "--nats-creds", type=Path, metavar="FILE",
         help="what NATS lets us in by: a .creds file, a line user:password, or a token; mode 0600",

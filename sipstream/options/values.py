@@ -33,6 +33,15 @@ def keep(text: str) -> tuple[str, int]:
     )
 
 
+def since(text: str) -> int:
+    """Return the seconds of a time such as 10m, 0 for `all`."""
+    if text == "all":
+        return 0
+    if match := re.fullmatch(r"(\d{1,9})([smhd])", text, re.ASCII):
+        return max(int(match[1]), 1) * _SECONDS[match[2]]
+    raise argparse.ArgumentTypeError(f"{text!r} is no time such as 10m or 2h, nor all")
+
+
 def address(text: str) -> tuple[str, int]:
     """Return address and port of `:9100`, `10.0.0.1:9100` or `[::1]:9100`; no name is looked up."""
     import ipaddress

@@ -17,6 +17,8 @@ complete -c sipstream -l tap -x -a '(__fish_complete_users)' -d 'with --send-hep
 complete -c sipstream -l nats -x -d 'ask the taps whose agents answer on this NATS server, as nats://bus:4222'
 complete -c sipstream -l nats-creds -r -F -d 'what NATS lets us in by: a .creds file, a line user:password, or a token; mode 0600'
 complete -c sipstream -l nats-ca -r -F -d 'certificates to trust, for tls:// URLs'
+complete -c sipstream -l bus -x -d 'read what all taps publish to the stream on this NATS server, as nats://bus:4222'
+complete -c sipstream -l since -x -d 'with --bus: begin so long ago (s, m, h, d), or with all that is there (default: now)'
 complete -c sipstream -l narrow -d 'with --live and a filter: capture between its addresses and ports only (needs libpcap)'
 complete -c sipstream -l rtp -d 'look at RTP and RTCP of the calls too: loss, jitter, silence, DTMF (show rtp); slower'
 complete -c sipstream -l write -r -F -d 'write matching calls of all FILEs, as its ending says; with --live all that is captured'
