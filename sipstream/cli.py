@@ -99,6 +99,10 @@ def _open_and_drop(options: Options) -> Opened:
         not options.commands or any(line.lstrip().startswith("ca") for line in options.commands)
     )
     opened = _open_sources(options, len(options.live), may_start)
+    if options.write_ring is not None:
+        from sipstream.ring import indexer
+
+        opened.indexer = indexer.begin(options.write_ring)
     # Jitter and the order of RTP are those of all packets before: one process reads it then.
     if options.files and options.files[0] != STDIN and not options.rtp:
         opened.begin_reading(options.files[0])

@@ -1,8 +1,8 @@
-"""Where envelopes are put in that no source of ours draws: answers of taps, rows of an archive."""
+"""Where packets are put in that no source of ours draws: answers of taps, an archive, a ring."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Container, Iterator, Sequence
 
 from sipstream import pipeline
 from sipstream.conversations import Conversations
@@ -38,8 +38,58 @@ class Entered:
         yield
 
 
-class Entry:
-    """Takes envelopes through all stages; `conversations` returns where they go to."""
+class Putting:
+    """Takes batches through all stages; `conversations` returns where they go to."""
+
+    def __init__(
+        self,
+        source: Source,
+        intake: Callable[[Source], pipeline.Intake],
+        conversations: Callable[[], Conversations],
+        publish: Callable[..., Iterator[None]],
+    ) -> None:
+        self._from = source
+        self._conversations = conversations
+        self._publish = publish
+        self._made = intake
+        self._intake = intake(source)
+
+    def begin_anew(self) -> None:
+        """What comes has nothing to do with what came: streams begin anew."""
+        self._intake = self._made(self._from)
+
+    def only(self, call_ids: Container[bytes]) -> None:
+        """Leave out messages of other Call-IDs from now on."""
+        self._intake.only = call_ids
+
+    async def put(
+        self,
+        batch: Batch | None,
+        *,
+        former: bool = False,
+        between: Callable[[], Awaitable[None]] | None = None,
+    ) -> list[int]:
+        """Put a batch in, None at the end; return the numbers of the messages that are new.
+
+        `former`: follows don't show them, they are of before.
+        """
+        added: list[int] = []
+
+        def publish(numbers: list[int]) -> Iterator[None]:
+            added.extend(numbers)
+            return self._publish(numbers, former)
+
+        self._intake.regroup(self._conversations())
+        if batch is None:
+            for _ in publish(self._intake.finish()):
+                pass
+        else:
+            await pipeline.through(self._intake, batch, publish, between=between)
+        return added
+
+
+class Entry(Putting):
+    """Takes envelopes through all stages."""
 
     def __init__(
         self,
@@ -48,10 +98,8 @@ class Entry:
         conversations: Callable[[], Conversations],
         publish: Callable[..., Iterator[None]],
     ) -> None:
+        super().__init__(source, intake, conversations, publish)
         self.source = source
-        self._conversations = conversations
-        self._publish = publish
-        self._intake = intake(source)
 
     async def take(
         self,
@@ -64,17 +112,10 @@ class Entry:
     ) -> list[int]:
         """Put envelopes in, return the numbers of the messages that are new.
 
-        `sender` and `tap` are as with `EnvelopeSpool.batch`. `former`: follows don't show them, they
-        are of before.
+        `sender` and `tap` are as with `EnvelopeSpool.batch`, `former` as with `put`.
         """
         added: list[int] = []
-
-        def publish(numbers: list[int]) -> Iterator[None]:
-            added.extend(numbers)
-            return self._publish(numbers, former)
-
         for begin in range(0, len(envelopes), _TOGETHER):
-            self._intake.regroup(self._conversations())
             batch = self.source.spool.batch(envelopes[begin : begin + _TOGETHER], sender, tap)
-            await pipeline.through(self._intake, batch, publish, between=between)
+            added += await self.put(batch, former=former, between=between)
         return added

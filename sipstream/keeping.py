@@ -13,7 +13,10 @@ _SECONDS = 0.1
 
 
 class Keeping:
-    """The task, and its steps; `tell` says something to the user, of spools that have `limit` bytes."""
+    """The task, and its steps; `tell` says something to the user, of spools that have `limit` bytes.
+
+    Without a limit nothing is said of what goes.
+    """
 
     def __init__(
         self, ageing: Ageing, faults: Faults, tell: Callable[[str], None], limit: int | None
@@ -62,9 +65,9 @@ class Keeping:
 
     def _tell_lost(self) -> None:
         """Say, once, that conversations went with bytes of spools."""
-        if self._ageing.lost and not self._told_lost:
+        if self._limit is not None and self._ageing.lost and not self._told_lost:
             self._told_lost = True
             self._tell(
-                f"the {(self._limit or 0) >> 20} MiB for spools are used up (--spool-size SIZE"
+                f"the {self._limit >> 20} MiB for spools are used up (--spool-size SIZE"
                 " gives more): conversations go with the oldest part"
             )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import socket
 
     from sipstream.parallel import Reading
+    from sipstream.ring.indexer import Indexer
     from sipstream.sources.hep_socket import Bound
     from sipstream.sources.packet_socket import Sockets
     from sipstream.spool import FileStore
@@ -61,6 +62,8 @@ class Opened:
     """The key of HEP packets, b"" for none."""
     secret: bytes | None = field(default=None, repr=False)
     """What a server of messages lets us in by (`--nats-creds`)."""
+    indexer: Indexer | None = field(default=None, repr=False)
+    """The process that writes a ring's indexes (`--write-ring`)."""
 
     def begin_reading(self, name: str) -> None:
         """Have other processes begin with a large capture file, while this one gets ready for it.

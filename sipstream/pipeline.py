@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Container, Iterable
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
@@ -22,7 +22,7 @@ from sipstream.limits import BATCH_PACKETS
 from sipstream.pace import Pace
 from sipstream.packets import Batch, Store
 from sipstream.parallel import Scanned
-from sipstream.sip.found import Found
+from sipstream.sip.found import Found, FoundOnly
 from sipstream.sip.scan import Scanner
 from sipstream.sources import Source
 
@@ -47,6 +47,8 @@ class Intake:
         self.source = source
         self.opened = 0
         """Conversations that began with a message of this source."""
+        self.only: Container[bytes] | None = None
+        """The Call-IDs whose messages are taken, None for all."""
         self._store: Store | None = None
         self._tap = ""
         self._conversations = conversations
@@ -107,7 +109,8 @@ class Intake:
             datagrams = self._streams.feed(datagrams, self.source.tally, tap)
         with_messages = self.source.tally.with_messages
         try:
-            return self._enter(self._scanner.feed(datagrams), store, tap)
+            found = None if self.only is None else FoundOnly(self.only)
+            return self._enter(self._scanner.feed(datagrams, found), store, tap)
         except Exception:
             self.source.tally.with_messages = with_messages
             raise

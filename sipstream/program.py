@@ -21,6 +21,7 @@ from sipstream.signals import HUNG_UP, INTERRUPTED, until_ended
 
 if TYPE_CHECKING:
     from sipstream.opening import Opened
+    from sipstream.ring.room import Ring
     from sipstream.segments import Room
     from sipstream.session import Session
     from sipstream.shell.console import Console
@@ -67,6 +68,7 @@ async def _main(options: Options, opened: Opened) -> int:
     try:
         try:
             room = _room(options)
+            room.captures = ring = _ring(options, opened)
         except SipstreamError as error:
             out.error(str(error))
             return FAILED
@@ -88,7 +90,7 @@ async def _main(options: Options, opened: Opened) -> int:
                 console.width = _terminal_width
             # In front of a shell Ctrl-C ends a load only, otherwise all of it.
             ends_less = session.sources.interrupt if _has_shell(options) else lambda: False
-            async with _serving(options, console):
+            async with _serving(options, console), _keeping(ring, console):
                 work = _work(options, console)
                 if options.send_hep is not None:
                     from sipstream.sending.run import beside
@@ -125,6 +127,18 @@ async def _serving(options: Options, console: Console) -> AsyncIterator[None]:
         yield
 
 
+@asynccontextmanager
+async def _keeping(ring: Ring | None, console: Console) -> AsyncIterator[None]:
+    """Keep a ring within its bounds, where there is one, until all is done."""
+    if ring is None:
+        yield
+        return
+    from sipstream.ring.keeping import RingKeeping
+
+    async with RingKeeping(ring, console.note):
+        yield
+
+
 def _use_settings(console: Console) -> None:
     """Take the user's settings, and tell what is wrong with them."""
     from sipstream import config
@@ -151,6 +165,19 @@ def _room(options: Options) -> Room:
         # All is looked at in the end: nothing of standard input may go before.
         return Room()
     return Room(options.spool_size or usual_size(), folder)
+
+
+def _ring(options: Options, opened: Opened) -> Ring | None:
+    """Return where live captures are kept, None where that isn't a ring.
+
+    Raises:
+        SourceError: the folder can't be used.
+    """
+    if options.write_ring is None or options.ring_size is None:
+        return None
+    from sipstream.ring.room import Ring
+
+    return Ring(options.write_ring, options.ring_size, options.ring_time, opened.indexer)
 
 
 def _has_shell(options: Options) -> bool:
@@ -189,7 +216,9 @@ async def _work(options: Options, console: Console) -> int:
             return await _shell(options, console)
         else:
             good = await _run_commands(_typed(), console) and good
-            asked_for = options.write or options.prometheus or options.send_hep
+            asked_for = (
+                options.write or options.write_ring or options.prometheus or options.send_hep
+            )
             if asked_for and not console.finished:
                 # Without a terminal, as a service has none, the capture itself is the job.
                 await session.sources.wait_sources()

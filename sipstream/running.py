@@ -37,9 +37,9 @@ class Sources:
     """Every source of a session. Use it as an async context manager: it owns the tasks.
 
     `conversations` returns those that messages go to, `publish` takes the numbers of new ones (`former`:
-    an earlier run had them), `shown` is awaited between batches of a source that can wait, so that a
-    follow's output keeps up; `clock` tells seconds, `room` is where spools lie; `aged` is awaited when
-    all has come that was waited for: what is too old or too much goes then; `streams` take RTP and RTCP.
+    an earlier run had them), `shown` is awaited between batches of a source that can wait; `clock` tells
+    seconds, `room` is where spools lie; `aged` is awaited when all has come that was waited for: what is
+    too old or too much goes then; `streams` take RTP and RTCP.
     """
 
     def __init__(
@@ -135,7 +135,7 @@ class Sources:
         """
         reading = self.opened.readings.pop(str(path), None)
         source = ParallelFile(path, self.opened.take(path), reading, self.streams is None)
-        load = Load(self._intake(source), progress, self._clock())
+        load = Load(self.intake(source), progress, self._clock())
         self._loads.append(load)
         task = load.task = self._tasks.create_task(self._load(load), name=source.name)
         try:
@@ -301,7 +301,8 @@ class Sources:
             raise CommandError(f"a capture on {escape(interface)} is running already")
         source = LiveSource(
             interface, bpf=bpf, narrow=self.narrow, cooked=cooked, write=self._written,
-            sockets=self.opened.sockets, room=self._room, media=self.streams is not None,
+            sockets=self.opened.sockets, media=self.streams is not None,
+            room=self._room.captures or self._room,
         )  # fmt: skip
         source.open(self.write if self._written is None else None)
         self._interface = interface
@@ -358,17 +359,17 @@ class Sources:
         """Return where envelopes are put in that no source of ours draws."""
         from sipstream.entry import Entered, Entry
 
-        return Entry(Entered(name, self._room), self._intake, self._conversations, self._publish)
+        return Entry(Entered(name, self._room), self.intake, self._conversations, self._publish)
 
-    # Within
-
-    def _intake(self, source: Source) -> pipeline.Intake:
-        self.all.append(source)
+    def intake(self, source: Source) -> pipeline.Intake:
+        """Return a new way through all stages for a source, which is one of the session's then."""
+        if source not in self.all:
+            self.all.append(source)
         return pipeline.Intake(source, self._conversations(), self.secrets, self.streams)
 
     def start(self, source: Source, *, tell_end: str = "") -> Source:
         """Draw a source in the background; `tell_end` is the word for its end, "" tells none."""
-        intake = self._intake(source)
+        intake = self.intake(source)
         task = self._tasks.create_task(self._run(intake, tell_end), name=source.name)
         self._running[source] = Running(intake, task, self._clock())
         # Also when it is cancelled before it began.

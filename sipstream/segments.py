@@ -99,6 +99,8 @@ class Room:
     def __init__(self, limit: int | None = None, folder: Folder | None = None) -> None:
         self.limit = limit
         self.folder = folder
+        self.captures: Room | None = None
+        """Where live captures are kept instead."""
         self.worker: Worker | None = None
         self.lock = RLock()
         """Held by who reads segments, and who changes what is known of them."""
@@ -183,6 +185,8 @@ class Room:
             self.worker.end()
         if self.folder is not None:
             self.folder.close()
+        if self.captures is not None:
+            self.captures.close()
 
     def _shrink(self, coming: int, kept: Segment) -> None:
         """Remove the oldest segments, but not `kept`, until so many bytes more have room.
@@ -213,6 +217,7 @@ class Folder:
         self.path = path
         self._ending = ending
         self._fd = self._lock = -1
+        self._is_ours = False
         try:
             self._open()
             with os.scandir(self._fd) as entries:
@@ -229,7 +234,7 @@ class Folder:
             raise
         self._next = int(self.names[-1].split("-")[0]) + 1 if self.names else 1
 
-    def new(self, label: str) -> Segment:
+    def new(self, label: str, kind: type[Segment] = Segment) -> Segment:
         """Make a segment's file, behind all that are there.
 
         Raises:
@@ -239,9 +244,9 @@ class Folder:
         # Before it is made: a name that somebody took isn't tried again.
         self._next += 1
         fd = os.open(name, _CREATE | os.O_EXCL, 0o600, dir_fd=self._fd)
-        return Segment(fd, self, name)
+        return kind(fd, self, name)
 
-    def former(self, name: str) -> Segment:
+    def former(self, name: str, kind: type[Segment] = Segment) -> Segment:
         """Open a segment of an earlier run.
 
         Raises:
@@ -258,9 +263,32 @@ class Folder:
         if what is not None:
             os.close(fd)
             raise SourceError(f"{shown}: {what}")
-        segment = Segment(fd, self, name)
+        segment = kind(fd, self, name)
         segment.size = status.st_size
         return segment
+
+    def present(self) -> list[str]:
+        """Return the names of all files that are there now.
+
+        Raises:
+            OSError: they can't be listed.
+        """
+        # A descriptor of its own: where one that is shared has come in the list is shared too.
+        fd = os.open(".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=self._fd)
+        try:
+            with os.scandir(fd) as entries:
+                return [one.name for one in entries]
+        finally:
+            os.close(fd)
+
+    def open(self, name: str) -> int:
+        """Return a descriptor for reading what was made or found here.
+
+        Raises:
+            OSError: it is gone, or can't be opened.
+        """
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        return os.open(name, flags, dir_fd=self._fd)
 
     def remove(self, name: str) -> None:
         """Remove a segment's name."""
@@ -269,6 +297,15 @@ class Folder:
 
     def close(self) -> None:
         """Let others use it; segments that are open stay so."""
+        if self._is_ours:
+            # Who looks on sees that nobody writes here.
+            with suppress(OSError):
+                os.ftruncate(self._lock, 0)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Close it in a process that isn't the one which uses it."""
+        self._is_ours = False
         for fd in (self._lock, self._fd):
             if fd >= 0:
                 os.close(fd)
@@ -293,7 +330,8 @@ class Folder:
                 f"{escape(str(self.path))}: is in use by another sipstream, process {escape(pid)}"
             ) from error
         # Processes of ours that read files may outlive this one.
-        os.register_at_fork(after_in_child=self.close)
+        os.register_at_fork(after_in_child=self._let_go)
+        self._is_ours = True
         os.ftruncate(self._lock, 0)
         os.pwrite(self._lock, b"%d\n" % os.getpid(), 0)
 

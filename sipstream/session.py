@@ -81,12 +81,15 @@ class Session:
         self.settings = Settings()
         self.joining = Joining(lambda: (self.conversations, self.settings.names("leg_headers")))
         self.faults = Faults(clock)
-        self._ageing = Ageing(lambda: self.conversations, keep or Keep(), self._room, clock)
+        self._ageing = Ageing(
+            lambda: self.conversations, keep or Keep(), self._room.captures or self._room, clock
+        )
         self._keeping = Keeping(
             self._ageing,
             self.faults,
             lambda text: self.sources.notices.tell(text),
-            self._room.limit,
+            # That a ring gives up its oldest part is what it is for.
+            None if self._room.captures else self._room.limit,
         )
         self.publishing = Publishing(self)
         self.watchers = self.publishing.watchers

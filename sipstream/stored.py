@@ -13,7 +13,14 @@ if TYPE_CHECKING:
     from sipstream.remotes import Remote
     from sipstream.session import Session
 
-KINDS: dict[str, Callable[[Path, Session], Remote]] = {}
+
+def _ring(folder: Path, session: Session) -> Remote:
+    from sipstream.ring.remote import Ring
+
+    return Ring(folder, session)
+
+
+KINDS: dict[str, Callable[[Path, Session], Remote]] = {"ring": _ring}
 """What makes the remote of a folder, by the URL's scheme; each imports what it needs when called."""
 
 

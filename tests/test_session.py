@@ -176,7 +176,7 @@ async def test_what_is_cleared_between_two_turns_is_not_told() -> None:
     async with shown.session as session:
         await session.follow("method OPTIONS")
         given = packets(*[_options(f"call-{number}", number) for number in range(40)])
-        intake = session.sources._intake(Feed())  # type: ignore[arg-type]
+        intake = session.sources.intake(Feed())  # type: ignore[arg-type]
         pieces = session.publishing.publish(intake.feed(given))
         next(pieces)
         session.clear()

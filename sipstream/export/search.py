@@ -17,11 +17,12 @@ from typing import NamedTuple, TypeAlias
 
 from sipstream.decode import ip, link, sctp, tunnels
 from sipstream.decode.endpoints import Key, key_of
+from sipstream.decode.plain import is_plain_udp
 from sipstream.export.chosen import Chosen, Piece
 from sipstream.limits import FRAGMENT_TRACKERS, MAX_LAYERS
 from sipstream.packets import Batch, Record
 
-_TCP, _UDP, _SCTP = 6, 17, 132
+_TCP, _SCTP = 6, 132
 _BY_CONNECTION = frozenset({"TLS", "WS", "WSS"})
 _NEAR, _FAR = 1 << 13, 1 << 18
 """Bytes of a stream looked at beside a message's own: as a rule few; else as many as 64 segments of
@@ -80,7 +81,7 @@ class Search:
         """Take the next packets of the capture."""
         origin = self._chosen.of_batch(batch)
         for record in batch.records:
-            if not _is_plain_udp(batch, record):
+            if not is_plain_udp(batch, record):
                 self._packet(batch, record, origin)
 
     def finish(self, read: Callable[[int, int], bytes]) -> Iterator[None]:
@@ -243,21 +244,3 @@ def _within(
                 if begin < found + len(raw) and end > found:
                     yield segment.packets
             return
-
-
-def _is_plain_udp(batch: Batch, record: Record) -> bool:
-    """Tell whether a packet is whole UDP over IPv4 outside of tunnels: nothing is joined of it."""
-    offsets = link.FAST_OFFSETS.get(batch.linktype)
-    if offsets is None:
-        return False
-    data, place = batch.data, record[1] + offsets[0]
-    return (
-        place + 28 <= record[2]
-        and data[place] == 0x45
-        and data[place + 9] == _UDP
-        and not (data[place + 6] & 0x3F or data[place + 7])
-        and (
-            offsets[1] < 0 or data[record[1] + offsets[1] : record[1] + offsets[1] + 2] == b"\x08\0"
-        )
-        and not tunnels.may_be(data, place + 20, record[2])
-    )

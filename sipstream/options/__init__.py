@@ -14,7 +14,7 @@ from sipstream.version import __version__
 
 
 @dataclass
-class Options(groups.Sourced, groups.Streamed, groups.Kept, groups.Bus):
+class Options(groups.Sourced, groups.Streamed, groups.Kept, groups.Bus, groups.Ringed):
     """What was asked for of the shell, or of a run without one."""
 
     commands: list[str] = field(default_factory=list)
@@ -92,6 +92,7 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE.pcap",
         help="write matching calls of all FILEs, as its ending says; with --live all that is captured",
     )
+    groups.add_ring(add)
     add(
         "--format",
         metavar="NAME",

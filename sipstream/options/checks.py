@@ -22,6 +22,9 @@ def wrong(options: Options) -> str | None:
             return found
     elif options.format is not None:
         return "--format says how --write writes: add --write FILE"
+    found = _wrong_ring(options)
+    if found:
+        return found
     if len({what for what, _ in options.keep}) < len(options.keep):
         return "--keep takes one time and one size"
     if options.bpf and not options.live:
@@ -99,6 +102,23 @@ def _wrong_write(options: Options) -> str | None:
         return "--write - is for files: name a FILE.pcap for what --live captures"
     if options.spool_dir or (options.live and options.spool_size):
         return "--write keeps all in one file, --spool-dir and --spool-size the newest: choose one"
+    return None
+
+
+def _wrong_ring(options: Options) -> str | None:
+    """Return what doesn't fit together with --write-ring, None where all does."""
+    if options.write_ring is None:
+        if options.ring_size is not None or options.ring_time is not None:
+            return "--ring-size and --ring-time are of a ring: add --write-ring DIR"
+        return None
+    if not options.live:
+        return "--write-ring keeps what --live captures: add --live IFACE"
+    if options.ring_size is None:
+        return "--write-ring needs to know how much it may take: add --ring-size, such as 10GB"
+    if options.write is not None:
+        return "--write keeps all in one file, --write-ring the newest: choose one"
+    if options.spool_dir is not None:
+        return "--spool-dir and --write-ring keep the same packets: choose one"
     return None
 
 

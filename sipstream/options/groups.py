@@ -40,6 +40,15 @@ class Kept:
 
 
 @dataclass
+class Ringed:
+    """What is kept of live captures for weeks."""
+
+    write_ring: Path | None = None
+    ring_size: int | None = None
+    ring_time: int | None = None
+
+
+@dataclass
 class Bus:
     """How a NATS server is reached."""
 
@@ -121,6 +130,23 @@ def add_kept(add: Any) -> None:
     add(
         "--spool-size", type=values.size, metavar="SIZE",
         help="for spools (default: a quarter of what is free, at most 4G); beyond, the oldest go",
+    )  # fmt: skip
+
+
+def add_ring(add: Any) -> None:
+    """Add the options of `Ringed`."""
+    add(
+        "--write-ring", type=Path, metavar="DIR",
+        help="with --live: keep the newest packets in pcap files in DIR, with indexes: ring://DIR"
+        " finds what is asked for there",
+    )  # fmt: skip
+    add(
+        "--ring-size", type=values.size, metavar="SIZE",
+        help="bytes of a ring, indexes included, such as 10GB; beyond, the oldest files go",
+    )  # fmt: skip
+    add(
+        "--ring-time", type=values.age, metavar="24h",
+        help="how long a ring keeps packets (s, m, h, d; default: as long as there is room)",
     )  # fmt: skip
 
 

@@ -42,6 +42,17 @@ def since(text: str) -> int:
     raise argparse.ArgumentTypeError(f"{text!r} is no time such as 10m or 2h, nor all")
 
 
+def age(text: str) -> int:
+    """Return the seconds of a time such as 24h or 30d."""
+    match = re.fullmatch(r"(\d{1,9})([smhd])", text, re.ASCII)
+    seconds = int(match[1]) * _SECONDS[match[2]] if match else 0
+    if seconds < 60:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no time of a minute or more, such as 24h or 30d"
+        )
+    return seconds
+
+
 def address(text: str) -> tuple[str, int]:
     """Return address and port of `:9100`, `10.0.0.1:9100` or `[::1]:9100`; no name is looked up."""
     import ipaddress

@@ -42,7 +42,7 @@ _sipstream()
             _sipstream_names -f "$cur"
             return
             ;;
-        --bpf|--hep|--hep-allow|--prometheus|--send-hep|--nats|--bus|--since|--memory|--keep|--keep-calls|--spool-size)
+        --bpf|--hep|--hep-allow|--prometheus|--send-hep|--nats|--bus|--since|--ring-size|--ring-time|--memory|--keep|--keep-calls|--spool-size)
             :
             return
             ;;
@@ -50,7 +50,7 @@ _sipstream()
             _sipstream_words "$(compgen -u)" "$cur"
             return
             ;;
-        --spool-dir)
+        --write-ring|--spool-dir)
             _sipstream_names -d "$cur"
             return
             ;;
@@ -60,7 +60,7 @@ _sipstream()
             ;;
     esac
     if [[ $cur == -* ]]; then
-        _sipstream_words "-h --help -c --live --tail --from-now --bpf --hep --hep-allow --hep-key --keylog --user --prometheus --send-hep --tap --nats --nats-creds --nats-ca --bus --since --narrow --rtp --write --format --redact --no-redact --memory --keep --keep-calls --spool-dir --spool-size --filter --follow --messages --flow -q --quiet --json --no-color --version" "$cur"
+        _sipstream_words "-h --help -c --live --tail --from-now --bpf --hep --hep-allow --hep-key --keylog --user --prometheus --send-hep --tap --nats --nats-creds --nats-ca --bus --since --narrow --rtp --write --write-ring --ring-size --ring-time --format --redact --no-redact --memory --keep --keep-calls --spool-dir --spool-size --filter --follow --messages --flow -q --quiet --json --no-color --version" "$cur"
     else
         _sipstream_names -f "$cur"
     fi

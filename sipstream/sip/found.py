@@ -10,8 +10,8 @@ import codecs
 import re
 import sys
 from array import array
-from collections.abc import Callable, Iterable, MutableSequence, Sequence
-from itertools import count
+from collections.abc import Callable, Container, Iterable, MutableSequence, Sequence
+from itertools import compress, count
 from operator import sub
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -230,6 +230,23 @@ class Found:
         found._flows = flows
         found.ids = dict(zip(ids, range(len(ids)), strict=True))
         return found
+
+
+class FoundOnly(Found):
+    """The messages of some Call-IDs; others are left out when they are gathered."""
+
+    def __init__(self, call_ids: Container[bytes]) -> None:
+        super().__init__()
+        self._wanted = call_ids
+
+    def gather(self) -> None:
+        """Leave out what isn't wanted, put the rest into the columns."""
+        wanted = [call_id in self._wanted for call_id in self.call_ids]
+        if not all(wanted):
+            self.rows[:] = compress(self.rows, wanted)
+            self.new_codes[:] = compress(self.new_codes, wanted)
+            self.call_ids[:] = compress(self.call_ids, wanted)
+        super().gather()
 
 
 def _parties(head: Datagram) -> tuple[User, User]:

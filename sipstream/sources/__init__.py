@@ -52,5 +52,9 @@ class Source(Protocol):
 
 def stores_of(sources: Iterable[Source]) -> list[Store]:
     """Return where the packets of sources lie, of those that keep them, in the order of the sources."""
-    stores = (getattr(source, "store", None) for source in sources)
+    stores = [
+        store
+        for source in sources
+        for store in getattr(source, "stores", None) or [getattr(source, "store", None)]
+    ]
     return [store for store in stores if store is not None]

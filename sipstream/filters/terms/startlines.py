@@ -158,16 +158,17 @@ class CallId(MessageTerm):
 
     def test(self) -> Test:
         """Compare the Call-ID of a message's conversation."""
-        holds = self._holds()
+        holds = self.holds()
         return lambda message: holds(
             message.origin.c_call_id[message.conversation].decode("utf-8", "surrogateescape")
         )
 
     def predicate(self) -> Predicate:
         """Compare the Call-ID, whose case counts (RFC 3261 20.8), as it is and as it is shown."""
-        return CallIds(self._holds())
+        return CallIds(self.holds())
 
-    def _holds(self) -> Callable[[str], bool]:
+    def holds(self) -> Callable[[str], bool]:
+        """Return a function that tells whether a Call-ID is wanted."""
         holds = regex_test(self.values) if self.operator else TextSet(self.values).holds
 
         def found(call_id: str) -> bool:

@@ -269,10 +269,29 @@ class _Remembered:
         """Return the moment, ns since the epoch."""
         if index.newest != self._newest:
             self._newest = index.newest
-            self._moment = moment_of(self._text, index.newest)
-            if self._past and self._moment > index.newest + _AHEAD:
-                self._moment = moment_of(self._text, index.newest - _DAY)
+            self._moment = _moment(self._text, index.newest, past=self._past)
         return self._moment
+
+
+def _moment(text: str, newest: int, *, past: bool) -> int:
+    moment = moment_of(text, newest)
+    if past and moment > newest + _AHEAD:
+        moment = moment_of(text, newest - _DAY)
+    return moment
+
+
+def times_of(term: Term, newest: int) -> tuple[int | None, int | None] | None:
+    """Return the times that messages have to reach (the latest, the first) for a term about time.
+
+    `newest` is the time of the newest message of all. None for any other term.
+    """
+    if isinstance(term, Since):
+        return _moment(term.values[0], newest, past=True), None
+    if isinstance(term, Until):
+        return None, _moment(term.values[0], newest, past=False)
+    if isinstance(term, Last):
+        return newest - span_of(term.values[0]), None
+    return None
 
 
 @registry
