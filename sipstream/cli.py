@@ -18,7 +18,7 @@ from sipstream.options import STDIN, Options, parse, parser
 
 if TYPE_CHECKING:
     from sipstream.opening import Opened
-    from sipstream.options.groups import Sourced
+    from sipstream.options.groups import Bus, Sourced
     from sipstream.sources.hep_socket import Bound
 
 
@@ -54,10 +54,7 @@ def _run_agent(arguments: Sequence[str]) -> int:
     os.umask(0o077)
     _open_standard_files()
     try:
-        from sipstream.bus.connecting import secret_of
-
-        # Who root becomes may not read it.
-        secret = secret_of(options.nats_creds) if options.nats_creds is not None else None
+        secret = _secret(options)
         opened = _open_sources(options, len(options.live), may_start=False)
         opened.secret = secret
         from sipstream.agent.program import run as run_agent
@@ -79,6 +76,15 @@ def _open_standard_files() -> None:
     os.close(descriptor)
 
 
+def _secret(options: Bus) -> bytes | None:
+    """Return what a NATS server lets us in by: who root becomes may not read it."""
+    if options.nats_creds is None:
+        return None
+    from sipstream.bus.connecting import secret_of
+
+    return secret_of(options.nats_creds)
+
+
 def _open_hep(options: Sourced) -> tuple[list[Bound], bytes]:
     """Open where HEP is listened for, and read its key."""
     key = b""
@@ -98,7 +104,9 @@ def _open_and_drop(options: Options) -> Opened:
     may_start = options.follow is None and (
         not options.commands or any(line.lstrip().startswith("ca") for line in options.commands)
     )
+    secret = _secret(options)
     opened = _open_sources(options, len(options.live), may_start)
+    opened.secret = secret
     if options.write_ring is not None:
         from sipstream.ring import indexer
 

@@ -6,26 +6,22 @@ import asyncio
 import errno
 import os
 import stat
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sipstream import suspects
+from sipstream import starting, suspects
 from sipstream.errors import DENIED, FAILED, PARTIAL, CaptureDeniedError, SipstreamError
 from sipstream.faults import where
-from sipstream.listening import start_hep
 from sipstream.options import STDIN, Options
 from sipstream.signals import HUNG_UP, INTERRUPTED, until_ended
 
 if TYPE_CHECKING:
     from sipstream.opening import Opened
     from sipstream.ring.room import Ring
-    from sipstream.segments import Room
     from sipstream.session import Session
     from sipstream.shell.console import Console
-    from sipstream.sources import Source
 
 _LONGEST_LINE = 1 << 20
 """Bytes of one command on standard input."""
@@ -67,8 +63,8 @@ async def _main(options: Options, opened: Opened) -> int:
         out.words = errors
     try:
         try:
-            room = _room(options)
-            room.captures = ring = _ring(options, opened)
+            room = starting.room(options)
+            room.captures = ring = starting.ring(options, opened)
         except SipstreamError as error:
             out.error(str(error))
             return FAILED
@@ -84,18 +80,18 @@ async def _main(options: Options, opened: Opened) -> int:
             console.redact = options.redact
             if options.redact and not options.extracts:
                 console.note("--redact masks what export writes; the screen shows it as it is")
-            console.patience = _LOAD_PATIENCE if _has_shell(options) else None
+            console.patience = _LOAD_PATIENCE if starting.has_shell(options) else None
             asyncio.get_running_loop().set_exception_handler(session.faults.in_loop)
             if errors.isatty():
                 console.width = _terminal_width
             # In front of a shell Ctrl-C ends a load only, otherwise all of it.
-            ends_less = session.sources.interrupt if _has_shell(options) else lambda: False
+            ends_less = session.sources.interrupt if starting.has_shell(options) else lambda: False
             async with _serving(options, console), _keeping(ring, console):
                 work = _work(options, console)
                 if options.send_hep is not None:
                     from sipstream.sending.run import beside
 
-                    work = beside(work, options, console, in_shell=_has_shell(options))
+                    work = beside(work, options, console, in_shell=starting.has_shell(options))
                 status = await until_ended(work, writer, ends_less, console.note)
         with suppress(TimeoutError):
             async with asyncio.timeout(_PATIENCE):
@@ -152,48 +148,13 @@ def _use_settings(console: Console) -> None:
     console.settle()
 
 
-def _room(options: Options) -> Room:
-    """Return where spools lie, and how much room they have.
-
-    Raises:
-        SourceError: the folder can't be used.
-    """
-    from sipstream.segments import Folder, Room, usual_size
-
-    folder = Folder(options.spool_dir) if options.spool_dir is not None else None
-    if options.extracts and options.spool_size is None:
-        # All is looked at in the end: nothing of standard input may go before.
-        return Room()
-    return Room(options.spool_size or usual_size(), folder)
-
-
-def _ring(options: Options, opened: Opened) -> Ring | None:
-    """Return where live captures are kept, None where that isn't a ring.
-
-    Raises:
-        SourceError: the folder can't be used.
-    """
-    if options.write_ring is None or options.ring_size is None:
-        return None
-    from sipstream.ring.room import Ring
-
-    return Ring(options.write_ring, options.ring_size, options.ring_time, opened.indexer)
-
-
-def _has_shell(options: Options) -> bool:
-    """Tell whether a shell asks for commands once the sources are there."""
-    if options.commands or options.follow is not None or options.extracts or options.sends_files:
-        return False
-    return STDIN in options.files or (os.isatty(0) and os.isatty(1))
-
-
 async def _work(options: Options, console: Console) -> int:
     """Set up filter and sources, then run commands, the follow, or the shell."""
     session = console.session
     try:
         if options.keylog is not None:
             session.sources.keylog(options.keylog)
-        await _reach_taps(options, session)
+        await starting.reach_taps(options, session)
         if options.filter is not None:
             text = options.filter
             await session.change_filter(lambda filters: filters.add(text))
@@ -202,7 +163,7 @@ async def _work(options: Options, console: Console) -> int:
             await session.follow(followed, whole=options.messages, flow=options.flow)
         if options.extracts:
             return await _extract(options, console)
-        good = await _start_sources(options, console)
+        good = await starting.start_sources(options, console)
         if options.follow is not None or options.sends_files:
             await session.sources.wait_sources()
             if options.nats is not None:
@@ -212,7 +173,7 @@ async def _work(options: Options, console: Console) -> int:
             return _status(good, session)
         if options.commands:
             good = good and await _run_commands(_given(options.commands), console)
-        elif _has_shell(options):
+        elif starting.has_shell(options):
             return await _shell(options, console)
         else:
             good = await _run_commands(_typed(), console) and good
@@ -228,19 +189,6 @@ async def _work(options: Options, console: Console) -> int:
         return DENIED if isinstance(error, CaptureDeniedError) else FAILED
 
 
-async def _reach_taps(options: Options, session: Session) -> None:
-    """Have the taps on a bus asked from now on, where one is named.
-
-    Raises:
-        SourceError: its server can't be reached.
-    """
-    if options.nats is not None:
-        from sipstream.bus.connecting import Server
-        from sipstream.taps import reach
-
-        await reach(Server(options.nats, options.nats_creds, options.nats_ca), session)
-
-
 async def _extract(options: Options, console: Console) -> int:
     """Read all files, write the packets of what matches."""
     from sipstream import extracting
@@ -249,7 +197,7 @@ async def _extract(options: Options, console: Console) -> int:
     async with extracting.target(options, opened) as target:
         try:
             options.files = extracting.in_time_order(options.files, opened)
-            good = await _start_sources(options, console)
+            good = await starting.start_sources(options, console)
             status = await extracting.write(options, console, target)
         except asyncio.CancelledError:
             console.out.error(f"interrupted: {target.left}")
@@ -262,86 +210,6 @@ def _status(good: bool, session: Session) -> int:
     if not good or session.sources.failed:
         return FAILED
     return PARTIAL if session.sources.partial else 0
-
-
-async def _start_sources(options: Options, console: Console) -> bool:
-    """Start what runs in the background, load the files; return whether all of it went well."""
-    session = console.session
-    console.out.quiet = options.quiet
-    cooked = len(options.live) > 1 and options.write is not None
-    if options.narrow:
-        _narrow(options, console)
-    for interface in options.live:
-        session.sources.capture_start(interface, options.bpf, cooked)
-        console.out.line("Starting packet capture")
-    for line in start_hep(options, session):
-        console.out.line(line)
-    resumed = session.sources.resume()
-    for path in options.tail:
-        session.sources.tail(path, from_start=not options.from_now)
-    if options.bus is not None:
-        session.sources.start(_stream(options, session.sources.room))
-    if not _has_shell(options) and options.follow is None:
-        await session.sources.wait_caught_up()
-        if resumed is not None:
-            await session.sources.wait_for(resumed)
-    good = True
-    for name in options.files:
-        if name != STDIN:
-            good = await _load(name, console) and good
-            continue
-        source = session.sources.read_stdin(told=not options.quiet)
-        if options.commands or options.extracts:
-            await session.sources.wait_for(source)
-    console.out.quiet = options.quiet and options.extracts
-    return good
-
-
-def _stream(options: Options, room: Room) -> Source:
-    """Return the source of what taps publish."""
-    from sipstream.bus.connecting import Server
-    from sipstream.sources.bus import BusSource
-
-    assert options.bus is not None
-    server = Server(options.bus, options.nats_creds, options.nats_ca)
-    since = options.since and time.time_ns() - options.since * 10**9
-    return BusSource(server, since, room=room)
-
-
-def _narrow(options: Options, console: Console) -> None:
-    """Have captures take only what the filters ask for, as far as the kernel can tell; say so."""
-    from sipstream.filters import Filter
-    from sipstream.filters.grammar import AnyOf, join
-    from sipstream.filters.narrow import narrowing
-
-    # Both show what matches: neither may lose any of it.
-    texts = [text for text in (options.filter, options.follow) if text]
-    narrow = narrowing(join(AnyOf, [Filter.parse(text).node for text in texts]))
-    console.session.sources.narrow = narrow
-    if narrow is None:
-        console.note("not narrowed: the filter fixes no address or port that each match has")
-    else:
-        elsewhere = "on other ports" if "port" in narrow else ""
-        if "host" in narrow or "net" in narrow:
-            elsewhere = "between other hosts" + (" or " + elsewhere if elsewhere else "")
-        console.note(
-            f"narrowed to: {narrow} (messages of matching calls {elsewhere} aren't captured)"
-        )
-
-
-async def _load(name: str, console: Console) -> bool:
-    """Load a file as the command does."""
-    from sipstream.shell.commands import general
-    from sipstream.stored import is_stored
-
-    try:
-        await general.load(console, name if is_stored(name) else Path(name))
-    except SipstreamError as error:
-        console.out.error(str(error))
-        return False
-    finally:
-        console.end_progress()
-    return True
 
 
 async def _run_commands(lines: AsyncIterator[str], console: Console) -> bool:
