@@ -154,7 +154,7 @@ async def listening(
     """A session that listens for HEP at an address that the system chooses."""
     bound = bind(host, 0, buffer)
     async with Session() as session:
-        source = HepSource(bound, networks, key)
+        source = HepSource(bound, networks, key, session.sources.room)
         made = Listener(session, source, bound)
         session.sources.start(source)
         yield made
