@@ -27,7 +27,7 @@ from sipstream.spool import PcapSpool
 TAP = "hep"
 """The capture point of messages whose agent names none."""
 _LOOK_SECONDS = 1.0
-"""How often drops are counted, senders' counts begin anew, and one note is said."""
+"""How often drops are counted, connections are looked at, and one note is said."""
 _FLUSH_SECONDS = 0.1
 """What a kill takes of a spool in a folder."""
 _DATAGRAM = 1 << 16
@@ -105,6 +105,7 @@ class HepSource:
             while True:
                 await self._ready.wait()
                 self._ready.clear()
+                self._gate.look_at_clock(loop.time())
                 received = self._receive(udp)
                 received += self._take()
                 if received:
@@ -216,7 +217,6 @@ class HepSource:
                 continue
             elapsed = 0.0
             self.tally.drops += self._bound.take_drops()
-            self._gate.next_second()
             for host in self._connections.close_idle():
                 self._leave_out(b"", host, reasons.BAD_HEP)
             if len(self._connections):

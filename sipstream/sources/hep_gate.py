@@ -20,6 +20,8 @@ from sipstream.errors import SipstreamError, words
 from sipstream.escape import escape
 
 _OTHERS = 0o077
+_AT_ONCE = 2
+"""Seconds of what a sender may send that may come at once."""
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -38,6 +40,7 @@ class Gate:
         self._networks = networks
         self._key = key
         self._rate = rate
+        self._begun = 0.0
         self._may: dict[str, bool] = {}
         self._counts: dict[str, int] = {}
 
@@ -53,13 +56,18 @@ class Gate:
             known = self._may[address] = any(one in network for network in self._networks)
         return known
 
-    def next_second(self) -> None:
-        """Another second has begun."""
-        self._counts.clear()
+    def look_at_clock(self, now: float) -> None:
+        """Let as many go by as may come in the seconds since; to be called again and again."""
+        seconds = now - self._begun
+        if seconds >= 1:
+            self._begun = now
+            gone = int(self._rate * seconds)
+            self._counts = {one: n - gone for one, n in self._counts.items() if n > gone}
 
     def is_full(self, address: str) -> bool:
-        """Tell whether a sender has sent all that it may in this second; else count one packet more.
+        """Tell whether a sender has sent all that it may by now; else count one packet more.
 
+        That is two seconds' worth at once, for what waited in the kernel comes so, and one a second.
         Beyond HEP_SENDERS those that come new are counted as one.
         """
         counts = self._counts
@@ -68,7 +76,7 @@ class Gate:
             if len(counts) >= limits.HEP_SENDERS:
                 address = ""
             count = counts.get(address, 0)
-        if count >= self._rate:
+        if count >= _AT_ONCE * self._rate:
             return True
         counts[address] = count + 1
         return False

@@ -267,12 +267,12 @@ async def test_a_connection_holds_little(monkeypatch: pytest.MonkeyPatch) -> Non
     async with listening() as agent:
         monkeypatch.setattr(agent.source._gate, "_rate", 200)
         packets = [
-            agents(sip(call_id=f"call-{n}", body="x" * 900))["kamailio"][0] for n in range(700)
+            agents(sip(call_id=f"call-{n}", body="x" * 900))["kamailio"][0] for n in range(500)
         ]
         with agent.connection() as one:
             await asyncio.to_thread(one.sendall, b"".join(packets))
-            await agent.came(700)
-        assert len(agent.call_ids) == 700
+            await agent.came(500)
+        assert len(agent.call_ids) == 500
         assert not agent.tally.reasons
 
 
@@ -384,14 +384,17 @@ async def test_one_note_a_second() -> None:
 def test_so_many_a_second() -> None:
     """Each sender has its own share; those that nobody can remember have one together."""
     gate = Gate(rate=5)
-    assert [gate.is_full("10.0.0.1") for _ in range(7)] == [False] * 5 + [True] * 2
+    assert [gate.is_full("10.0.0.1") for _ in range(12)] == [False] * 10 + [True] * 2
     assert not gate.is_full("10.0.0.2")
-    gate.next_second()
+    for now, more in ((100.0, 10), (100.9, 0), (101.0, 5), (101.5, 0), (102.2, 6), (110.0, 10)):
+        gate.look_at_clock(now)
+        assert [gate.is_full("10.0.0.1") for _ in range(more + 1)] == [False] * more + [True]
+    gate.look_at_clock(111.0)
     assert not gate.is_full("10.0.0.1")
     taken = sum(
         not gate.is_full(f"2001:db8::{number:x}") for number in range(limits.HEP_SENDERS * 2)
     )
-    assert taken == limits.HEP_SENDERS - 1 + 5
+    assert taken == limits.HEP_SENDERS - 1 + 10
     assert not gate.is_full("10.0.0.1")
     lists = Gate([ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("fe80::/10")])
     for number in range(limits.HEP_SENDERS * 3):
@@ -409,7 +412,7 @@ async def test_what_is_too_much_is_counted(monkeypatch: pytest.MonkeyPatch) -> N
         agent.send(*[clean(n) for n in range(40)] * 5, source="127.0.0.2")
         agent.send(clean(99), source="127.0.0.3")
         await agent.came(201)
-        assert agent.tally.reasons[reasons.TOO_FAST] >= 200 - 2 * 50
+        assert 0 < agent.tally.reasons[reasons.TOO_FAST] <= 200 - 2 * 50
         assert "clean-99" in agent.call_ids
         assert agent.adds_up()
 
