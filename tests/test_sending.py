@@ -18,7 +18,7 @@ from support import CAPTURES, sip
 from sipstream import limits, reasons
 from sipstream.errors import SipstreamError
 from sipstream.options import parse
-from sipstream.sending import Sending
+from sipstream.sending import Sending, wires
 from sipstream.sending.wires import Tcp, Udp, Wire
 from sipstream.session import Session
 
@@ -126,6 +126,33 @@ async def test_nobody_there() -> None:
             await session.sources.load(CAPTURE)
         assert out.account == f"0 messages sent to there; {MESSAGES} couldn't be sent"
         assert told == ["nobody takes what is sent to there: connection refused"]
+
+
+async def test_somebody_there_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where datagrams aren't refused any more the user is told, and is told when they are again."""
+    monkeypatch.setattr(wires, "_QUIET_SECONDS", 0.0)
+    told: list[str] = []
+    packet = agents(sip())["heplify"][0]
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        one.bind(("127.0.0.1", 0))
+        way = Udp("there", *one.getsockname(), told.append)
+        await way.open(lambda key: None)
+        assert await way.send([packet]) == 1
+        assert one.recv(9999) == packet
+    assert await way.send([packet]) == 1
+    await way.settle()
+    assert (way.refused, len(told)) == (1, 1)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        one.bind(way._where)
+        assert await way.send([packet]) == 1
+    await way.send([packet])
+    await way.settle()
+    await way.close()
+    assert [text.replace(" there", "") for text in told] == [
+        "nobody takes what is sent to: connection refused",
+        "what is sent to isn't refused any more",
+        "nobody takes what is sent to: connection refused",
+    ]
 
 
 async def test_nobody_there_yet(monkeypatch: pytest.MonkeyPatch) -> None:

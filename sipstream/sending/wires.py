@@ -23,6 +23,8 @@ _REFUSED_AGAIN = 2
 _NO_ROOM_SECONDS = 0.005
 _SETTLE_SECONDS = 0.05
 """Within which a host says that nobody listens there: it has done so in far less."""
+_QUIET_SECONDS = 5.0
+"""Without a refusal: a host that has no listener says so at once, though not for each datagram."""
 _FIRST_RETRY, _LAST_RETRY = 0.5, 15.0
 _CONNECT_SECONDS = 10.0
 _BUFFER = 4 << 20
@@ -89,6 +91,7 @@ class Udp:
         sent = 0
         for packet in packets:
             sent += await self._sent(packet)
+        self._said.not_refused()
         # What was late isn't made up for: it would come as a burst.
         self._due = max(self._due, monotonic()) + len(packets) / limits.SEND_RATE
         return sent
@@ -209,9 +212,12 @@ class _Said:
         self._name = escape(name)
         self._tell = tell
         self._is_away = False
+        self._heard = 0.0
+        """When it was said last that nobody takes it."""
 
     def away(self, error: OSError) -> None:
         """Nobody takes it."""
+        self._heard = monotonic()
         if self._is_away:
             self.pause = min(self.pause * 2, _LAST_RETRY)
             return
@@ -223,6 +229,12 @@ class _Said:
         if self._is_away:
             self._tell(f"what is sent to {self._name} is taken again")
         self._is_away, self.pause = False, _FIRST_RETRY
+
+    def not_refused(self) -> None:
+        """Something was sent of which nobody can say whether it was taken."""
+        if self._is_away and monotonic() - self._heard > _QUIET_SECONDS:
+            self._tell(f"what is sent to {self._name} isn't refused any more")
+            self._is_away = False
 
 
 async def _found(host: str, port: int, kind: socket.SocketKind) -> tuple[int, Any]:
