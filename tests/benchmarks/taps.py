@@ -27,11 +27,25 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from fake_taps import FakeTap, taps_on
 from filling import batches, envelopes, fill
 from generate import capture
-from measuring import SIPSTREAM, Others, PeakMemory, environment, family, machine, table
+from keyboard import Shell
+from measuring import (
+    SIPSTREAM,
+    Others,
+    PeakMemory,
+    environment,
+    family,
+    machine,
+    percentiles,
+    table,
+)
 from nats_servers import NatsServer, free_port, nats_cluster, nats_server
+from tapped import until
 from wire import LINK, sent, until_captures, wire
+
+from sipstream.bus.coding import PART, pack
 
 _SETTLED = 3.0
 """Seconds without progress after which what was sent counts as through."""
@@ -131,7 +145,8 @@ def agent(wanted: Wanted) -> None:
             finally:
                 server.kill()
     heads = (
-        "", "sent", "in the stream", "lost", "agent's processor", "agent's peak MB",
+        "", "sent", "in the stream", "lost", "dropped by the kernel", "agent's processor",
+        "µs a message", "its peak MB",
         "server's processor", "B/message to the server", "B/message stored",
     )  # fmt: skip
     print(f"\nsipstream agent --publish, {wanted.seconds} s at each rate\n")
@@ -141,7 +156,8 @@ def agent(wanted: Wanted) -> None:
 
 def _captured(cable: object, server: NatsServer, path: Path, rate: int, folder: Path) -> list[str]:
     words = ("agent", "--live", LINK, "--tap", "tap-000", "--nats", server.url, "--publish")
-    with running(*words, prefix=cable.receiving) as program:
+    log = folder / "log"
+    with running(*words, prefix=cable.receiving, log=log) as program:
         until_captures(program.pid)
         time.sleep(1)
         before = [processor(program.pid), processor(server.pid)]
@@ -158,10 +174,125 @@ def _captured(cable: object, server: NatsServer, path: Path, rate: int, folder: 
         check=True, capture_output=True, cwd=Path(__file__).parent,
     )  # fmt: skip
     count, _, size = map(int, told.stdout.split())
+    dropped = re.search(r"(\d+) dropped by the kernel", log.read_text())
     return [
         f"{done.rate:,.0f}/s", f"{done.messages:,}", f"{count:,}", f"{done.messages - count:,}",
-        f"{took[0] / through:.0%}", f"{peak.bytes / 1e6:.0f}", f"{took[1] / through:.0%}",
+        f"{int(dropped[1]):,}" if dropped else "?",
+        f"{took[0] / through:.0%}", f"{took[0] / count * 1e6:.0f}",
+        f"{peak.bytes / 1e6:.0f}", f"{took[1] / through:.0%}",
         f"{to_server / count:.0f}", f"{size / count:.0f}",
+    ]  # fmt: skip
+
+
+# A shell over many taps
+
+_ASKED = 20
+"""How often a shell is asked for a call."""
+_EACH = 200
+"""Conversations of a simulated tap."""
+
+
+def taps(wanted: Wanted) -> None:
+    """Simulated taps, all in one process, answer `find`: from Enter to the answer."""
+    elsewhere = Others()
+    with tempfile.TemporaryDirectory() as name, nats_server(Path(name) / "bus") as server:
+        script = Path(__file__).resolve().parents[1] / "fake_taps.py"
+        words = [sys.executable, str(script), server.url, str(wanted.taps), str(_EACH)]
+        site = subprocess.Popen(words, stdout=subprocess.PIPE, env=environment())
+        try:
+            assert site.stdout is not None
+            site.stdout.readline()
+            shell = Shell(Path(name), ["--nats", server.url])
+            shell.at_prompt()
+            shell.rest(3)
+            # A call that one of the taps has, another one each time: nothing is known of it yet.
+            numbers = [4_151_001 + place % wanted.taps * _EACH for place in range(_ASKED)]
+            took = [_asked(shell, number) for number in numbers]
+            used = processor(shell.process.pid)
+            shell.leave()
+            whole = [_asked_once(server.url) for _ in range(5)]
+        finally:
+            site.kill()
+            site.wait()
+    print(
+        f"\n{wanted.taps} simulated taps of {_EACH} conversations are asked for those of a number\n"
+    )
+    print(f"in a shell, from Enter to the answer: {percentiles(took)}")
+    print(f"sipstream --nats URL -c, from its start to its end: {percentiles(whole)}")
+    print(f"the shell used {used:.1f} s of processor")
+    print(f"other programs used {elsewhere} of a processor meanwhile (the taps, the server)")
+
+
+def _asked(shell: Shell, number: int) -> float:
+    """Return the seconds until a call was found that one of the taps has."""
+    shell.at_prompt()
+    command = f"show conversations srcnum {number} | count"
+    told = shell.ask(command, rb"\n1(?: \w+)?\r*\n")
+    if told is None:
+        raise SystemExit(f"no answer: {shell.seen[-500:]!r}")
+    return told[0]
+
+
+def _asked_once(url: str) -> float:
+    words = [*SIPSTREAM, "--nats", url, "-c", "show conversations dstnum 5660066"]
+    begun = time.perf_counter()
+    done = subprocess.run(words, capture_output=True, env=environment(), check=True)
+    if done.stdout.count(b"call-0") != 1:
+        raise SystemExit(f"not the call: {done.stdout!r} {done.stderr!r}")
+    return time.perf_counter() - begun
+
+
+def follow(wanted: Wanted) -> None:
+    """Simulated taps send what a shell follows, at rising rates: does it keep up?"""
+    rows, elsewhere = [], Others()
+    for rate in wanted.rates:
+        with tempfile.TemporaryDirectory() as name, nats_server(Path(name) / "bus") as server:
+            rows.append(asyncio.run(_followed(server, Path(name), rate, wanted)))
+    heads = (
+        "",
+        "sent",
+        "shown",
+        "all shown after",
+        "shell's processor",
+        "peak MB",
+        "B/message on the bus",
+    )
+    print(
+        f"\na follow that all messages of {wanted.taps} taps match, {wanted.seconds} s at each rate\n"
+    )
+    print(table(heads, rows))
+    print(f"other programs used {elsewhere} of a processor meanwhile (the taps, the server)")
+
+
+async def _followed(server: NatsServer, folder: Path, rate: int, wanted: Wanted) -> list[str]:
+    site = [FakeTap(f"tap-{number:03}") for number in range(wanted.taps)]
+    count = rate * wanted.seconds
+    made: list[tuple[int, bytes]] = []
+    waiting: dict[int, list[bytes]] = {}
+    for tap, _, one in envelopes(count, wanted.taps, rate):
+        waiting.setdefault(tap, []).append(one)
+        # What comes within 50 ms or so.
+        if len(waiting[tap]) > rate // wanted.taps // 20:
+            made.append((tap, pack(waiting.pop(tap))))
+    made += [(tap, pack(some)) for tap, some in waiting.items()]
+    log = folder / "log"
+    async with taps_on(server.url, site):
+        words = ("--nats", server.url, "--follow", "ip 10.11.12.13")
+        with running(*words, log=log) as program, PeakMemory(program.pid) as peak:
+            await asyncio.to_thread(until, lambda: all(one.follows for one in site))
+            used, before = processor(program.pid), server.traffic()[1]
+            begun = time.monotonic()
+            for place, (tap, part) in enumerate(made):
+                wait = begun + place * wanted.seconds / len(made) - time.monotonic()
+                await asyncio.sleep(max(wait, 0))
+                for _, reply in site[tap].follows.values():
+                    await site[tap].send(reply, PART, part)
+            through = await asyncio.to_thread(settled, lambda: log.stat().st_size) - begun
+            used, sent_bytes = processor(program.pid) - used, server.traffic()[1] - before
+        shown = len(re.findall(rb"(?m)^\d\d:\d\d:\d\d", log.read_bytes()))
+    return [
+        f"{rate:,}/s", f"{count:,}", f"{shown:,}", f"{through:.1f} s", f"{used / through:.0%}",
+        f"{peak.bytes / 1e6:.0f}", f"{sent_bytes / count:.0f}",
     ]  # fmt: skip
 
 
@@ -335,6 +466,8 @@ def unconfirmed(server: NatsServer) -> int:
 
 BENCHMARKS: dict[str, Callable[[Wanted], None]] = {
     "agent": agent,
+    "taps": taps,
+    "follow": follow,
     "bus": bus,
     "archive": archive,
     "hep": hep,
