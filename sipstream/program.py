@@ -7,11 +7,11 @@ import errno
 import os
 import stat
 from collections.abc import AsyncIterator, Sequence
-from contextlib import ExitStack, asynccontextmanager, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sipstream import starting, suspects
+from sipstream import services, starting, suspects
 from sipstream.errors import DENIED, FAILED, PARTIAL, CaptureDeniedError, SipstreamError
 from sipstream.faults import where
 from sipstream.options import STDIN, Options
@@ -19,7 +19,6 @@ from sipstream.signals import HUNG_UP, INTERRUPTED, until_ended
 
 if TYPE_CHECKING:
     from sipstream.opening import Opened
-    from sipstream.ring.room import Ring
     from sipstream.session import Session
     from sipstream.shell.console import Console
 
@@ -86,13 +85,17 @@ async def _main(options: Options, opened: Opened) -> int:
                 console.width = _terminal_width
             # In front of a shell Ctrl-C ends a load only, otherwise all of it.
             ends_less = session.sources.interrupt if starting.has_shell(options) else lambda: False
-            async with _serving(options, console), _keeping(ring, console):
-                work = _work(options, console)
-                if options.send_hep is not None:
-                    from sipstream.sending.run import beside
+            try:
+                async with services.running(options, console, ring):
+                    work = _work(options, console)
+                    if options.send_hep is not None:
+                        from sipstream.sending.run import beside
 
-                    work = beside(work, options, console, in_shell=starting.has_shell(options))
-                status = await until_ended(work, writer, ends_less, console.note)
+                        work = beside(work, options, console, in_shell=starting.has_shell(options))
+                    status = await until_ended(work, writer, ends_less, console.note)
+            except SipstreamError as error:
+                out.error(str(error))
+                status = FAILED
         with suppress(TimeoutError):
             async with asyncio.timeout(_PATIENCE):
                 await writer.drain(0)
@@ -106,33 +109,6 @@ async def _main(options: Options, opened: Opened) -> int:
         return FAILED
     finally:
         out.close()
-
-
-@asynccontextmanager
-async def _serving(options: Options, console: Console) -> AsyncIterator[None]:
-    """Serve figures, where that is asked for, until all is done."""
-    bound = console.session.sources.opened.listening
-    if bound is None:
-        yield
-        return
-    from sipstream.serving import Serving, where
-
-    async with Serving(console.session, bound):
-        if not options.quiet:
-            console.out.line(where(bound))
-        yield
-
-
-@asynccontextmanager
-async def _keeping(ring: Ring | None, console: Console) -> AsyncIterator[None]:
-    """Keep a ring within its bounds, where there is one, until all is done."""
-    if ring is None:
-        yield
-        return
-    from sipstream.ring.keeping import RingKeeping
-
-    async with RingKeeping(ring, console.note):
-        yield
 
 
 def _use_settings(console: Console) -> None:
@@ -177,10 +153,7 @@ async def _work(options: Options, console: Console) -> int:
             return await _shell(options, console)
         else:
             good = await _run_commands(_typed(), console) and good
-            asked_for = (
-                options.write or options.write_ring or options.prometheus or options.send_hep
-            )
-            if asked_for and not console.finished:
+            if options.is_job and not console.finished:
                 # Without a terminal, as a service has none, the capture itself is the job.
                 await session.sources.wait_sources()
         return _status(good, session)

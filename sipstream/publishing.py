@@ -23,6 +23,8 @@ class Publishing:
     def __init__(self, session: Session) -> None:
         self.watchers: list[Callable[[list[int]], None]] = []
         """Called with the numbers of messages that came."""
+        self.former = False
+        """While they are called: an earlier run had these messages, or they were asked for."""
         self._session = session
 
     def publish(self, added: list[int], former: bool = False) -> Iterator[None]:
@@ -32,6 +34,7 @@ class Publishing:
         """
         if not added:
             return
+        self.former = former
         for saw in self.watchers:
             saw(added)
         session = self._session

@@ -189,10 +189,7 @@ class Sources:
         return [load.how_far for load in self._loads]
 
     def interrupt(self, *, waited_for: bool = True) -> bool:
-        """End the loads that somebody waits for, or the others; return whether any ran.
-
-        What came in stays.
-        """
+        """End the loads that somebody waits for, or the others; return whether any ran. All stays."""
         ending = [load for load in self._loads if load.waited_for == waited_for]
         for load in ending:
             load.stop.set()

@@ -17,17 +17,22 @@ if TYPE_CHECKING:
 _OPPOSITE = bytes([1, 0]) + bytes(254)
 
 
-def compiled(node: Node) -> tuple[bool, Predicate]:
-    """Return whether a node looks into messages (the index can't answer), and its predicate."""
+_SCANS, _SLOW = 1, 2
+
+
+def compiled(node: Node) -> tuple[int, Predicate]:
+    """Return what a node's predicate costs, and this: 0 where the index answers, more where messages
+    are looked into, still more where conversations are diagnosed.
+    """
     if isinstance(node, Term):
         predicate = node.predicate()
-        return isinstance(predicate, Scan), predicate
+        return _SLOW if node.slow else _SCANS * isinstance(predicate, Scan), predicate
     if isinstance(node, Not):
-        looks, inner = compiled(node.part)
-        return looks, lambda *asked: inner(*asked).translate(_OPPOSITE)
+        cost, inner = compiled(node.part)
+        return cost, lambda *asked: inner(*asked).translate(_OPPOSITE)
     if isinstance(node, Quantified):
         moves = any(isinstance(one, Term) and one.moves for one in nodes_of(node.part))
-        return True, _quantified(node.kind, message_test(node.part), Anew if moves else Scan)
+        return _SCANS, _quantified(node.kind, message_test(node.part), Anew if moves else Scan)
     # What the index answers is asked first: often that decides.
     parts = sorted((compiled(part) for part in node.parts), key=lambda part: part[0])
     predicates = [predicate for _, predicate in parts]

@@ -100,6 +100,8 @@ class Term(ABC):
     """It takes one value: alternatives of it are terms of their own."""
     moves: ClassVar[bool] = False
     """What matches depends on how late it is: other conversations' messages change it."""
+    slow: ClassVar[bool] = False
+    """Its predicate takes far longer than any other: of several terms it is asked last."""
     value_kind: ClassVar[str] = ""
     """What the values are, for completion."""
     subject_kind: ClassVar[str] = ""

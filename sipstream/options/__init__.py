@@ -14,7 +14,9 @@ from sipstream.version import __version__
 
 
 @dataclass
-class Options(groups.Sourced, groups.Streamed, groups.Kept, groups.Bus, groups.Ringed):
+class Options(
+    groups.Sourced, groups.Streamed, groups.Kept, groups.Bus, groups.Ringed, groups.Triggered
+):
     """What was asked for of the shell, or of a run without one."""
 
     commands: list[str] = field(default_factory=list)
@@ -41,6 +43,12 @@ class Options(groups.Sourced, groups.Streamed, groups.Kept, groups.Bus, groups.R
     def has_source(self) -> bool:
         """Whether messages come from anywhere."""
         return bool(self.files or self.live or self.tail or self.hep or self.nats or self.bus)
+
+    @property
+    def is_job(self) -> bool:
+        """Whether there is something to do without commands, until the sources end."""
+        jobs = self.write, self.write_ring, self.prometheus, self.send_hep, self.triggers
+        return any(jobs)
 
     @property
     def sends_files(self) -> bool:
@@ -93,6 +101,7 @@ def parser() -> argparse.ArgumentParser:
         help="write matching calls of all FILEs, as its ending says; with --live all that is captured",
     )
     groups.add_ring(add)
+    groups.add_triggers(add)
     add(
         "--format",
         metavar="NAME",

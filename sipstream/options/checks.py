@@ -53,8 +53,11 @@ def wrong(options: Options) -> str | None:
     found = hep.wrong(options)
     if found:
         return found
-    for option, text in (("--filter", options.filter), ("--follow", options.follow)):
-        if text is not None and (text or option == "--filter"):
+    if any(one.append is None and one.run is None for one in options.triggers):
+        return "--on needs to know what to do: put --append FILE or --run CMD behind it"
+    wanted = [("--on", one.expression) for one in options.triggers]
+    for option, text in (("--filter", options.filter), ("--follow", options.follow), *wanted):
+        if text is not None and (text or option != "--follow"):
             found = wrong_filter(text)
             if found:
                 return f"{option}: {found}"

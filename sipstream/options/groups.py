@@ -49,6 +49,22 @@ class Ringed:
 
 
 @dataclass
+class Wish:
+    """What a trigger is asked for: a filter, and a file or a command."""
+
+    expression: str
+    append: Path | None = None
+    run: str | None = None
+
+
+@dataclass
+class Triggered:
+    """What is done when a conversation matches first."""
+
+    triggers: list[Wish] = field(default_factory=list)
+
+
+@dataclass
 class Bus:
     """How a NATS server is reached."""
 
@@ -147,6 +163,45 @@ def add_ring(add: Any) -> None:
     add(
         "--ring-time", type=values.age, metavar="24h",
         help="how long a ring keeps packets (s, m, h, d; default: as long as there is room)",
+    )  # fmt: skip
+
+
+class _On(argparse.Action):
+    """Begins a trigger, or says what the last one does."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        triggers: list[Wish] = [*namespace.triggers]
+        if option_string == "--on":
+            triggers.append(Wish(values))
+        elif not triggers or triggers[-1].append or triggers[-1].run is not None:
+            parser.error(f"{option_string} says what --on EXPR does: put one before each")
+        elif option_string == "--append":
+            triggers[-1].append = Path(values)
+        else:
+            triggers[-1].run = values
+        namespace.triggers = triggers
+
+
+def add_triggers(add: Any) -> None:
+    """Add the options of `Triggered`."""
+    add(
+        "--on", dest="triggers", action=_On, default=[], metavar="EXPR",
+        help="once for each conversation that matches: do what the --append or --run behind it says",
+    )  # fmt: skip
+    add(
+        "--append", dest="triggers", action=_On, default=[], metavar="FILE",
+        help="with --on: append a line with a JSON object to FILE",
+    )  # fmt: skip
+    add(
+        "--run", dest="triggers", action=_On, default=[], metavar="CMD",
+        help="with --on: run a program with its arguments; it gets SIPSTREAM_CALL_ID and others in its"
+        " environment and a JSON object on standard input",
     )  # fmt: skip
 
 

@@ -38,11 +38,11 @@ _sipstream()
             _sipstream_words "any $(_sipstream_interfaces)" "$cur"
             return
             ;;
-        --tail|--hep-key|--keylog|--nats-creds|--nats-ca|--write)
+        --tail|--hep-key|--keylog|--nats-creds|--nats-ca|--write|--append)
             _sipstream_names -f "$cur"
             return
             ;;
-        --bpf|--hep|--hep-allow|--prometheus|--send-hep|--nats|--bus|--since|--ring-size|--ring-time|--memory|--keep|--keep-calls|--spool-size)
+        --bpf|--hep|--hep-allow|--prometheus|--send-hep|--nats|--bus|--since|--ring-size|--ring-time|--run|--memory|--keep|--keep-calls|--spool-size)
             :
             return
             ;;
@@ -54,13 +54,13 @@ _sipstream()
             _sipstream_names -d "$cur"
             return
             ;;
-        --filter|--follow)
+        --on|--filter|--follow)
             _sipstream_words "body callid codec diversion domain dstip dstnum duration endpoint final finding has header interface ip last media messages method number pai port ppi reason retransmissions setup since srcip srcnum state status stir tap telnum transport ua until uri user" "$cur"
             return
             ;;
     esac
     if [[ $cur == -* ]]; then
-        _sipstream_words "-h --help -c --live --tail --from-now --bpf --hep --hep-allow --hep-key --keylog --user --prometheus --send-hep --tap --nats --nats-creds --nats-ca --bus --since --narrow --rtp --write --write-ring --ring-size --ring-time --format --redact --no-redact --memory --keep --keep-calls --spool-dir --spool-size --filter --follow --messages --flow -q --quiet --json --no-color --version" "$cur"
+        _sipstream_words "-h --help -c --live --tail --from-now --bpf --hep --hep-allow --hep-key --keylog --user --prometheus --send-hep --tap --nats --nats-creds --nats-ca --bus --since --narrow --rtp --write --write-ring --ring-size --ring-time --on --append --run --format --redact --no-redact --memory --keep --keep-calls --spool-dir --spool-size --filter --follow --messages --flow -q --quiet --json --no-color --version" "$cur"
     else
         _sipstream_names -f "$cur"
     fi

@@ -47,6 +47,7 @@ class FindingTerm(Term):
     needs = "a finding"
     example = "finding unreachable"
     shape = Shape.OPTIONAL
+    slow = True
     value_kind = "value-finding"
     choices: ClassVar[Mapping[str, str]] = _Choices()
 
