@@ -64,6 +64,20 @@ class Answer:
             self._waiting += packed
             yield self.part() if self._waiting_bytes >= PART_BYTES else b""
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether all that was found is in it."""
+        return self.given == self._search.matching and not self.left_out
+
+    def fields(self) -> dict[str, int]:
+        """Return what stands at the answer's end."""
+        return {
+            "matching": self._search.matching,
+            "given": self.given,
+            "messages": self.messages,
+            "left_out": self.left_out,
+        }
+
     def part(self) -> bytes:
         """Return what waits to be sent as one message; b"" where nothing does."""
         if not self._waiting:

@@ -42,6 +42,8 @@ class Find:
     node: Node | None
     """The tree of the filter, None where it holds for all."""
     limit: int
+    since: str
+    """The mark of an answer to the same question, "" for none: what came since then is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,10 @@ def find(data: bytes) -> Find:
     limit = fields.get("limit", MOST_CONVERSATIONS)
     if not isinstance(limit, int) or isinstance(limit, bool) or limit < 0:
         raise RefusedError('"limit" is a number of conversations')
-    return Find(node, min(limit, MOST_CONVERSATIONS))
+    since = fields.get("since", "")
+    if not isinstance(since, str):
+        raise RefusedError('"since" is the mark of an answer')
+    return Find(node, min(limit, MOST_CONVERSATIONS), since)
 
 
 def conversation(data: bytes) -> Conversation:

@@ -22,6 +22,7 @@ from sipstream.agent.asked import RefusedError
 from sipstream.agent.counts import Counts
 from sipstream.agent.courtesy import Turn, Turns
 from sipstream.agent.following import Followings
+from sipstream.agent.marks import Marks
 from sipstream.agent.outlet import Outlet, is_inbox
 from sipstream.agent.searching import Search
 from sipstream.agent.standing import Standing
@@ -66,6 +67,7 @@ class Service:
         self._counts = counts
         self._enveloper = Enveloper(tap)
         self._recent = Recent(_REMEMBERED)
+        self._marks = Marks()
         self._free = asyncio.Semaphore(AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
         self._answering: dict[str, Answering] = {
@@ -171,9 +173,13 @@ class Service:
             wanted = asked.find(data)
             async with self._turns.turn() as turn:
                 chosen = None if wanted.node is None else self._filter_of(wanted.node)
-                search = Search(self._session.conversations, chosen)
+                since = self._marks.since(wanted.since, wanted.node)
+                search = Search(self._session.conversations, chosen, since)
                 answer = Answer(search, self._enveloper, wanted.limit)
-                await self._send(of_search(search, answer, turn.due), search, answer, outlet, turn)
+                if not await self._send(of_search(search, answer, turn.due), answer, outlet, turn):
+                    return
+            mark = self._marks.give(wanted.node, search.seen) if answer.is_whole else ""
+            await outlet.tell(END, answer.fields() | self._about() | {"mark": mark})
 
         self._later("find", found, outlet)
 
@@ -184,7 +190,9 @@ class Service:
                 search = Search(self._session.conversations, None)
                 answer = Answer(search, self._enveloper, len(call_ids))
                 parts = of_call_ids(search, answer, call_ids)
-                await self._send(parts, search, answer, outlet, turn)
+                if not await self._send(parts, answer, outlet, turn):
+                    return
+            await outlet.tell(END, answer.fields() | self._about())
 
         self._later("conversation", found, outlet)
 
@@ -213,34 +221,23 @@ class Service:
         return self._recent(node) if asked.looking(node) <= _REMEMBERED_TERMS else Filter(node)
 
     async def _send(
-        self,
-        parts: Iterator[bytes],
-        search: Search,
-        answer: Answer,
-        outlet: Outlet,
-        turn: Turn,
-    ) -> None:
-        """Send parts as they are made, in turns, and then what came of it."""
+        self, parts: Iterator[bytes], answer: Answer, outlet: Outlet, turn: Turn
+    ) -> bool:
+        """Send parts as they are made, in turns; return whether all could be sent."""
         sent = time.monotonic()
         for made in parts:
             since = time.monotonic() - sent
             part = made or (answer.part() if since > _SOON else b"")
             if part or since > _SIGN:
                 if not await outlet.part_of_answer(part or _EMPTY, turn.pause):
-                    return
+                    return False
                 sent = time.monotonic()
             if turn.due():
                 await turn.rest()
         if (part := answer.part()) and not await outlet.part_of_answer(part, turn.pause):
-            return
+            return False
         self._counts.messages += answer.messages
-        fields = {
-            "matching": search.matching,
-            "given": answer.given,
-            "messages": answer.messages,
-            "left_out": answer.left_out,
-        }
-        await outlet.tell(END, fields | self._about())
+        return True
 
     def _about(self) -> dict[str, str | int]:
         """Return what each answer says of whom it is from."""

@@ -48,6 +48,29 @@ async def test_find_gives_whole_conversations_the_newest_first(server: NatsServe
         assert (everything.end["matching"], len(everything.messages)) == (4, 7)
 
 
+async def test_who_asks_again_gets_what_came_since(server: NatsServer) -> None:
+    async with agent(server.url) as one, asking(server.url) as ask:
+        ringing, other = sip(call_id="a"), sip(call_id="b")
+        one.put(ringing, other)
+        first = await ask("sbc1", "find", filter="state calling")
+        assert first.messages == [other, ringing]
+        again = await ask("sbc1", "find", filter="state calling", since=first.end["mark"])
+        assert (again.messages, again.end["matching"]) == ([], 0)
+        busy, new = sip("SIP/2.0 486 Busy Here", "a"), sip(call_id="c")
+        one.put(busy, new, sip("SIP/2.0 200 OK", "d"))
+        again = await ask("sbc1", "find", filter="state calling", since=again.end["mark"])
+        # What no longer matches is given too: who asked has it as it was.
+        assert again.messages == [new, ringing, busy]
+        once_more = await ask("sbc1", "find", filter="state calling", since=again.end["mark"])
+        assert once_more.messages == []
+        # Of another question, or an answer that wasn't whole, all is given.
+        everything = await ask("sbc1", "find", filter="", since=again.end["mark"])
+        assert everything.end["matching"] == 4
+        assert (await ask("sbc1", "find", filter="", since="no such")).end["matching"] == 4
+        assert (await ask("sbc1", "find", filter="", limit=2)).end["mark"] == ""
+        assert (await ask("sbc1", "find", filter="last 5m")).end["mark"] == ""
+
+
 async def test_a_conversation_is_asked_for_by_its_call_id(server: NatsServer) -> None:
     async with agent(server.url) as one, asking(server.url) as ask:
         messages = calls(3)
@@ -84,6 +107,7 @@ WRONG = {
         (b'{"filter": "header a ~ b' + b" or header a ~ b" * 16 + b'"}', "at most 16 terms"),
         (b'{"filter": "", "limit": "3"}', '"limit" is a number of conversations'),
         (b'{"filter": "", "limit": -1}', '"limit" is a number of conversations'),
+        (b'{"filter": "", "since": 1}', '"since" is the mark of an answer'),
         (b'{"filter": "", "limit": true}', '"limit" is a number of conversations'),
         (b'{"filter": "", "limit": 1' + b"0" * 5000 + b"}", "this is no JSON"),
         (b" " * 70_000, "more than 64 KiB"),
