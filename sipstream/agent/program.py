@@ -101,7 +101,7 @@ async def _work(options: AgentOptions, session: Session, words: Words) -> int:
             try:
                 await _start_sources(options, session, words)
                 await session.sources.wait_sources()
-                if session.sources.failed and (options.live or options.tail):
+                if session.sources.failed and (options.live or options.tail or options.hep):
                     # Whoever watches over services starts it again.
                     return FAILED
                 await answering
