@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -14,10 +14,11 @@ from nats.aio.client import Client
 
 from sipstream import filters, suspects
 from sipstream.ageing import Keep
-from sipstream.agent import figures
+from sipstream.agent import figures, publish
 from sipstream.agent.counts import Counts
 from sipstream.agent.courtesy import Load, Turns, let_others_go_first
 from sipstream.agent.link import Link
+from sipstream.agent.publish import publishing
 from sipstream.agent.service import Service
 from sipstream.agent.standing import Standing
 from sipstream.agent.words import Words
@@ -34,6 +35,9 @@ from sipstream.signals import INTERRUPTED, until_ended
 from sipstream.version import __version__
 
 if TYPE_CHECKING:
+    from prometheus_client.core import Metric
+
+    from sipstream.bus.publishing import Publisher
     from sipstream.opening import Opened
     from sipstream.options.agent import AgentOptions
 
@@ -86,7 +90,8 @@ async def _work(options: AgentOptions, session: Session, words: Words) -> int:
     counts, load = Counts(), Load()
     host = socket.gethostname()
     tap = _cut(options.tap or host)
-    service = Service(session, tap, Standing(session, tap, load, counts), Turns(load), counts)
+    standing = Standing(session, tap, load, counts)
+    service = Service(session, tap, standing, Turns(load), counts)
     secret = session.sources.opened.secret
     server = Server(options.nats or "", options.nats_creds, options.nats_ca, secret)
     link = Link(server, words.tell, counts, session.faults)
@@ -95,11 +100,15 @@ async def _work(options: AgentOptions, session: Session, words: Words) -> int:
     try:
         if options.keylog is not None:
             session.sources.keylog(options.keylog)
-        async with _serving(session, counts, words):
+        async with (
+            publishing(options, session, tap, server, words.tell) as publisher,
+            _serving(session, counts, publisher, words),
+        ):
+            standing.publisher = publisher
             words.tell(f"sipstream {__version__} is the agent of tap {escape(tap)}")
             answering = asyncio.create_task(link.hold(partial(_answering, service, tap, host)))
             try:
-                await _start_sources(options, session, words)
+                await _start_sources(options, session, publisher, words)
                 await session.sources.wait_sources()
                 if session.sources.failed and (options.live or options.tail or options.hep):
                     # Whoever watches over services starts it again.
@@ -127,7 +136,9 @@ def _answering(
 
 
 @asynccontextmanager
-async def _serving(session: Session, counts: Counts, words: Words) -> AsyncIterator[None]:
+async def _serving(
+    session: Session, counts: Counts, publisher: Publisher | None, words: Words
+) -> AsyncIterator[None]:
     """Serve figures, where that is asked for, until all is done."""
     bound = session.sources.opened.listening
     if bound is None:
@@ -135,12 +146,19 @@ async def _serving(session: Session, counts: Counts, words: Words) -> AsyncItera
         return
     from sipstream.serving import Serving, where
 
-    async with Serving(session, bound, lambda: figures.families(counts)):
+    def families() -> Iterator[Metric]:
+        yield from figures.families(counts)
+        if publisher is not None:
+            yield from publish.families(publisher.figures())
+
+    async with Serving(session, bound, families):
         words.tell(where(bound))
         yield
 
 
-async def _start_sources(options: AgentOptions, session: Session, words: Words) -> None:
+async def _start_sources(
+    options: AgentOptions, session: Session, publisher: Publisher | None, words: Words
+) -> None:
     """Start what runs in the background, load the files.
 
     Raises:
@@ -151,7 +169,9 @@ async def _start_sources(options: AgentOptions, session: Session, words: Words) 
         words.tell(f"capturing on {escape(interface)}")
     for line in start_hep(options, session):
         words.tell(line)
-    session.sources.resume()
+    resumed = session.sources.resume()
+    if publisher is not None:
+        publisher.former = resumed
     for path in options.tail:
         session.sources.tail(path, from_start=not options.from_now)
     for name in options.files:

@@ -8,8 +8,10 @@ import time
 from collections import Counter
 from typing import Any
 
+from sipstream.agent import publish
 from sipstream.agent.counts import Counts
 from sipstream.agent.courtesy import Load
+from sipstream.bus.publishing import Publisher
 from sipstream.session import Session
 from sipstream.usage import memory
 from sipstream.version import __version__
@@ -26,6 +28,7 @@ class Standing:
         self._tap = tap
         self._load = load
         self._counts = counts
+        self.publisher: Publisher | None = None
         self._since = time.time_ns()
         self._host = socket.gethostname()
 
@@ -75,4 +78,5 @@ class Standing:
             "sent": counts.bytes,
             "missed": counts.missed,
             "reconnects": counts.reconnects,
+            **({"published": publish.fields(self.publisher.figures())} if self.publisher else {}),
         }

@@ -12,7 +12,7 @@ from sipstream.options.values import STDIN
 
 
 @dataclass
-class AgentOptions(groups.Sourced, groups.Kept, groups.Bus):
+class AgentOptions(groups.Sourced, groups.Kept, groups.Bus, groups.Published):
     """What was asked for of an agent."""
 
 
@@ -35,6 +35,7 @@ def parser() -> groups.Parser:
     add("--tap", metavar="NAME", help="what shells call this agent (default: the host's name)")
     groups.add_kept(add)
     groups.add_bus(add, "--nats", "the server to answer on, such as tls://bus.example.net:4222")
+    groups.add_published(add)
     return made
 
 
@@ -60,4 +61,8 @@ def _wrong(options: AgentOptions) -> str | None:
         return "a FILE has an empty name, or standard input is named twice"
     if options.tap is not None and not 0 < len(os.fsencode(options.tap)) <= MAX_NODE:
         return f"--tap NAME has 1 to {MAX_NODE} bytes"
+    if not options.publish:
+        for name in ("publish_size", "partitions", "stream_age", "stream_size", "stream_replicas"):
+            if getattr(options, name) is not None:
+                return f"--{name.replace('_', '-')} says how messages are published: add --publish"
     return hep.wrong_in(options) or wrong(Server(options.nats, options.nats_creds, options.nats_ca))

@@ -82,6 +82,19 @@ class Streamed:
     """Seconds back from now, 0 for all that is there."""
 
 
+@dataclass
+class Published:
+    """What is published to the stream, and how the stream is made."""
+
+    publish: bool = False
+    publish_size: int | None = None
+    partitions: int | None = None
+    stream_age: int | None = None
+    """Seconds."""
+    stream_size: int | None = None
+    stream_replicas: int | None = None
+
+
 class Parser(argparse.ArgumentParser):
     """Says in one line what is wrong, and below it where, if that is within a filter."""
 
@@ -110,6 +123,35 @@ def add_sources(add: Any) -> None:
     add(
         "--prometheus", type=values.address, metavar="[ADDRESS]:PORT",
         help="serve figures to Prometheus at /metrics, on 127.0.0.1 unless an ADDRESS is given",
+    )  # fmt: skip
+
+
+def add_published(add: Any) -> None:
+    """Add the options of `Published`."""
+    add(
+        "--publish", action="store_true",
+        help="publish all messages to the JetStream stream SIP (sip.TAP.PARTITION): HEP v3 packets;"
+        " with --spool-dir what isn't published yet outlives a restart",
+    )  # fmt: skip
+    add(
+        "--publish-size", type=values.size, metavar="SIZE",
+        help="with --publish: what may wait on disk for the server (default: 1G); the oldest go",
+    )  # fmt: skip
+    add(
+        "--partitions", type=values.partitions, metavar="N",
+        help="with --publish: a call's messages go to one of N (default: 16), by its Call-ID",
+    )  # fmt: skip
+    add(
+        "--stream-age", type=values.age, metavar="24h",
+        help="with --publish: a stream that isn't there is made to keep messages so long (24h)",
+    )  # fmt: skip
+    add(
+        "--stream-size", type=values.size, metavar="SIZE",
+        help="with --publish: and so many bytes of them (10G)",
+    )  # fmt: skip
+    add(
+        "--stream-replicas", type=values.replicas, metavar="N",
+        help="with --publish: on so many servers of a cluster, 1 to 5 (1)",
     )  # fmt: skip
 
 

@@ -35,11 +35,33 @@ def keep(text: str) -> tuple[str, int]:
 
 def since(text: str) -> int:
     """Return the seconds of a time such as 10m, 0 for `all`."""
-    if text == "all":
-        return 0
-    if match := re.fullmatch(r"(\d{1,9})([smhd])", text, re.ASCII):
+    try:
+        return 0 if text == "all" else age(text)
+    except argparse.ArgumentTypeError as error:
+        raise argparse.ArgumentTypeError(f"{error}, nor all") from None
+
+
+def age(text: str) -> int:
+    """Return the seconds of a time such as 10m or 24h."""
+    if match := re.fullmatch(r"(\d{1,6})([smhd])", text, re.ASCII):
         return max(int(match[1]), 1) * _SECONDS[match[2]]
-    raise argparse.ArgumentTypeError(f"{text!r} is no time such as 10m or 2h, nor all")
+    raise argparse.ArgumentTypeError(f"{text!r} is no time such as 10m or 2h")
+
+
+def partitions(text: str) -> int:
+    """Return a number of partitions: more than 256 would be batches of few messages each."""
+    return _number(text, 256)
+
+
+def replicas(text: str) -> int:
+    """Return a number of replicas: JetStream has up to five."""
+    return _number(text, 5)
+
+
+def _number(text: str, most: int) -> int:
+    if re.fullmatch(r"\d{1,3}", text, re.ASCII) and 1 <= int(text) <= most:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 to {most}")
 
 
 def age(text: str) -> int:

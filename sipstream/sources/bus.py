@@ -21,7 +21,7 @@ from sipstream.sources.enveloped import EnvelopeSpool
 if TYPE_CHECKING:
     from nats.aio.msg import Msg
 
-    from sipstream.bus.stream import Reader
+    from sipstream.bus.reading import Reader
 
 _LONGEST = 1 << 20
 """Bytes of a batch that is taken: a server takes no more, and ours have a sixteenth."""
@@ -89,7 +89,7 @@ class BusSource:
         # Where nats-py is missing, connecting has said so.
         from nats.errors import ConnectionClosedError
 
-        from sipstream.bus.stream import Reader
+        from sipstream.bus.reading import Reader
 
         reader = self._reader = Reader(client.jetstream(), self._since, self._note, self.caught_up)
         try:

@@ -28,6 +28,7 @@ pytest.importorskip("nats")
 from sipstream.bus import delivery, stream
 from sipstream.bus.journal import Journal
 from sipstream.bus.publishing import Publisher
+from sipstream.bus.reading import Reader
 from sipstream.segments import Folder
 
 pytestmark = needs_nats_server
@@ -90,7 +91,7 @@ async def envelopes(url: str) -> list[bytes]:
     """All that the stream holds, in its order."""
     client = await connect(Server(url), lambda text: None, patience=5)
     caught_up = asyncio.Event()
-    reader = stream.Reader(client.jetstream(), 0, lambda text: None, caught_up)
+    reader = Reader(client.jetstream(), 0, lambda text: None, caught_up)
     found: list[bytes] = []
 
     async def read() -> None:

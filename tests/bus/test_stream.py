@@ -20,6 +20,7 @@ from sipstream.sources.bus import BusSource
 
 pytest.importorskip("nats")
 from sipstream.bus import stream
+from sipstream.bus.reading import Reader
 
 pytestmark = needs_nats_server
 ENDS = bytes((10, 0, 0, 1, 0x13, 0xC4)), bytes((10, 0, 0, 2, 0x13, 0xC4))
@@ -172,7 +173,7 @@ async def test_batches_that_were_gone_before_they_were_read_are_told(tmp_path: P
         async with connected(server.url) as js:
             await made(js)
             told: list[str] = []
-            reader = stream.Reader(js, 0, told.append)
+            reader = Reader(js, 0, told.append)
             batches = reader.batches()
             await js.publish("sip.sbc1.0", enveloped(0))
             assert len(await anext(batches)) == 1
