@@ -33,9 +33,9 @@ _LONGEST = 15.0
 """Seconds that an answer is waited for that keeps coming."""
 _LATE = 60.0
 """Seconds without a word after which nothing more is taken in of an answer."""
-_CONVERSATIONS, _LEAST = 20_000, 200
-"""Conversations that are asked for in all, and of each tap at least: the session has room for five times
-as many."""
+_CONVERSATIONS, _LEAST, _LEAST_FOUND = 20_000, 200, 1000
+"""Conversations that are asked for in all, and of each tap at least, with a filter more: the session has
+room for a hundred thousand."""
 _AGAIN = 10.0
 """Seconds after which the same is said again of who doesn't answer, or gives less than there is."""
 _LOOK_SECONDS = 0.5
@@ -101,7 +101,8 @@ class AllTaps:
         there = await self.ready()
         texts = {tap: chosen.question(node, tap.name) for tap in there}
         wanted = {tap: text for tap, text in texts.items() if text is not None}
-        limit = max(_CONVERSATIONS // max(len(wanted), 1), _LEAST)
+        least = _LEAST if node is None else _LEAST_FOUND
+        limit = max(_CONVERSATIONS // max(len(wanted), 1), least)
         await self._bring(
             FIND, {tap: {"filter": text, "limit": limit} for tap, text in wanted.items()}
         )
