@@ -41,6 +41,13 @@ def _milliseconds(value: float | None) -> str:
     return _NONE if value is None else f"{1000 * value:.0f} ms"
 
 
+def _clock(ahead: int | None) -> str:
+    """Return how far a clock is ahead, `+1.2 ms`, 0 of the one that the others are measured by."""
+    if ahead is None:
+        return _NONE
+    return f"{ahead / 10**9:+.1f} s" if abs(ahead) >= 10**9 else f"{ahead / 10**6:+.1f} ms"
+
+
 def _ago(row: Mapping[str, Any]) -> str:
     """Return when a tap was last heard, with a word where it isn't there."""
     seconds = row["heard"]
@@ -64,6 +71,7 @@ _COLUMNS: Sequence[tuple[str, int, Callable[[Mapping[str, Any]], str]]] = (
     ("memory", 6, lambda row: _memory(row["memory"])),
     ("CPU", 4, lambda row: _share(row["cpu"])),
     ("answer", 4, lambda row: _milliseconds(row["answer"])),
+    ("clock", 3, lambda row: _clock(row["clock_ahead"])),
 )
 """A heading, how soon the column is left out where there is no room (the highest first), and its text."""
 

@@ -71,7 +71,8 @@ def _limits(asked: list[Question]) -> Iterator[str]:
 def late(question: Question) -> str:
     """Return what is said of an answer that came when nobody waited for it any longer."""
     seconds = question.heard - question.asked
-    return f"{escape(question.tap.name)} answered after {seconds:.1f} s: {question.answer.new} messages"
+    came = question.answer.messages
+    return f"{escape(question.tap.name)} answered after {seconds:.1f} s: {came} messages"
 
 
 def left_out(taps: Iterable[Tap]) -> Iterator[str]:

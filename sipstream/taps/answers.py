@@ -46,8 +46,6 @@ class Answer:
         self.is_followed = is_followed
         self.messages = 0
         """Messages that came, those that were there already among them."""
-        self.new = 0
-        """Those of them that weren't."""
         self.missed = 0
         """Messages of a follow that the tap says it couldn't send."""
         self.ended = False

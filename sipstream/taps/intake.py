@@ -80,4 +80,4 @@ class TakenIn:
             (others, not answer.is_followed and since is None),
         ):
             if envelopes:
-                answer.new += len(await self._entry.take(envelopes, former=former))
+                await self._entry.take(envelopes, former=former)

@@ -274,7 +274,7 @@ class AllTaps:
         for question in self._exchange.left:
             if question.is_settled() or now - question.heard > _LATE:
                 self._exchange.forget(question)
-                if question.answer.new:
+                if question.answer.messages:
                     self._tell(account.late(question))
         for line in (*self._followings.news(), *account.left_out(self.known.all)):
             self._tell(line)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
+from sipstream.conversations import Conversations
 from sipstream.taps.known import Tap
 
 _NUMBERS = ("rate", "conversations", "messages", "drops", "memory", "cpu")
@@ -12,8 +13,8 @@ _NUMBERS = ("rate", "conversations", "messages", "drops", "memory", "cpu")
 _LARGEST = 1 << 63
 
 
-def row(tap: Tap, now: float) -> dict[str, Any]:
-    """Return how a tap is at a time of the clock by which it was heard; None for what it doesn't say."""
+def row(tap: Tap, now: float, conversations: Conversations) -> dict[str, Any]:
+    """Return how a tap is at a time of the clock by which it was heard; None for what nobody knows."""
     said = {} if tap.gone else tap.stats
     return {
         "tap": tap.name,
@@ -23,7 +24,19 @@ def row(tap: Tap, now: float) -> dict[str, Any]:
         "heard": round(max(now - tap.heard, 0.0), 1),
         **{name: _number(said.get(name)) for name in _NUMBERS},
         "answer": None if tap.took is None else round(tap.took, 4),
+        **_clock(tap.name, conversations),
         "left_out": dict(tap.left_out),
+    }
+
+
+def _clock(name: str, conversations: Conversations) -> dict[str, Any]:
+    """Return how far a tap's clock is ahead of another tap's (ns), from messages that both saw."""
+    taps = conversations.index.taps
+    skew = conversations.skews.of(taps.index(name)) if name in taps else None
+    return {
+        "clock_ahead": None if skew is None else skew.apart.offset,
+        "clock_within": None if skew is None else skew.apart.within,
+        "clock_of": None if skew is None else taps[skew.reference],
     }
 
 

@@ -52,7 +52,7 @@ async def test_commands(server: NatsServer, tmp_path: Path) -> None:
     assert out[:2] == ["3 taps: sbc1, sbc2 and sbc3", "1"]
     # What was exported is a capture as any other.
     status, out, _ = await run(str(file), "-q", "-c", "show conversation 0 | count")
-    assert (status, out) == (0, ["13"])
+    assert (status, out) == (0, ["5"])
 
 
 @needs_nats_server
@@ -111,7 +111,7 @@ async def test_files_and_taps_together(server: NatsServer) -> None:
             "--nats: credentials aren't sent in plain text",
         ),
         (["--nats-ca", "f"], "--nats-creds and --nats-ca say how a NATS server is reached"),
-        (["--follow", "dstnum 1"], "--follow needs a source: a FILE, --tail, --live or --nats"),
+        (["--follow", "dstnum 1"], "--follow needs a source: a FILE, --tail, --live, --hep or --nats"),
     ],
 )
 def test_what_doesnt_fit_together(

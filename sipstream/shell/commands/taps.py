@@ -15,15 +15,16 @@ from sipstream.taps.standing import row
 async def show_taps(console: Console) -> None:
     """Shows the taps on the bus, and how they are
 
-    Each is asked now: heard is when it last said anything, answer how long its answer took. Who says
-    nothing for two seconds is silent, who has left the bus is gone. Lists, show and follow ask all taps,
-    or those that the term tap chooses. What came of answers that make no sense --json counts.
+    Each is asked now: heard is when it last said anything, answer how long its answer took, clock how far
+    its clock is ahead of the first one's, as messages show that both saw. Who says nothing for two seconds
+    is silent, who has left the bus is gone. Lists, show and follow ask all taps, or those that the term
+    tap chooses. What of their answers makes no sense --json counts.
 
     Examples:
 
     $ sipstream --nats nats://127.0.0.1:4222
     sipstream: show taps
-    tap   host        version  heard    messages/s  conversations  messages  drops  memory  CPU  answer
+    tap   host        version  heard    messages/s  conversations  messages  drops  memory  CPU  answer  clock
     ...
     sipstream: show taps | count
     3
@@ -32,16 +33,12 @@ async def show_taps(console: Console) -> None:
     #  numbers                            msgs
     0  4151000->5660066                      4
     1  4151003->4151500                      4
-    sipstream: show conversation call-0 messages | match "^INVITE"
-    INVITE sip:5660066@b SIP/2.0
-    INVITE sip:5660066@b SIP/2.0
-    INVITE sip:5660066@b SIP/2.0
     """
     taps = console.session.remotes.taps
     if taps is None:
         raise CommandError("no bus is asked for taps: start with --nats nats://HOST:4222")
     known = await taps.ask_how_they_are()
     now = asyncio.get_running_loop().time()
-    rows = [row(tap, now) for tap in known]
+    rows = [row(tap, now, console.session.conversations) for tap in known]
     lines = render.lines(rows, console.table_width, console.out.paint)
     await console.out.rows(lines if rows else ["no tap has answered yet"], rows, count=len(rows))
