@@ -213,7 +213,7 @@ async def taps_on(url: str, taps: Iterable[FakeTap]) -> AsyncIterator[None]:
 def site(count: int, conversations: int) -> list[FakeTap]:
     """Return taps, each with calls of its own and one that all of them have seen."""
     return [
-        FakeTap(f"sbc{number + 1}")
+        FakeTap(f"sbc{number + 1}", host=f"h{number + 1}")
         .has(*call(0))
         .has(
             *(

@@ -111,7 +111,10 @@ async def test_files_and_taps_together(server: NatsServer) -> None:
             "--nats: credentials aren't sent in plain text",
         ),
         (["--nats-ca", "f"], "--nats-creds and --nats-ca say how a NATS server is reached"),
-        (["--follow", "dstnum 1"], "--follow needs a source: a FILE, --tail, --live, --hep or --nats"),
+        (
+            ["--follow", "dstnum 1"],
+            "--follow needs a source: a FILE, --tail, --live, --hep or --nats",
+        ),
     ],
 )
 def test_what_doesnt_fit_together(

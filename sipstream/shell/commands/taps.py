@@ -15,16 +15,16 @@ from sipstream.taps.standing import row
 async def show_taps(console: Console) -> None:
     """Shows the taps on the bus, and how they are
 
-    Each is asked now: heard is when it last said anything, answer how long its answer took, clock how far
-    its clock is ahead of the first one's, as messages show that both saw. Who says nothing for two seconds
+    Each is asked now: heard is when it last said anything, answer how long its answer took, clock how
+    far its clock is ahead of another's, as messages show that both saw. Who says nothing for two seconds
     is silent, who has left the bus is gone. Lists, show and follow ask all taps, or those that the term
-    tap chooses. What of their answers makes no sense --json counts.
+    tap chooses. --json counts what of their answers makes no sense.
 
     Examples:
 
     $ sipstream --nats nats://127.0.0.1:4222
     sipstream: show taps
-    tap   host        version  heard    messages/s  conversations  messages  drops  memory  CPU  answer  clock
+    tap   host  version  heard    messages/s  conversations  messages  drops  memory  CPU  answer  clock
     ...
     sipstream: show taps | count
     3
