@@ -41,13 +41,6 @@ def since(text: str) -> int:
         raise argparse.ArgumentTypeError(f"{error}, nor all") from None
 
 
-def age(text: str) -> int:
-    """Return the seconds of a time such as 10m or 24h."""
-    if match := re.fullmatch(r"(\d{1,6})([smhd])", text, re.ASCII):
-        return max(int(match[1]), 1) * _SECONDS[match[2]]
-    raise argparse.ArgumentTypeError(f"{text!r} is no time such as 10m or 2h")
-
-
 def partitions(text: str) -> int:
     """Return a number of partitions: more than 256 would be batches of few messages each."""
     return _number(text, 256)
