@@ -15,7 +15,7 @@ from socket import inet_ntoa
 from typing import Any
 
 from live_programs import wait_for
-from tapped import Packet, Sighted, Tapped, until
+from tapped import TAPS, Packet, Sighted, Tapped, until
 
 NUMBER = "5660066"
 """The number that is followed, of answered calls in `Site.calling`."""
@@ -66,9 +66,10 @@ class Follow:
         self._lines = Lines(self._program)
 
     def until_begun(self) -> None:
-        """Wait until it says that it follows."""
+        """Wait until it says that it found the taps, and a little longer: then it asks them."""
         assert self._program.stderr is not None
-        wait_for(self._program.stderr, b"Follow")
+        wait_for(self._program.stderr, f"{len(TAPS)} taps:".encode())
+        time.sleep(1)
 
     def until_lines(self, count: int) -> None:
         """Wait until it has written so many lines, and a little longer for further ones."""

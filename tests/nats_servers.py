@@ -209,15 +209,23 @@ class Cluster:
         return ",".join(server.url for server in self.servers)
 
     def leader(self, stream: str) -> NatsServer:
-        """Return the server that leads a stream."""
+        """Return the server that leads a stream, once there is such a stream."""
+        end = time.monotonic() + _READY_SECONDS
+        while (found := self._leader(stream)) is None:
+            assert time.monotonic() < end, f"nobody leads {stream}"
+            time.sleep(0.1)
+        return found
+
+    def _leader(self, stream: str) -> NatsServer | None:
         for server in self.servers:
             if server.process is None:
                 continue
-            for account in server.told("jsz?streams=true&accounts=true")["account_details"]:
-                for one in account.get("stream_detail", ()):
+            told = server.told("jsz?streams=true&accounts=true")
+            for account in told.get("account_details") or ():
+                for one in account.get("stream_detail") or ():
                     if one["name"] == stream and one["cluster"].get("leader") == server.name:
                         return server
-        raise AssertionError(f"nobody leads {stream}")
+        return None
 
 
 @contextmanager

@@ -1,10 +1,10 @@
-"""One of three nats-servers is killed during calls: is anything lost, do shell and follow go on?
+"""One of three nats-servers at a time is killed during calls: is anything lost, does a follow go on?
 
     python tests/trials/cluster.py [--seconds 60] [--rate 20] [--keep DIR] [--prefix NAME]
 
 The hosts of `kills.py`; the stream has three replicas. A shell follows one number over the taps
-while the server that leads the stream is killed, and begun again later. Needs root. Ends with status 1
-where the archive or the follow lacks a message or has one twice.
+while the server that leads the stream is killed and begun again, then the others. Needs root. Ends with
+status 1 where the archive or the follow lacks a message or has one twice.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from tapped import BUS, Tapped, packets, sightings, tapped
 _STREAM = "SIP"
 
 
-def trial(hosts: Tapped, seconds: float, rate: int) -> bool:
+def trial(hosts: Tapped, seconds: float, rate: int, kills: int = 3) -> bool:
     """Run it all, tell what came of it, return whether all is there once."""
     hosts.answer()
     hosts.dump()
@@ -36,20 +36,23 @@ def trial(hosts: Tapped, seconds: float, rate: int) -> bool:
         cluster = stack.enter_context(
             nats_cluster(hosts.folder / "bus", prefix=hosts.command("n"), host=BUS["n"])
         )
-        site = Site(hosts, cluster.servers, "--replicas", "3")
+        site = Site(hosts, cluster.servers, "--stream-replicas", "3")
         stack.callback(site.kill)
         site.begin()
         follow = Follow(hosts, cluster.url)
+        follow.until_begun()
         site.calling(seconds, rate)
-        time.sleep(seconds / 3)
-        gone = cluster.leader(_STREAM)
-        killed = time.time_ns()
-        gone.kill()
-        print(f"{gone.name}, which led the stream, killed")
-        time.sleep(seconds / 3)
-        gone.start()
-        print(f"{gone.name} is there again")
-        time.sleep(seconds / 3 + 3)
+        first = cluster.leader(_STREAM)
+        # The one that leads the stream, and those that shell and agents are connected to.
+        for gone in [first, *(one for one in cluster.servers if one is not first)][:kills]:
+            time.sleep(seconds / kills / 2)
+            killed = time.time_ns()
+            gone.kill()
+            print(f"{gone.name} killed")
+            time.sleep(seconds / kills / 2)
+            gone.start()
+            print(f"{gone.name} is there again")
+        time.sleep(3)
         site.until_archived()
         for writer in site.writers:
             writer.end()
@@ -62,7 +65,7 @@ def trial(hosts: Tapped, seconds: float, rate: int) -> bool:
         result = compare(sightings(hosts.folder), lines, NUMBER)
         print("\n".join(map(str, accounts)))
         print(result)
-        print(f"after the kill: {result.after(killed)}")
+        print(f"after the last kill: {result.after(killed)}")
         return result.complete and not any(one.doubled or one.lost for one in accounts)
 
 
