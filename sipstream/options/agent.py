@@ -62,7 +62,14 @@ def _wrong(options: AgentOptions) -> str | None:
     if options.tap is not None and not 0 < len(os.fsencode(options.tap)) <= MAX_NODE:
         return f"--tap NAME has 1 to {MAX_NODE} bytes"
     if not options.publish:
-        for name in ("publish_size", "partitions", "stream_age", "stream_size", "stream_replicas"):
-            if getattr(options, name) is not None:
-                return f"--{name.replace('_', '-')} says how messages are published: add --publish"
+        given = (
+            ("--publish-size", options.publish_size),
+            ("--partitions", options.partitions),
+            ("--stream-age", options.stream_age),
+            ("--stream-size", options.stream_size),
+            ("--stream-replicas", options.stream_replicas),
+        )
+        for name, value in given:
+            if value is not None:
+                return f"{name} says how messages are published: add --publish"
     return hep.wrong_in(options) or wrong(Server(options.nats, options.nats_creds, options.nats_ca))

@@ -98,7 +98,7 @@ async def test_what_it_gets_is_read_by_bus(tmp_path: Path) -> None:
         (["--stream-age", "1h"], "--stream-age says how messages are published: add --publish"),
         (["--publish", "--partitions", "0"], "'0' is no number from 1 to 256"),
         (["--publish", "--stream-replicas", "6"], "'6' is no number from 1 to 5"),
-        (["--publish", "--stream-age", "soon"], "'soon' is no time such as 10m or 2h"),
+        (["--publish", "--stream-age", "soon"], "'soon' is no time of a minute or more"),
         (["--publish", "--spool-dir", "/dev/null"], "/dev/null: not a directory"),
     ],
 )

@@ -369,12 +369,16 @@ def test_nothing_else_writes_to_the_terminal() -> None:
     assert found == [
         # Its own version, before anything is imported.
         "__main__.py: os.write",
+        # The file that a trigger appends to.
+        "acting.py: os.write",
         # A capture for another program: never to a terminal.
         "export/target.py: os.write",
         # A file of its own.
         "export/target.py: os.write",
         # Opened for the shell's keys, when standard input is data.
         "program.py: /dev/tty",
+        # Indexes of a ring.
+        "ring/files.py: os.write",
     ]
 
 

@@ -113,7 +113,7 @@ async def test_files_and_taps_together(server: NatsServer) -> None:
         (["--nats-ca", "f"], "--nats-creds and --nats-ca say how a NATS server is reached"),
         (
             ["--follow", "dstnum 1"],
-            "--follow needs a source: a FILE, --tail, --live, --hep or --nats",
+            "--follow needs a source: a FILE, --tail, --live, --hep, --nats or --bus",
         ),
     ],
 )
