@@ -272,6 +272,10 @@ class Decoder:
 
     def _tcp(self, datagrams: list[Datagram], time: int, flow: Flow, span: _Span) -> None:
         data, start, end, _, cut = span
+        if self.flows.outers.own and flow.source_key in self.flows.outers.own:
+            # The messages in it would be found as if they came over TCP, and be sent again.
+            self._count(reasons.OWN_HEP)
+            return
         sequence, acknowledged = struct.unpack_from("!II", data, start + 4)
         place = start + (data[start + 12] >> 4) * 4
         if place < start + 20 or place > end:

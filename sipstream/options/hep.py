@@ -88,6 +88,8 @@ def wrong_in(options: Sourced, sent_to: Destination | None = None) -> str | None
         return "--hep-allow says who may send HEP: add --hep [ADDRESS]:PORT"
     if options.hep_key is not None and not (options.hep or sent_to):
         return "--hep-key is for HEP packets: add --hep or --send-hep"
+    if options.write is not None and not options.live and (options.hep or options.send_hep):
+        return f"--write of files stands alone: leave out {'--hep' if options.hep else '--send-hep'}"
     if len(set(options.hep)) < len(options.hep):
         return "--hep names an address twice"
     return None
@@ -97,8 +99,6 @@ def _wrong_sending(options: Options) -> str | None:
     if options.send_hep is None:
         useless = "--tap names where messages that are sent on were seen: add --send-hep"
         return useless if options.tap is not None else None
-    if options.write is not None and not options.live:
-        return "--write of files stands alone: leave out --send-hep"
     if not (options.files or options.live or options.tail or options.hep):
         return "--send-hep needs what is to be sent: a FILE, --tail, --live or --hep"
     host = {"localhost": values.LOOPBACK}.get(options.send_hep.host, options.send_hep.host)

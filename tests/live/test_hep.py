@@ -183,6 +183,33 @@ with socket.socket(socket.AF_INET, kind) as one:
 """
 
 
+@pytest.mark.parametrize("way", [pytest.param(way, marks=in_namespace) for way in ("", "tcp:")])
+def test_what_is_sent_is_seen_on_the_wire(way: str, hosts: Pair) -> None:
+    """A capture that sees what it sends on itself doesn't take it for more messages."""
+    listens = ["--hep", THERE, "--hep-allow", HERE, "--follow", ""]
+    sends = ["--live", "va", "--bpf", "ip", "--send-hep", f"{way}{THERE}:9060", "--follow", ""]
+    there, here = hosts.sipstream("b", *listens), hosts.sipstream("a", *sends)
+    try:
+        wait_for(there.stderr, b"Listening for HEP")
+        wait_for(here.stderr, b"Starting packet capture")
+        hosts.send(sip(call_id="call-%n"), 20, 0.01)
+        assert there.stdout is not None
+        seen = [there.stdout.readline() for _ in range(20)]
+        assert sorted(line.split()[-1] for line in seen) == sorted(
+            b"call-%d" % n for n in range(20)
+        )
+        _, errors = stop(here)
+        assert b"20 messages sent to" in errors
+        assert b"20 messages, 0 dropped" in errors
+        assert b"HEP that sipstream sent itself" in errors
+        _, errors = stop(there)
+        assert b"20 packets, 20 messages" in errors
+    finally:
+        for program in (here, there):
+            program.kill()
+            program.communicate()
+
+
 @pytest.mark.parametrize("root", [pytest.param(True, marks=in_namespace)])
 def test_a_low_port_without_rights(
     root: bool, hosts: Pair, monkeypatch: pytest.MonkeyPatch
