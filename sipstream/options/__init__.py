@@ -53,7 +53,7 @@ class Options(
     @property
     def sends_files(self) -> bool:
         """Whether files are read to send their messages on, and nothing else."""
-        comes_live = self.live or self.tail or self.hep
+        comes_live = self.live or self.tail or self.hep or self.nats or self.bus
         is_asked = self.commands or self.follow is not None
         return self.send_hep is not None and not comes_live and not is_asked
 

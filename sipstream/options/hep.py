@@ -71,6 +71,8 @@ def add_send_hep(add: Any) -> None:
 
 def wrong(options: Options) -> str | None:
     """Return what of it doesn't fit together, None where all does."""
+    if options.write is not None and not options.live and (options.hep or options.send_hep):
+        return f"--write of files stands alone: leave out {'--hep' if options.hep else '--send-hep'}"
     return wrong_in(options, options.send_hep) or _wrong_sending(options)
 
 
@@ -88,8 +90,6 @@ def wrong_in(options: Sourced, sent_to: Destination | None = None) -> str | None
         return "--hep-allow says who may send HEP: add --hep [ADDRESS]:PORT"
     if options.hep_key is not None and not (options.hep or sent_to):
         return "--hep-key is for HEP packets: add --hep or --send-hep"
-    if options.write is not None and not options.live and (options.hep or options.send_hep):
-        return f"--write of files stands alone: leave out {'--hep' if options.hep else '--send-hep'}"
     if len(set(options.hep)) < len(options.hep):
         return "--hep names an address twice"
     return None
@@ -99,8 +99,8 @@ def _wrong_sending(options: Options) -> str | None:
     if options.send_hep is None:
         useless = "--tap names where messages that are sent on were seen: add --send-hep"
         return useless if options.tap is not None else None
-    if not (options.files or options.live or options.tail or options.hep):
-        return "--send-hep needs what is to be sent: a FILE, --tail, --live or --hep"
+    if not options.has_source:
+        return "--send-hep needs what is to be sent: a FILE, --tail, --live, --hep, --nats or --bus"
     host = {"localhost": values.LOOPBACK}.get(options.send_hep.host, options.send_hep.host)
     if (host, options.send_hep.port) in options.hep:
         return "--send-hep sends to where --hep listens: all would come back"
