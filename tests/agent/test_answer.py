@@ -91,6 +91,20 @@ def test_conversations_are_given_whole_or_not(monkeypatch: pytest.MonkeyPatch) -
     assert 3 < answer.given <= 10 and search.matching == 50
 
 
+def test_what_is_given_has_no_gap(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sipstream.agent.answer.ANSWER_BYTES", 5000)
+    made = chain(3)
+    for place, (name, count) in enumerate((("long", 40), ("last", 1))):
+        messages = [sip(call_id=name, cseq=f"{number} INVITE") for number in range(count)]
+        times = [(5 + place) * 10**9 + number for number in range(count)]
+        made.feed(batch([ethernet(ipv4(udp(one))) for one in messages], times=times))
+    search = Search(made.conversations, None)
+    answer = Answer(search, Enveloper("t"), 9)
+    # The long one has no room; older ones would have, but whoever reads the answer wouldn't know.
+    assert call_ids([*of_search(search, answer, never), answer.part()]) == ["last"]
+    assert (search.matching, answer.given, answer.is_whole) == (5, 1, False)
+
+
 def test_only_as_many_are_given_as_were_asked_for() -> None:
     conversations = chain(50).conversations
     search = Search(conversations, None)
