@@ -71,16 +71,22 @@ _COLUMNS: Sequence[tuple[str, int, Callable[[Mapping[str, Any]], str]]] = (
     ("memory", 6, lambda row: _memory(row["memory"])),
     ("CPU", 4, lambda row: _share(row["cpu"])),
     ("answer", 4, lambda row: _milliseconds(row["answer"])),
+    ("published", 7, lambda row: _whole(row["published"])),
     ("clock", 3, lambda row: _clock(row["clock_ahead"])),
 )
 """A heading, how soon the column is left out where there is no room (the highest first), and its text."""
+
+
+def _publish(rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Tell whether any tap publishes to a stream: a column for none would be in the way."""
+    return any(row["published"] is not None for row in rows)
 
 
 def lines(
     rows: Sequence[Mapping[str, Any]], width: int | None = None, paint: Paint = PLAIN
 ) -> list[str]:
     """Return a heading and a line a tap; columns are left out until they fit the width."""
-    columns = list(_COLUMNS)
+    columns = [one for one in _COLUMNS if one[0] != "published" or _publish(rows)]
     while True:
         table = [[heading for heading, _, _ in columns]]
         table += [[text(row) for _, _, text in columns] for row in rows]

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from sipstream.bus import coding
 from sipstream.decode import hep
+from sipstream.sources.enveloped import LONGEST
 
 MISSED = "Sipstream-Missed"
 """The header that says how many messages of a follow were left out before this part."""
@@ -106,6 +107,8 @@ class Answer:
             captured = hep.parse(one, 0, len(one))
             if captured is None:
                 self.reasons["a damaged envelope"] += 1
+            elif len(one) + len(self._node) > LONGEST:
+                self.reasons["a message that is too long"] += 1
             elif captured.kind != hep.SIP:
                 self.reasons["no SIP"] += 1
             elif self._counted >= MOST_MESSAGES or self._bytes + len(one) > MOST_BYTES:
@@ -132,7 +135,7 @@ class Answer:
                 chunks.append(envelope[place : place + length])
             place += length
         whole = b"".join(chunks)
-        return hep.MAGIC + min(_HEAD + len(whole), 0xFFFF).to_bytes(2, "big") + whole
+        return hep.MAGIC + (_HEAD + len(whole)).to_bytes(2, "big") + whole
 
     def number(self, name: str) -> int:
         """Return a number that the tap said in the end, 0 where it is none."""

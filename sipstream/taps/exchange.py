@@ -20,8 +20,9 @@ from nats.aio.subscription import Subscription
 
 from sipstream.bus import coding
 from sipstream.bus.names import SERVICE, request_subject
+from sipstream.pace import Pace
 from sipstream.taps.answers import Answer
-from sipstream.taps.known import Tap
+from sipstream.taps.known import MOST, Tap
 
 WAITING_BYTES = 32 << 20
 """Bytes of one answer, as they came, that wait to be taken in: a second's work or two."""
@@ -32,6 +33,8 @@ FIND, CONVERSATION, STATS, FOLLOW = "find", "conversation", "stats", "follow"
 _DISCOVERY = f"$SRV.INFO.{SERVICE}"
 _WHO = "who"
 """Where answers go to the question who is there."""
+_NAMED = 2 * MOST
+"""Answers to that which are looked at: what more come are a flood."""
 _NOBODY = "503"
 """The status by which the server says that nobody listens (NATS's ADR-4)."""
 
@@ -94,6 +97,9 @@ class Exchange:
         self._come: deque[tuple[Question, bytes]] = deque()
         self._has_come = asyncio.Event()
         self._subscription: Subscription | None = None
+        self._named = 0
+        """Answers to the question who is there, since it was asked last."""
+        self._pace = Pace()
 
     async def open(self) -> None:
         """Begin to listen for answers."""
@@ -110,6 +116,7 @@ class Exchange:
     async def who_is_there(self) -> None:
         """Ask all agents to name themselves."""
         self.nobody = False
+        self._named = 0
         await self._publish(_DISCOVERY, b"", _WHO)
 
     async def ask(self, question: Question, fields: dict[str, Any]) -> None:
@@ -139,12 +146,15 @@ class Exchange:
 
     async def _came(self, message: Msg) -> None:
         """Sort what came; nothing is worked on here, so that nobody is thought silent who isn't."""
+        if self._pace.due():
+            await self._pace.rest()
         token = message.subject.rpartition(".")[2]
         headers = message.headers or {}
         is_nobody = headers.get("Status") == _NOBODY
         if token == _WHO:
             self.nobody = is_nobody
-            if not is_nobody:
+            self._named += 1
+            if not is_nobody and self._named <= _NAMED:
                 self._found(message.data)
             self.settled.set()
             return

@@ -24,6 +24,7 @@ def row(tap: Tap, now: float, conversations: Conversations) -> dict[str, Any]:
         "heard": round(max(now - tap.heard, 0.0), 1),
         **{name: _number(said.get(name)) for name in _NUMBERS},
         "answer": None if tap.took is None else round(tap.took, 4),
+        "published": _number(_fields(said.get("published")).get("messages")),
         **_clock(tap.name, conversations),
         "left_out": dict(tap.left_out),
     }
@@ -38,6 +39,10 @@ def _clock(name: str, conversations: Conversations) -> dict[str, Any]:
         "clock_within": None if skew is None else skew.apart.within,
         "clock_of": None if skew is None else taps[skew.reference],
     }
+
+
+def _fields(value: object) -> dict[str, object]:
+    return value if isinstance(value, dict) else {}
 
 
 def _number(value: object) -> float | None:

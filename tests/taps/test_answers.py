@@ -121,3 +121,11 @@ def test_what_a_follow_missed_is_counted(answer: Answer) -> None:
     for missed in ("3", "x", "-1", "²", "4"):
         answer.take({coding.KIND: coding.PART, MISSED: missed}, coding.pack([]))
     assert answer.missed == 7
+
+
+def test_what_no_packet_holds_is_left_out(answer: Answer) -> None:
+    body = 0xFFFF - len(made()) - len("65000")
+    one = envelope(1, A, B, "TLS", sip(body="x" * body), node="sbc1")
+    assert one is not None and len(one) > 0xFFFF - 10
+    assert took(answer, coding.pack([one])) == []
+    assert answer.reasons == {"a message that is too long": 1}
