@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import sipstream.shell.commands  # noqa: F401 - registers the commands
-from sipstream import options, program
+from sipstream import options, starting
 from sipstream.session import Session
 from sipstream.settings import Settings
 from sipstream.shell.console import Console
@@ -73,10 +73,10 @@ class Run:
             if given.filter is not None:
                 text = given.filter
                 await session.change_filter(lambda filters: filters.add(text))
-            await program._reach_taps(given, session)
+            await starting.reach_taps(given, session)
             if session.remotes.taps is not None:
                 await session.remotes.taps.ready()
-            await program._start_sources(given, console)
+            await starting.start_sources(given, console)
             await self._lines()
             for step in example.steps:
                 prompt = console.prompt.strip()
