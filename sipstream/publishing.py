@@ -95,6 +95,7 @@ class Publishing:
                 follow.pass_over(session.conversations, [number])
                 if not session.faults.note(name, error):
                     session.follows = [one for one in session.follows if one is not follow]
+                    session.remotes.unfollow(follow.number)
                     session.silent = [one for one in session.silent if one is not follow]
                     session.faults.tell(f"{name} ended: it failed too often")
                     return

@@ -64,19 +64,25 @@ class Followings:
             await self._ask(following, tap)
         return list(following.at.values())
 
-    async def end(self, number: int) -> None:
-        """Ask for a follow no longer."""
+    def end(self, number: int) -> Following | None:
+        """Take nothing of a follow any more; return it, so that taps can be told."""
         following = self._all.pop(number, None)
-        if following is None:
-            return
+        if following is not None:
+            for question in following.at.values():
+                self._exchange.forget(question)
+        return following
+
+    async def tell_end(self, following: Following) -> None:
+        """Tell taps that they needn't go on with a follow."""
         for question in following.at.values():
-            self._exchange.forget(question)
             await self._exchange.tell(question, {"id": following.id, "end": True})
 
     async def end_all(self) -> None:
         """Ask for none any longer."""
-        for number in list(self._all):
-            await self.end(number)
+        ended = [self.end(number) for number in list(self._all)]
+        for following in ended:
+            if following is not None:
+                await self.tell_end(following)
 
     async def renew_at(self, tap: Tap) -> None:
         """Ask a tap that has come for all follows."""

@@ -122,7 +122,9 @@ class AllTaps:
 
     def unfollow(self, number: int) -> None:
         """A follow has ended."""
-        self._begin(self._followings.end(number))
+        following = self._followings.end(number)
+        if following is not None:
+            self._begin(self._followings.tell_end(following))
 
     async def ask_how_they_are(self) -> list[Tap]:
         """Ask all taps how they are; return all that are known, gone ones too."""

@@ -462,3 +462,18 @@ async def test_how_far_clocks_are_apart(server: NatsServer, tmp_path: Path) -> N
         lines = [line.split() for line in await shell("show taps")]
         clocks = sorted(line[-2] for line in lines[1:])
         assert clocks in (["+0.0", "+70.0"], ["+0.0", "-70.0"])
+
+
+async def test_a_follow_with_another_filter(server: NatsServer, tmp_path: Path) -> None:
+    tap = FakeTap("sbc1")
+    async with tap.on(server.url), shell_over(server, tmp_path) as shell:
+        await shell("follow dstnum 1")
+        await shell("follow 1")
+        await shell("filter dstnum 2")
+        await eventually(lambda: len(tap.follows) == 1)
+        await tap.sees(*call(1, destination="1")[:1], *call(2, destination="2")[:1])
+        lines = await until(shell, "INVITE")
+        assert [line for line in lines if "INVITE" in line and "->1 " in line] == []
+        assert shell.session.follows[0].shown == 1
+        await shell("end")
+        await eventually(lambda: not tap.follows)

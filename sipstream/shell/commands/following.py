@@ -219,6 +219,8 @@ async def change_filter(console: Console, text: Annotated[str, Expression]) -> N
     one = console.in_follow()
     session = console.session
     await one.change(text, await session.select(text, calls=one.calls), session.conversations)
+    session.remotes.unfollow(one.number)
+    await session.remotes.follow(one.number, text)
     console.counted(one.matches.count)
 
 
