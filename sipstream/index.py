@@ -172,6 +172,10 @@ class Index:
             self.taps.append(name)
         return number
 
+    def known_tap(self, name: str) -> int | None:
+        """Return a capture point's number, None for one that no message came from."""
+        return self._tap_numbers.get(name)
+
     def leave_out(self, messages: set[int]) -> None:
         """Give up the places of messages that belong to no conversation."""
         self.bytes -= sum(map(self.m_length.__getitem__, messages))

@@ -14,7 +14,7 @@ from sipstream.sip import sdp, via
 from sipstream.titles import title
 
 if TYPE_CHECKING:
-    from sipstream.views import Message
+    from sipstream.views import Message, Sighting
 
 NameOf = Callable[[str], str]
 """Returns the name of an endpoint (`10.20.0.22:5060`) or an address, "" where it has none."""
@@ -77,6 +77,8 @@ class Arrow(NamedTuple):
     target_endpoint: str
     cut: bool
     """The capture lacks a part of it."""
+    sightings: tuple[Sighting, ...] = ()
+    """Which taps saw its first sending and when, where a tap told of it."""
 
 
 class Leg(NamedTuple):
@@ -164,6 +166,7 @@ def arrow(
         source_endpoint=message.source_uri,
         target_endpoint=message.destination_uri,
         cut=message.cut,
+        sightings=tuple(message.sightings) if message.is_of_network else (),
     )
 
 

@@ -142,6 +142,7 @@ async def _work(options: Options, console: Console) -> int:
         good = await starting.start_sources(options, console)
         if options.follow is not None or options.sends_files:
             await session.sources.wait_sources()
+            await session.publishing.holding.settle()
             if options.nats is not None:
                 # Taps come and go, but never come to an end.
                 await asyncio.Event().wait()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
+from sipstream.holding import Holding
 from sipstream.matches import Matches
 
 if TYPE_CHECKING:
@@ -25,6 +26,8 @@ class Publishing:
         """Called with the numbers of messages that came."""
         self.former = False
         """While they are called: an earlier run had these messages, or they were asked for."""
+        self.holding = Holding(self._follow_all)
+        """Messages that follows are told of a moment later."""
         self._session = session
 
     def publish(self, added: list[int], former: bool = False) -> Iterator[None]:
@@ -32,43 +35,79 @@ class Publishing:
 
         Those that an earlier run had (`former`) are followed from what comes next.
         """
+        session = self._session
+        again = session.conversations.resighted()
+        if again:
+            session.skew.saw()
+            self._judge(again)
+            if not former:
+                self._follow(again, [], self.holding.numbers.union(added))
         if not added:
             return
         self.former = former
         for saw in self.watchers:
             saw(added)
-        session = self._session
+        followed = bool(session.follows or session.silent)
+        holds = followed and not former
+        shown = self.holding.held(session.conversations, added) if holds else added
+        if len(shown) < len(added):
+            self._judge(self._touched(added))
         conversations = session.conversations
-        followed = session.follows or session.silent
-        later = set(added) if followed else set()
-        size = _TOLD if session.follows else _TOLD_SILENTLY if followed else len(added)
-        for begin in range(0, len(added), size):
+        for piece, later in self._pieces(shown):
             if conversations is not session.conversations:
                 # They were cleared meanwhile.
                 return
-            piece = added[begin : begin + size]
-            later.difference_update(piece)
-            if session.filters.active or session.judging or session.follows or session.silent:
+            if session.filters.active or session.judging or followed:
                 self._tell(piece, later, former)
             yield
 
+    def _follow_all(self, held: list[int]) -> Iterator[None]:
+        """Tell follows of messages that were held, in pieces."""
+        for piece, later in self._pieces(held):
+            self._follow(self._touched(piece), piece, later)
+            yield
+
+    def _pieces(self, added: list[int]) -> Iterator[tuple[list[int], set[int]]]:
+        """Yield messages that are told together, each time with those that are told later."""
+        follows, silent = self._session.follows, self._session.silent
+        later = self.holding.numbers.union(added) if follows or silent else set()
+        size = _TOLD if follows else _TOLD_SILENTLY if silent else max(len(added), 1)
+        for begin in range(0, len(added), size):
+            piece = added[begin : begin + size]
+            later.difference_update(piece)
+            yield piece, later
+
+    def _touched(self, added: list[int]) -> list[int]:
+        """Return the conversations of messages; some may have been given up since they came."""
+        column = self._session.conversations.index.m_conversation
+        there = self._session.conversations.has
+        return [one for one in dict.fromkeys(column[number] for number in added) if there(one)]
+
     def _tell(self, added: list[int], later: set[int], former: bool) -> None:
         """Tell them of some messages; those that are told `later` aren't shown yet."""
+        touched = self._touched(added)
+        self._judge(touched)
+        if not former:
+            self._follow(touched, added, later)
+            return
+        # What is held of them came before: it mustn't be passed over with these.
+        self.holding.let_go(touched)
+        for follow in (*self._session.follows, *self._session.silent):
+            follow.pass_over(self._session.conversations, touched)
+
+    def _judge(self, touched: list[int]) -> None:
+        """Tell the filter, and filters that go through all conversations."""
         session = self._session
-        column = session.conversations.index.m_conversation
-        there = session.conversations.has
-        # Some may have been given up since they came.
-        touched = [one for one in dict.fromkeys(column[number] for number in added) if there(one)]
         judged = [session.matches] if session.filters.active else []
         for matches in (*judged, *session.judging):
             try:
                 matches.judge(session.conversations, touched)
             except Exception:
                 self._judge_singly(matches, touched)
-        if former:
-            for follow in (*session.follows, *session.silent):
-                follow.pass_over(session.conversations, touched)
-            return
+
+    def _follow(self, touched: list[int], added: list[int], later: set[int]) -> None:
+        """Tell follows."""
+        session = self._session
         for follow in (*session.follows, *session.silent):
             try:
                 follow.feed(session.conversations, touched, added, later)

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from sipstream.ageing import Ageing, Keep
+from sipstream.clocks import Clocks
 from sipstream.conversations import Conversations
 from sipstream.decode.endpoints import Endpoints
 from sipstream.errors import CommandError
@@ -92,12 +93,19 @@ class Session:
             None if self._room.captures else self._room.limit,
         )
         self.publishing = Publishing(self)
+        self.skew = Clocks(
+            lambda: self.conversations,
+            lambda: self.settings.on("correct_clocks"),
+            lambda text: self.sources.notices.tell(text),
+            clock,
+        )
+        """What is known of the clocks of taps."""
         self.watchers = self.publishing.watchers
         self.watchers.append(self._ageing.saw)
         self.remotes = Remotes()
         self.sources = Sources(
             lambda: self.conversations, self.publishing.publish, self._shown, clock, self._room,
-            self._keeping.settle, self.streams,
+            self._settle, self.streams,
         )  # fmt: skip
         self.drained: Callable[[], Awaitable[None]] | None = None
         """Awaited between batches of a file, so that a follow's output keeps up."""
@@ -125,6 +133,8 @@ class Session:
         trace: TracebackType | None,
     ) -> None:
         await self.remotes.close()
+        await self.publishing.holding.settle()
+        self.publishing.holding.close()
         await self._keeping.end()
         await self.sources.__aexit__(kind, error, trace)
 
@@ -310,6 +320,7 @@ class Session:
         self.matches = Matches(self.filters.judge)
         self._filter.clear()
         self.seen_batch = -1
+        self.publishing.holding.clear()
         for follow in (*self.follows, *self.silent):
             follow.forget_all()
 
@@ -377,6 +388,12 @@ class Session:
 
     def _deliver(self, follow: Follow, messages: list[Message]) -> None:
         self.deliver(follow, messages)
+
+    async def _settle(self) -> None:
+        """All has come that was waited for: give up what is too old, show what is held."""
+        await self.publishing.holding.settle()
+        await self.skew.settle()
+        await self._keeping.settle()
 
     async def _shown(self) -> None:
         if self.follows and self.drained is not None:

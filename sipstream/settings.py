@@ -199,6 +199,13 @@ _ALL = (
         "Headers that tell which conversations are one call, beside those that are known",
         ("X-Leg X-Trace-ID", "X-Leg"),
     ),
+    Setting(
+        "correct_clocks",
+        _SWITCH,
+        False,
+        "Times from taps are shown corrected by how far their clocks are apart",
+        ("on", "off"),
+    ),
     Setting("watch_seconds", _SECONDS, 2, "Seconds between two looks of watch", ("5", "1")),
     Setting(
         "reverse_dns",

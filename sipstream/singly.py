@@ -30,7 +30,7 @@ class Singly:
     def __init__(
         self, index: Index, users: Users, order: Order, keep: Callable[[int, bytes], None]
     ) -> None:
-        self.skews = Skews()
+        self.skews = Skews(index.taps.__getitem__)
         self.sightings = Sightings(index, self.skews)
         self.seen_again = 0
         """Messages that were sightings of others."""

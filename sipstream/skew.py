@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from array import array
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from heapq import heappop, heappush
 from typing import NamedTuple, TypeAlias
 
@@ -115,9 +115,13 @@ class _Pair:
 
 
 class Skews:
-    """The differences between the clocks of all taps, by the taps' numbers."""
+    """The differences between the clocks of all taps, by the taps' numbers.
 
-    def __init__(self) -> None:
+    `name_of` gives a tap's name: the first one by name is the measure of others.
+    """
+
+    def __init__(self, name_of: Callable[[int], str] = str) -> None:
+        self._name_of = name_of
         self._pairs: OrderedDict[tuple[int, int], _Pair] = OrderedDict()
         self._known: dict[int, Skew] = {}
         self._fresh = 0
@@ -164,7 +168,7 @@ class Skews:
         """Return how far a tap's clock is ahead, None as long as that isn't known.
 
         Taps that saw no message together, nor by way of others, have no common measure: each group of
-        them has its own reference, the tap of it that was heard of first.
+        them has its own reference.
         """
         if self._fresh * _MOST_FRESH > len(self._pairs):
             self._reckon()
@@ -181,7 +185,7 @@ class Skews:
                 back = apart._replace(offset=-apart.offset)
                 beside.setdefault(other, []).append((one, back))
         self._known = {}
-        for reference in sorted(beside):
+        for reference in sorted(beside, key=self._name_of):
             if reference not in self._known:
                 self._spread(reference, beside)
 

@@ -29,6 +29,7 @@ class FakeMessage:
     headline: str | None = None
     index: int = 0
     copy_of: int | None = None
+    is_of_network: bool = False
     outer: str = ""
     tap: str = ""
     comment: str = ""

@@ -38,7 +38,7 @@ class Walked:
 
     def __init__(self, judge: Callable[[Index, int], bool]) -> None:
         self._judge = judge
-        self._found: dict[int, tuple[tuple[int, int, int], bool]] = {}
+        self._found: dict[int, tuple[tuple[int, ...], bool]] = {}
         self._origin: weakref.ref[Index] | None = None
 
     def __call__(self, index: Index, numbers: Numbers, due: Due) -> bytearray:
@@ -52,7 +52,8 @@ class Walked:
             if counts[number] < _LONG:
                 flags[place] = judge(index, number)
                 continue
-            state = index.c_begun[number], index.c_last[number], counts[number]
+            heard = index.c_heard[number]
+            state = index.c_begun[number], index.c_last[number], counts[number], heard
             known = self._found.get(number)
             if known is None or known[0] != state:
                 if len(self._found) >= _REMEMBERED:
@@ -65,7 +66,7 @@ class Walked:
 
 
 class Ways:
-    """Whether any message of a conversation came a way that passes a test; each way is judged once."""
+    """Whether any message of a conversation was seen on a way that passes a test, each judged once."""
 
     def __init__(self, test: Callable[[Index, int], bool]) -> None:
         self._test = test
@@ -94,7 +95,12 @@ class Ways:
     def _judge(self, index: Index, number: int) -> bool:
         known, ways = self._known, index.m_way
         assert known is not None, "made before anything is judged"
-        return any(known[ways[message]] for message in index.arrived(number))
+        seen = index.sightings
+        return any(
+            known[ways[message]]
+            or (message in seen and any(known[one.way] for one in seen[message]))
+            for message in index.arrived(number)
+        )
 
 
 class Firsts:

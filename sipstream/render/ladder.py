@@ -25,6 +25,7 @@ from sipstream.render.colours import PLAIN, Paint, cut_painted
 from sipstream.render.fold import broken
 from sipstream.render.lifelines import LEAST, NAMED, Lifelines, Segment
 from sipstream.render.lists import under_days
+from sipstream.render.sighted import hops
 from sipstream.wording import seconds
 
 if TYPE_CHECKING:
@@ -82,6 +83,8 @@ class Drawing:
         notes += self._without_column(arrow)
         if over:
             notes.append(f"over {over}")
+        if arrow.sightings:
+            notes.append(hops(arrow.sightings))
         if arrow.cut:
             notes.append("cut short")
         if arrow.media and same_media:

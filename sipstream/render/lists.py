@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from sipstream.escape import beginning, cells, cut, escape
-from sipstream.render import times
+from sipstream.render import sighted, times
 from sipstream.render.colours import PLAIN, SGR, Paint, cut_painted
 from sipstream.titles import title
 
@@ -87,9 +87,9 @@ def followed(
 ) -> str:
     """Return the line of a message in a follow; `number` is the follow's, where there are several.
 
-    Time, endpoints, kind, numbers, Call-ID, `(copy)` when another capture point gave it before, and
-    `(cut short)` when the capture lacks its end. In `width` cells as much of the Call-ID as there is
-    room for: its colour tells calls apart.
+    Time, endpoints, kind, numbers, Call-ID, `(copy)` when another capture point gave it before,
+    `(cut short)` when the capture lacks its end, and the taps that saw it. In `width` cells as much of
+    the Call-ID as there is room for: its colour tells calls apart.
     """
     follow = "" if number is None else f"#{number} "
     ends = f"{escape(message.source_uri)} -> {escape(message.destination_uri)}"
@@ -100,7 +100,17 @@ def followed(
     if width is not None:
         whose = cut(whose, max(width - cells(SGR.sub("", before)) - len(remark), _LEAST_CALL_ID))
     line = f"{before}{paint.call_id(whose, call_id)}{paint.dim(remark)}"
+    if message.is_of_network:
+        return _with_taps(line, before + whose + remark, message, paint, width)
     return line if width is None else cut_painted(line, width)
+
+
+def _with_taps(line: str, plain: str, message: Message, paint: Paint, width: int | None) -> str:
+    """Return the line of a message in a follow with the taps that saw it, or with a line of them."""
+    if width is not None:
+        line = cut_painted(line, width)
+    seen = sighted.below(SGR.sub("", plain), message, width)
+    return line + "\n".join(map(paint.dim, seen))
 
 
 def party(value: str) -> str:

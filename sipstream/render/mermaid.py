@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from sipstream.escape import beginning
 from sipstream.render import times
 from sipstream.render.arrows import delta, labels
+from sipstream.render.sighted import hops
 
 if TYPE_CHECKING:
     from sipstream.ladder import Arrow, Ladder
@@ -71,8 +72,8 @@ def _arrow(arrow: Arrow, names: Sequence[str]) -> str:
     text = (
         f"    p{arrow.source}{sign}p{arrow.target}: {quoted(f'{index} {labels(arrow)[0]}{since}')}"
     )
-    if not arrow.media:
-        return text
+    notes = [hops(arrow.sightings, str)] if arrow.sightings else []
+    notes += [arrow.media] if arrow.media else []
     ends = sorted((arrow.source, arrow.target))
     over = f"p{ends[0]},p{ends[1]}" if ends[0] != ends[1] else f"p{ends[0]}"
-    return f"{text}\n    Note over {over}: {quoted(arrow.media)}"
+    return "\n    ".join([text, *(f"Note over {over}: {quoted(note)}" for note in notes)])

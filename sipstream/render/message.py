@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from sipstream.escape import escape, escape_lines
-from sipstream.render import syntax, times
+from sipstream.render import sighted, syntax, times
 from sipstream.render.colours import PLAIN, Paint
 from sipstream.sip.bodies import readable
 
@@ -35,8 +35,11 @@ def headline(message: Message) -> str:
 
 
 def comments(message: Message) -> list[str]:
-    """Return a line for each thing that the capture file says of a message's packet."""
-    return [f"comment: {escape(line)}" for line in message.comment.split("\n") if line]
+    """Return a line for each thing that the capture file says of a message's packet, and one for where
+    it was seen.
+    """
+    told = [f"comment: {escape(line)}" for line in message.comment.split("\n") if line]
+    return [*told, sighted.seen(message)] if message.is_of_network else told
 
 
 def whole(message: Message, paint: Paint = PLAIN) -> str:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from sipstream.render import times
+from sipstream.render import sighted, times
 from sipstream.sip.bodies import bodies, is_text, readable
 from sipstream.titles import title
 
@@ -63,7 +63,8 @@ def listed(place: int, view: Conversation, *, with_findings: bool) -> dict[str, 
 def message(view: Message, call_id: str) -> dict[str, object]:
     """Return a message as an object.
 
-    `outer` and `comment` are there only if it has one, `copy_of` in a copy, `cut` where the capture
+    `sightings` are those of taps that told of it, `outer` and `comment` are there only if it has one,
+    `copy_of` in a copy, `cut` where the capture
     lacks its end, `bodies` where there are several or one that isn't text.
     """
     response = view.status is not None
@@ -83,6 +84,8 @@ def message(view: Message, call_id: str) -> dict[str, object]:
         found["outer"] = view.outer
     if view.comment:
         found["comment"] = view.comment
+    if view.is_of_network:
+        found["sightings"] = sighted.as_objects(view.sightings)
     original = view.copy_of
     if original is not None:
         found["copy_of"] = original
@@ -127,6 +130,7 @@ def arrow(one: Arrow, call_id: str, columns: Sequence[Column]) -> dict[str, obje
         "copies": one.copies,
         "media": one.media or None,
         "cut": one.cut,
+        **({"sightings": sighted.as_objects(one.sightings)} if one.sightings else {}),
     }
 
 
@@ -139,7 +143,7 @@ _SOMETIMES = {
     # a key that every object of its kind has: those that only some have
     "legs": (),
     "src_num": ("left_out", "findings"),
-    "cseq": ("outer", "comment", "copy_of", "cut", "bodies"),
+    "cseq": ("outer", "comment", "sightings", "copy_of", "cut", "bodies"),
     "with_messages": ("about",),
     "follow": ("calls",),
 }

@@ -15,6 +15,7 @@ from sipstream.escape import beginning, cells, cut, escape
 from sipstream.render import times
 from sipstream.render.arrows import SECOND, delta, labels, shortened
 from sipstream.render.fold import broken
+from sipstream.render.sighted import hops
 
 if TYPE_CHECKING:
     from sipstream.ladder import Arrow, Ladder
@@ -179,6 +180,8 @@ def _notes(arrow: Arrow, frame: _Frame) -> list[str]:
         frame.place[arrow.target],
     ):
         notes.append(f"{arrow.source_endpoint} to {arrow.target_endpoint}")
+    if arrow.sightings:
+        notes.append(hops(arrow.sightings, str))
     if arrow.media:
         notes += arrow.media.split(", ")  # one stream a line
     if arrow.cut:

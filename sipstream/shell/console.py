@@ -221,6 +221,7 @@ class Console:
         code, region = settings.text("country_code"), settings.text("region")
         use_plan(Plan(code or code_of(region), settings.text("trunk_prefix"), region))
         self.session.forget_filters()
+        self.session.skew.apply()
         if self.out.paint.enabled:
             self.out.paint.theme = theme_of(settings.text("theme"), os.environ)
 

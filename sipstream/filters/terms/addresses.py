@@ -99,9 +99,11 @@ class _Way(MessageTerm):
         """Return a new function that tells whether a way of an index is wanted."""
 
     def test(self) -> Test:
-        """Ask a message's own way."""
+        """Ask a message's own ways."""
         judge = self.judge()
-        return lambda message: judge(message.origin, message.way)
+        return lambda message: any(
+            judge(message.origin, one.way) for one in message.origin.seen(message.id)
+        )
 
     def predicate(self) -> Predicate:
         """Ask the ways of all messages."""

@@ -155,7 +155,7 @@ async def show_overview(console: Console, one: Conversation, *, with_heading: bo
     def texts() -> Iterator[str]:
         if with_heading:
             yield overview.heading(one.call_id, console.out.paint)
-        yield from overview.lines(one, console.out.paint)
+        yield from overview.lines(one, console.out.paint, console.table_width)
 
     await console.out.rows(while_whole(one, texts()), _objects(one))
 
