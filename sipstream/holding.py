@@ -68,12 +68,16 @@ class Holding:
         while self._waiting:
             await pace.through(self._next())
 
-    def let_go(self, conversations: Iterable[int]) -> None:
-        """Tell of all that is held now where something of one of these conversations is."""
+    def let_go(self, conversations: Iterable[int], behind: list[int]) -> None:
+        """Tell of all that is held where something of one of these conversations is, but not of what
+        came `behind` it.
+        """
         if self._of and any(one in self._of for one in conversations):
+            self.numbers.update(behind)
             deque(self._work, 0)
             while self._waiting:
                 deque(self._next(), 0)
+            self.numbers.difference_update(behind)
 
     def clear(self) -> None:
         """All conversations were cleared."""

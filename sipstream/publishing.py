@@ -91,7 +91,7 @@ class Publishing:
             self._follow(touched, added, later)
             return
         # What is held of them came before: it mustn't be passed over with these.
-        self.holding.let_go(touched)
+        self.holding.let_go(touched, added)
         for follow in (*self._session.follows, *self._session.silent):
             follow.pass_over(self._session.conversations, touched)
 

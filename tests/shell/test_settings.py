@@ -90,7 +90,7 @@ async def test_show_settings_lists_all_and_says_what_was_changed(shell: Shell) -
     assert [line.split()[:3] for line in lines if "changed" in line] == [
         ["watch_seconds", "9", "changed"]
     ]
-    assert "theme          auto   default  Colours for a dark or a light terminal" in lines[0]
+    assert "theme           auto   default  Colours for a dark or a light terminal" in lines[0]
     assert await shell("show settings | count") == [str(len(SETTINGS))]
 
 

@@ -128,14 +128,14 @@ async def show_settings(console: Console) -> None:
     $ sipstream
     sipstream: set paging off
     sipstream: show settings
-    theme          auto   default  Colours for a dark or a light terminal, or none; auto fits both
-    keys           emacs  default  Keys that edit the line
-    paging         off    changed  Long answers stop at each page
+    theme           auto   default  Colours for a dark or a light terminal, or none; auto fits both
+    keys            emacs  default  Keys that edit the line
+    paging          off    changed  Long answers stop at each page
     ...
     sipstream: unset paging
     sipstream: show settings | match changed
     sipstream: show settings | match ^keys
-    keys           emacs  default  Keys that edit the line
+    keys            emacs  default  Keys that edit the line
     """
     settings = console.session.settings
     texts = aligned(
