@@ -35,23 +35,20 @@ class Holding:
         self._work: Iterator[None] = iter(())
         self._timer: asyncio.TimerHandle | None = None
 
-    def held(self, conversations: Conversations, added: list[int]) -> list[int]:
-        """Hold messages of taps, and what comes behind them in their conversations; return the others."""
+    def hold(self, conversations: Conversations, added: list[int]) -> None:
+        """Hold those of some messages that taps told of, and what comes behind them in conversations."""
         index = conversations.index
         network = index.ways.network
         if 1 not in network:
-            return added
+            return
         way, conversation = index.m_way, index.m_conversation
         holding: list[int] = []
-        others: list[int] = []
         whose: set[int] = set()
         for number in added:
             one = conversation[number]
             if network[way[number]] or one in self._of or one in whose:
                 whose.add(one)
                 holding.append(number)
-            else:
-                others.append(number)
         if holding:
             self.numbers.update(holding)
             self._of.update(whose)
@@ -59,7 +56,6 @@ class Holding:
             self._waiting.append((loop.time() + WAIT, holding, whose))
             if self._timer is None:
                 self._timer = loop.call_later(WAIT, self._step)
-        return others
 
     async def settle(self) -> None:
         """Tell of all that is held at once: nothing more will come."""

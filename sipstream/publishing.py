@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from typing import TYPE_CHECKING
 
 from sipstream.holding import Holding
@@ -16,6 +16,17 @@ _TOLD = 16
 """Messages that follows are told of together: to draw as many ladders takes some 4 ms."""
 _TOLD_SILENTLY = 256
 """The same where none of them is seen: to pack as many takes some 2 ms."""
+
+
+class _Either:
+    """What is in one set or in another: to join them would take long for a few messages."""
+
+    def __init__(self, one: set[int], other: set[int]) -> None:
+        self._sets = one, other
+
+    def __contains__(self, number: object) -> bool:
+        one, other = self._sets
+        return number in one or number in other
 
 
 class Publishing:
@@ -41,19 +52,19 @@ class Publishing:
             session.skew.saw()
             self._judge(again)
             if not former:
-                self._follow(again, [], self.holding.numbers.union(added))
+                later = set(added)
+                self._follow(session.silent, [], later, again)
+                self._follow(session.follows, [], _Either(later, self.holding.numbers), again)
         if not added:
             return
         self.former = former
         for saw in self.watchers:
             saw(added)
         followed = bool(session.follows or session.silent)
-        holds = followed and not former
-        shown = self.holding.held(session.conversations, added) if holds else added
-        if len(shown) < len(added):
-            self._judge(self._touched(added))
+        if session.follows and not former:
+            self.holding.hold(session.conversations, added)
         conversations = session.conversations
-        for piece, later in self._pieces(shown):
+        for piece, later in self._pieces(added):
             if conversations is not session.conversations:
                 # They were cleared meanwhile.
                 return
@@ -64,13 +75,13 @@ class Publishing:
     def _follow_all(self, held: list[int]) -> Iterator[None]:
         """Tell follows of messages that were held, in pieces."""
         for piece, later in self._pieces(held):
-            self._follow(self._touched(piece), piece, later)
+            self._follow(self._session.follows, piece, _Either(later, self.holding.numbers))
             yield
 
     def _pieces(self, added: list[int]) -> Iterator[tuple[list[int], set[int]]]:
         """Yield messages that are told together, each time with those that are told later."""
         follows, silent = self._session.follows, self._session.silent
-        later = self.holding.numbers.union(added) if follows or silent else set()
+        later = set(added) if follows or silent else set()
         size = _TOLD if follows else _TOLD_SILENTLY if silent else max(len(added), 1)
         for begin in range(0, len(added), size):
             piece = added[begin : begin + size]
@@ -85,15 +96,18 @@ class Publishing:
 
     def _tell(self, added: list[int], later: set[int], former: bool) -> None:
         """Tell them of some messages; those that are told `later` aren't shown yet."""
+        session = self._session
         touched = self._touched(added)
         self._judge(touched)
         if not former:
-            self._follow(touched, added, later)
+            # Who sends messages on waits for nothing: only what is shown has to tell all at once.
+            self._follow(session.silent, added, later)
+            self._follow(session.follows, added, _Either(later, self.holding.numbers))
             return
         # What is held of them came before: it mustn't be passed over with these.
         self.holding.let_go(touched, added)
-        for follow in (*self._session.follows, *self._session.silent):
-            follow.pass_over(self._session.conversations, touched)
+        for follow in (*session.follows, *session.silent):
+            follow.pass_over(session.conversations, touched)
 
     def _judge(self, touched: list[int]) -> None:
         """Tell the filter, and filters that go through all conversations."""
@@ -105,10 +119,18 @@ class Publishing:
             except Exception:
                 self._judge_singly(matches, touched)
 
-    def _follow(self, touched: list[int], added: list[int], later: set[int]) -> None:
-        """Tell follows."""
+    def _follow(
+        self,
+        follows: list[Follow],
+        added: list[int],
+        later: Container[int],
+        touched: list[int] | None = None,
+    ) -> None:
+        """Tell follows of messages, and of conversations that changed: those of the messages."""
         session = self._session
-        for follow in (*session.follows, *session.silent):
+        if touched is None:
+            touched = self._touched(added)
+        for follow in follows.copy():
             try:
                 follow.feed(session.conversations, touched, added, later)
             except Exception:
@@ -123,7 +145,7 @@ class Publishing:
                 self._session.faults.note("filter", error)
 
     def _feed_singly(
-        self, follow: Follow, touched: list[int], added: list[int], later: set[int]
+        self, follow: Follow, touched: list[int], added: list[int], later: Container[int]
     ) -> None:
         """A follow failed on what came: leave out what it fails on, end it when that is too often."""
         session, name = self._session, f"follow {follow.number}" if follow.number else follow.text
