@@ -32,6 +32,8 @@ def run(arguments: Sequence[str]) -> int:
     gc.set_threshold(_GARBAGE)
     if arguments[:1] == ["agent"]:
         return _run_agent(arguments[1:])
+    if arguments[:1] == ["archive"]:
+        return _archive(arguments[1:])
     options = parse(arguments)
     # Files we make may hold calls: nobody else reads them.
     os.umask(0o077)
@@ -67,6 +69,25 @@ def _run_agent(arguments: Sequence[str]) -> int:
             FAILED, "*** Error! nats-py is missing: pip install 'sipstream[nats]'\n"
         )
     return run_agent(options, opened)
+
+
+def _archive(arguments: Sequence[str]) -> int:
+    """Run `sipstream archive` with its arguments, return the exit status."""
+    from sipstream.archiving import run
+    from sipstream.opening import open_and_drop
+    from sipstream.options import archive
+
+    options = archive.parse(arguments)
+    os.umask(0o077)
+    _open_standard_files()
+    keylog = [] if options.keylog is None else [str(options.keylog)]
+    try:
+        opened = open_and_drop([*options.files, *keylog], 0, False, options.user)
+    except SipstreamError as error:
+        archive.parser().exit(FAILED, f"*** Error! {shield(str(error))}\n")
+    if options.files:
+        opened.begin_reading(options.files[0])
+    return run(options, opened)
 
 
 def _open_standard_files() -> None:

@@ -20,7 +20,13 @@ def _ring(folder: Path, session: Session) -> Remote:
     return Ring(folder, session)
 
 
-KINDS: dict[str, Callable[[Path, Session], Remote]] = {"ring": _ring}
+def _archive(folder: Path, session: Session) -> Remote:
+    from sipstream.archive.remote import Archive
+
+    return Archive(folder, session)
+
+
+KINDS: dict[str, Callable[[Path, Session], Remote]] = {"archive": _archive, "ring": _ring}
 """What makes the remote of a folder, by the URL's scheme; each imports what it needs when called."""
 
 

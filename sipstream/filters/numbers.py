@@ -71,15 +71,17 @@ class NumberSet:
         texts = list(numbers)
         ends = {text: _ends(text) for text in texts}
         form = self._plan.form
-        self._ranges = [
+        self.ranges = [
             pair
             for low, high in filter(None, ends.values())
             for pair in {(low, high), (form(low), form(high))}
             if len(pair[0]) == len(pair[1])
         ]
+        """Lowest and highest number of each range, in any form that it may be compared in."""
         normal = [normal_number(text) for text in texts if ends[text] is None]
-        self._exact = frozenset(form(one) for one in normal if not has_wildcard(one))
-        patterns = self._patterns = [number for number in normal if has_wildcard(number)]
+        self.exact = frozenset(form(one) for one in normal if not has_wildcard(one))
+        """Numbers and names without wildcards."""
+        patterns = self.patterns = [number for number in normal if has_wildcard(number)]
         self._names = [Wildcard(one) for one in patterns if not _PATTERN.fullmatch(one)]
         self._numbers = [Wildcard(one) for one in patterns if _PATTERN.fullmatch(one)]
 
@@ -89,23 +91,23 @@ class NumberSet:
 
         A code has digits behind a + or none, so that only these prefixes can be left out of it.
         """
-        if self._names or self._numbers or self._ranges:
+        if self._names or self._numbers or self.ranges:
             return None
-        spellings = (one for number in self._exact for one in self._plan.spellings(number))
+        spellings = (one for number in self.exact for one in self._plan.spellings(number))
         return frozenset(
             number_code(one.encode("utf-8", "surrogateescape"))
             for one in spellings
-            if self._plan.form(normal_number(one)) in self._exact
+            if self._plan.form(normal_number(one)) in self.exact
         ) - {0}
 
     @property
     def digits(self) -> list[str] | None:
         """What of digits a text has at least that holds one of the numbers, None where none is sure."""
         plan = self._plan
-        if self._ranges or (self._patterns and plan.country_code):
+        if self.ranges or (self.patterns and plan.country_code):
             return None
-        found = [longest_piece(pattern) for pattern in self._patterns]
-        for number in self._exact:
+        found = [longest_piece(pattern) for pattern in self.patterns]
+        for number in self.exact:
             bare = number.removeprefix(plan.country_code) if plan.country_code else number
             found.append(bare if len(bare) >= SHORTEST else number)
         return found
@@ -116,7 +118,7 @@ class NumberSet:
             return False
         number = normal_number(user)
         form = self._plan.form(number)
-        if form in self._exact:
+        if form in self.exact:
             return True
         for name in self._names:
             if name.matches(number):
@@ -128,6 +130,6 @@ class NumberSet:
                     return True
         return any(
             len(one) == len(low) and low <= one <= high and one.isdecimal()
-            for low, high in self._ranges
+            for low, high in self.ranges
             for one in (number, form)
         )
