@@ -19,7 +19,10 @@ _COLUMNS = "tap, time_ns, source, source_port, destination, destination_port, ra
 
 
 class Site:
-    """What runs at the hosts; `servers` run in n already, `more` are further options of the agents."""
+    """What runs at the hosts; `servers` run in n already, `more` are further options of the agents.
+
+    `proxied` says that m is a SIP proxy, whose agent captures on both sides.
+    """
 
     def __init__(
         self,
@@ -28,6 +31,7 @@ class Site:
         *more: str,
         publish: bool = True,
         writers: int = 2,
+        proxied: bool = False,
     ) -> None:
         self.hosts, self.servers = hosts, servers
         self.folder = hosts.folder
@@ -35,6 +39,7 @@ class Site:
         self.archive.mkdir()
         self.url = ",".join(one.url for one in servers)
         self._publish = publish
+        self._proxied = proxied
         self.agents = [
             self._agent(link, side, more) for link, side in zip(TAPS, "amb", strict=True)
         ]
@@ -42,6 +47,9 @@ class Site:
 
     def _agent(self, link: str, side: str, more: tuple[str, ...]) -> Agent:
         words = (*SIPSTREAM, "agent", "--live", link, "--tap", link, "--nats", self.url, *more)
+        if self._proxied and side == "m":
+            # What its proxy sends on is another message.
+            words += ("--live", "mb")
         if self._publish:
             spool = self.folder / f"spool-{link}"
             spool.mkdir(mode=0o700)

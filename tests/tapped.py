@@ -234,6 +234,14 @@ def sightings(folder: Path, links: Iterable[str] = TAPS) -> list[tuple[Packet, S
     return [(packet, at) for (packet, _), at in ordered]
 
 
+def proxied_sightings(folder: Path) -> list[tuple[Packet, Sighted]]:
+    """Return the same where m is a SIP proxy, and has one tap for both sides: ma."""
+    return [
+        (packet, {"ma" if link == "mb" else link: time_ for link, time_ in at.items()})
+        for packet, at in sightings(folder, LINKS)
+    ]
+
+
 def until(true: Callable[[], bool], seconds: float = 20) -> None:
     """Wait until something is so."""
     end = time.monotonic() + seconds

@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from followed import NUMBER, Follow, compare, of_number
 from site_of_taps import Site
-from tapped import LINKS, TAPS, Tapped, sightings, tapped
+from tapped import Tapped, proxied_sightings, sightings, tapped
 
 LATE = 0.003
 
@@ -37,7 +37,7 @@ def trial(hosts: Tapped, seconds: float, rate: int, proxied: bool) -> bool:
     hosts.dump()
     server = hosts.nats()
     with ExitStack() as stack:
-        site = Site(hosts, [server], publish=False, writers=0)
+        site = Site(hosts, [server], publish=False, writers=0, proxied=proxied)
         stack.callback(site.kill)
         site.begin()
         time.sleep(2)
@@ -48,7 +48,7 @@ def trial(hosts: Tapped, seconds: float, rate: int, proxied: bool) -> bool:
         time.sleep(seconds + 2)
         after = server.traffic()
         lines = follow.end()
-    seen = sightings(hosts.folder, LINKS if proxied else TAPS)
+    seen = (proxied_sightings if proxied else sightings)(hosts.folder)
     result = compare(seen, lines, NUMBER)
     print(result)
     matching = of_number(seen, NUMBER)
