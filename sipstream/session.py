@@ -86,19 +86,15 @@ class Session:
             lambda: self.conversations, keep or Keep(), self._room.captures or self._room, clock
         )
         self._keeping = Keeping(
-            self._ageing,
-            self.faults,
-            lambda text: self.sources.notices.tell(text),
+            self._ageing, self.faults, lambda text: self.sources.notices.tell(text),
             # That a ring gives up its oldest part is what it is for.
             None if self._room.captures else self._room.limit,
-        )
+        )  # fmt: skip
         self.publishing = Publishing(self)
         self.skew = Clocks(
-            lambda: self.conversations,
-            lambda: self.settings.on("correct_clocks"),
-            lambda text: self.sources.notices.tell(text),
-            clock,
-        )
+            lambda: self.conversations, lambda: self.settings.on("correct_clocks"),
+            lambda text: self.sources.notices.tell(text), clock,
+        )  # fmt: skip
         """What is known of the clocks of taps."""
         self.watchers = self.publishing.watchers
         self.watchers.append(self._ageing.saw)

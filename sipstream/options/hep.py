@@ -72,7 +72,9 @@ def add_send_hep(add: Any) -> None:
 def wrong(options: Options) -> str | None:
     """Return what of it doesn't fit together, None where all does."""
     if options.write is not None and not options.live and (options.hep or options.send_hep):
-        return f"--write of files stands alone: leave out {'--hep' if options.hep else '--send-hep'}"
+        return (
+            f"--write of files stands alone: leave out {'--hep' if options.hep else '--send-hep'}"
+        )
     return wrong_in(options, options.send_hep) or _wrong_sending(options)
 
 
