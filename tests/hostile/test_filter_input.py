@@ -252,6 +252,7 @@ KNOWN = [
     # Options as argparse names them, all in the code.
     "options/__init__.py: vars",
     "options/agent.py: vars",
+    "options/archive.py: vars",
     # What a view has worked out already, by two names of ours.
     "redacted.py: vars",
     "redacted.py: vars",
