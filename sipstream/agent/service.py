@@ -40,7 +40,7 @@ AT_ONCE = 4
 WAITING = 16
 """Requests that wait beside these: a shell sends one at a time."""
 _SECONDS = 60.0
-"""For one request: nobody waits longer, and most shells left long before."""
+"""For one request, with the time that it waits: most shells leave long before."""
 _TICK_SECONDS = 1.0
 _SOON, _SIGN = 0.1, 1.0
 """Seconds after which what was found is sent although it is little, or an empty part says that somebody
@@ -159,12 +159,26 @@ class Service:
             raise RefusedError(f"busy: {len(self._tasks)} requests are being answered")
 
         async def bounded() -> None:
-            async with self._free, asyncio.timeout(_SECONDS):
-                await work()
+            async with asyncio.timeout(_SECONDS):
+                await self._begin(outlet)
+                try:
+                    await work()
+                finally:
+                    self._free.release()
 
         task = asyncio.create_task(self._answer(what, bounded(), outlet), name=f"request {what}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _begin(self, outlet: Outlet) -> None:
+        """Wait until one more may be worked on, and say at times that somebody is there."""
+        while True:
+            try:
+                async with asyncio.timeout(_SIGN):
+                    await self._free.acquire()
+                    return
+            except TimeoutError:
+                await outlet.part(_EMPTY)
 
     # The four requests
 

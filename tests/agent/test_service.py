@@ -227,6 +227,33 @@ async def test_of_many_requests_some_wait_and_the_others_are_refused(server: Nat
         assert sum(answer.end.get("matching", 0) for answer in answers) == 20
 
 
+async def test_requests_that_wait_for_too_long_are_given_up(
+    server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sipstream.agent.service._SECONDS", 0.2)
+    async with agent(server.url) as one, asking(server.url) as ask:
+        async with one.service._turns.turn():
+            # Some of them wait for a turn, others until one of these is done.
+            answers = await asyncio.gather(*(ask("sbc1", "find", filter="") for _ in range(6)))
+        assert {answer.end["error"] for answer in answers} == {"it took more than 0 s"}
+        assert not one.service._tasks
+        assert (await ask("sbc1", "find", filter="")).kind == "end"
+
+
+async def test_who_waits_is_told_that_somebody_is_there(
+    server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sipstream.agent.service._SIGN", 0.05)
+    async with agent(server.url) as one, asking(server.url) as ask:
+        one.put(*calls(1))
+        async with one.service._turns.turn():
+            asked = [asyncio.create_task(ask("sbc1", "find", filter="")) for _ in range(6)]
+            await asyncio.sleep(0.3)
+        answers = await asyncio.gather(*asked)
+        waited = [answer for answer in answers if answer.parts[0] == []]
+        assert len(waited) == 2 and all(len(answer.messages) == 2 for answer in answers)
+
+
 async def test_an_answer_is_bounded_and_says_so(
     server: NatsServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
