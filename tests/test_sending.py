@@ -193,6 +193,29 @@ async def test_nobody_there_yet(monkeypatch: pytest.MonkeyPatch) -> None:
         server.close()
 
 
+async def test_who_closed_in_silence() -> None:
+    """A connection that the other end has closed meanwhile isn't sent to: it would be lost."""
+    first, second = (agents(sip(call_id=one))["heplify"][0] for one in ("first", "second"))
+    taken: list[bytes] = []
+
+    async def one_each(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        taken.append(await reader.read(65_536))
+        writer.close()
+
+    server = await asyncio.start_server(one_each, "127.0.0.1", 0)
+    way = Tcp("there", "127.0.0.1", server.sockets[0].getsockname()[1], [].append)
+    await way.open(lambda key: None)
+    await way.send([first])
+    sock = way._socket
+    assert sock is not None
+    await until(lambda: wires._is_closed(sock))
+    await way.send([second])
+    await until(lambda: len(taken) == 2)
+    assert taken == [first, second]
+    await way.close()
+    server.close()
+
+
 async def test_capture_never_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """What comes live while nobody takes it is counted beyond what there is room for."""
     monkeypatch.setattr(limits, "SEND_WAITING", 5000)
