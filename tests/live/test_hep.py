@@ -17,7 +17,7 @@ import pytest
 from hep_agents import agents
 from live_programs import stop, wait_for
 from namespaces import HERE, THERE, Pair, pair, usable
-from support import CAPTURES, ROOT, ethernet, ipv4, needs, sip, udp
+from support import CAPTURES, ROOT, ethernet, ipv4, ipv6, needs, sip, udp
 
 import sipstream
 
@@ -71,10 +71,10 @@ def listening(port: int, folder: Path) -> Iterator[Path]:
         program.communicate()
 
 
-def send_file(port: int, *more: str) -> None:
+def send_file(port: int, *more: str, capture: Path = CAPTURE) -> None:
     """Send a capture to a port."""
     subprocess.run(
-        [sys.executable, "-m", "sipstream", str(CAPTURE), "--send-hep", f"127.0.0.1:{port}", *more],
+        [sys.executable, "-m", "sipstream", str(capture), "--send-hep", f"127.0.0.1:{port}", *more],
         check=True, timeout=60, env=environment(), stdin=subprocess.DEVNULL, capture_output=True,
     )  # fmt: skip
 
@@ -113,40 +113,52 @@ def test_to_sngrep(program: str, tmp_path: Path) -> None:
     assert facts(path) == facts(CAPTURE)
 
 
-@pytest.mark.parametrize("program", [pytest.param("tshark", marks=needs("tshark"))])
-def test_to_tshark(program: str, tmp_path: Path) -> None:
-    """tshark, taught HEP by tests/hep.lua, finds all fields and the SIP message in each packet."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 24)
-        one.bind(("127.0.0.1", 0))
-        one.settimeout(20)
-        send_file(one.getsockname()[1], "--tap", "sbc-1")
-        packets = [one.recv(65_536) for _ in range(MESSAGES)]
-    path = tmp_path / "sent.pcap"
-    frames = [ethernet(ipv4(udp(packet, 40_000, 9060))) for packet in packets]
+def written(path: Path, frames: list[bytes]) -> Path:
+    """A capture of frames."""
     path.write_bytes(
         struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 262_144, 1)
-        + b"".join(struct.pack("<IIII", 0, 0, len(one), len(one)) + one for one in frames)
+        + b"".join(
+            struct.pack("<IIII", 1_700_000_000, number, len(one), len(one)) + one
+            for number, one in enumerate(frames)
+        )
     )
-    wanted = (
-        "hep.seconds", "hep.microseconds", "hep.source4", "hep.source_port", "hep.destination4",
-        "hep.destination_port", "hep.protocol", "hep.type", "hep.node", "hep.rest", "sip.Call-ID",
-        "sip.CSeq",
-    )  # fmt: skip
-    shown = subprocess.run(
-        [program, "-X", f"lua_script:{ROOT / 'tests' / 'hep.lua'}", "-r", str(path), "-T", "fields",
-         *(word for name in wanted for word in ("-e", name))],
-        check=True, timeout=60, capture_output=True,
-    ).stdout.decode()  # fmt: skip
+    return path
+
+
+@pytest.mark.parametrize("version", [pytest.param(one, marks=needs("tshark")) for one in (4, 6)])
+def test_to_tshark(version: int, tmp_path: Path) -> None:
+    """tshark, taught HEP by tests/hep.lua, finds all fields and the SIP message in each packet."""
+    capture = CAPTURE
+    if version == 6:
+        calls = [ethernet(ipv6(udp(sip(call_id=f"call-{n}"))), 0x86DD) for n in range(9)]
+        capture = written(tmp_path / "six.pcap", calls)
     expected = [
         (
             str(one.time // 10**9), str(one.time // 1000 % 10**6),
             *one.source.rsplit(".", 1), *one.destination.rsplit(".", 1),
             "17", "1", "sbc-1", "", conversation.call_id, one.cseq,
         )
-        for conversation in sipstream.load(CAPTURE)
+        for conversation in sipstream.load(capture)
         for one in conversation.messages
     ]  # fmt: skip
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 24)
+        one.bind(("127.0.0.1", 0))
+        one.settimeout(20)
+        send_file(one.getsockname()[1], "--tap", "sbc-1", capture=capture)
+        packets = [one.recv(65_536) for _ in expected]
+    frames = [ethernet(ipv4(udp(packet, 40_000, 9060))) for packet in packets]
+    path = written(tmp_path / "sent.pcap", frames)
+    wanted = (
+        "hep.seconds", "hep.microseconds", f"hep.source{version}", "hep.source_port",
+        f"hep.destination{version}", "hep.destination_port", "hep.protocol", "hep.type", "hep.node",
+        "hep.rest", "sip.Call-ID", "sip.CSeq",
+    )  # fmt: skip
+    shown = subprocess.run(
+        ["tshark", "-X", f"lua_script:{ROOT / 'tests' / 'hep.lua'}", "-r", str(path), "-T", "fields",
+         *(word for name in wanted for word in ("-e", name))],
+        check=True, timeout=60, capture_output=True,
+    ).stdout.decode()  # fmt: skip
     assert sorted(tuple(line.split("\t")) for line in shown.splitlines()) == sorted(expected)
 
 
