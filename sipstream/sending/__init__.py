@@ -149,3 +149,4 @@ class Sending:
                 self.unsent += count - sent
                 self._size -= sum(map(len, envelopes))
                 self._taken.set()
+                await asyncio.sleep(0)

@@ -21,6 +21,9 @@ from sipstream.escape import escape
 _REFUSED_AGAIN = 2
 """How often a datagram is tried that finds the refusal of one before it."""
 _NO_ROOM_SECONDS = 0.005
+_LATE_SECONDS = 0.003
+"""By which a pause may turn out longer than it was to be: with what is made up for then, no more comes at
+once than a receiver with the usual buffer has room for."""
 _SETTLE_SECONDS = 0.05
 """Within which a host says that nobody listens there: it has done so in far less."""
 _QUIET_SECONDS = 5.0
@@ -92,8 +95,8 @@ class Udp:
         for packet in packets:
             sent += await self._sent(packet)
         self._said.not_refused()
-        # What was late isn't made up for: it would come as a burst.
-        self._due = max(self._due, monotonic()) + len(packets) / limits.SEND_RATE
+        # What is later than that isn't made up for: it would come as a burst.
+        self._due = max(self._due, monotonic() - _LATE_SECONDS) + len(packets) / limits.SEND_RATE
         return sent
 
     async def _sent(self, packet: bytes) -> bool:
