@@ -40,7 +40,7 @@ class Followings:
         self._known = known
         self._patience = patience
         self._all: dict[int, Following] = {}
-        self._renewed = 0.0
+        self._renewed = asyncio.get_running_loop().time()
 
     @property
     def questions(self) -> list[Question]:
