@@ -6,7 +6,7 @@ conversations, those first that are over (idle.py), and the middle of a conversa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import repeat
 from typing import TYPE_CHECKING
 
@@ -28,11 +28,16 @@ from sipstream.users import Users
 from sipstream.views import Conversation, Message
 
 if TYPE_CHECKING:
+    from sipstream.decode.endpoints import Flow
     from sipstream.rtp.streams import Streams
 
 _CONVERSATION, _USER, _ENDPOINT, _WAY = 180, 220, 260, 340
 """Bytes of memory, measured, that a conversation, a user part that is no number, an endpoint and a way
 take beside the columns and beside their own texts."""
+_LONGEST_CORRELATION = 256
+"""Bytes of what says what belongs together: of a longer one nothing is kept, a part would say less."""
+_CORRELATION = 220
+"""Bytes that one takes, about."""
 _USED = bytes(state != UNUSED for state in range(256))
 _TOGETHER = 64
 """Conversations given up between two looks at how much memory is taken."""
@@ -139,6 +144,16 @@ class Conversations:
         """Return the conversations of which messages got sightings since this was asked last."""
         touched, self._singly.touched = self._singly.touched, {}
         return [number for number in touched if self.has(number)]
+
+    def correlate(self, added: list[int], said: Iterable[tuple[int, Flow, bytes]]) -> None:
+        """Note what agents said of messages just added belongs together: by time and flow of each."""
+        index = self.index
+        by_message = {(time, flow.way): value for time, flow, value in said}
+        for message in added:
+            value = by_message.get((index.m_time[message], index.m_way[message]))
+            number = index.m_conversation[message]
+            if value and len(value) <= _LONGEST_CORRELATION and value != index.c_call_id[number]:
+                index.correlations.setdefault(number, value)
 
     def counts_by_state(self) -> dict[str, int]:
         """Return how many conversations are in each state that occurs."""
@@ -316,7 +331,7 @@ class Conversations:
             len(self._ids) * _CONVERSATION + self._call_id_bytes
             + users.size * _USER + users.letters
             + len(self.index.endpoints) * _ENDPOINT + len(self.index.ways) * _WAY
-            + self._singly.size
+            + self._singly.size + len(self.index.correlations) * _CORRELATION
         )  # fmt: skip
 
     def _give_up(self, numbers: list[int]) -> None:

@@ -52,24 +52,39 @@ class Enveloper:
         self._generation: object = None
 
     def pack(self, index: Index, numbers: Iterable[int]) -> list[bytes]:
-        """Return messages, by their numbers, in envelopes; without those whose bytes are gone."""
+        """Return messages, by their numbers, in envelopes; without those whose bytes are gone.
+
+        Where taps keep their names a message has one for each that saw it.
+        """
         if index.ways.generation is not self._generation:
             self._ways.clear()
             self._generation = index.ways.generation
-        packed = []
+        packed: list[bytes] = []
         for number in numbers:
-            way = index.m_way[number]
-            known = self._ways.get(way)
-            if known is None:
-                known = self._ways[way] = self._way(index, way)
             raw = index.raw(number)
-            if raw:
-                one = _packed(index.m_time[number], *known, raw)
-                if one is None:
-                    self.too_long += 1
-                else:
-                    packed.append(one)
-        return packed
+            if not raw:
+                continue
+            said = index.correlations.get(index.m_conversation[number])
+            if self._keeps_taps and number in index.sightings:
+                seen = index.sightings[number]
+                packed += (self._one(index, one.time, one.way, raw, said) for one in seen)
+            else:
+                packed.append(
+                    self._one(index, index.m_time[number], index.m_way[number], raw, said)
+                )
+        whole = list(filter(None, packed))
+        self.too_long += len(packed) - len(whole)
+        return whole
+
+    def _one(self, index: Index, time: int, way: int, raw: bytes, said: bytes | None) -> bytes:
+        """Return an envelope, b"" where that is too long."""
+        known = self._ways.get(way)
+        if known is None:
+            known = self._ways[way] = self._way(index, way)
+        head, transport, cut = known
+        if said:
+            head += _chunk(hep.CORRELATION, said)
+        return _packed(time, head, transport, cut, raw) or b""
 
     def _way(self, index: Index, number: int) -> tuple[bytes, str, bool]:
         """Return what envelopes of a way have in common, its transport, and whether they are cut."""

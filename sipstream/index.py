@@ -102,6 +102,8 @@ class Index:
         """What a capture file says of the packet that a message came in."""
         self.sightings: dict[int, list[Sighted]] = {}
         """Of messages that several taps saw, all of these by time; time and way are the first one's."""
+        self.correlations: dict[int, bytes] = {}
+        """Of a conversation: what an agent says belongs together, where that isn't its Call-ID."""
         self.corrections: dict[int, int] = {}
         """How far taps' clocks are ahead (ns), where times are to be corrected by that."""
         self.users: list[str] = [""]
@@ -315,6 +317,7 @@ class Index:
         self.c_count[conversation] = 0
         self.c_state[conversation] = UNUSED
         self.c_left_out.pop(conversation, None)
+        self.correlations.pop(conversation, None)
         self._orders.pop(conversation, None)
 
     def thin_out(self, conversation: int, first: int, kept: int) -> int:

@@ -121,6 +121,9 @@ class Intake:
         added = self._conversations.feed(found, store, tap)
         self.opened += self._conversations.opened - before
         self.source.tally.messages += len(added)
+        if self._decoder.correlations:
+            self._conversations.correlate(added, self._decoder.correlations)
+            self._decoder.correlations.clear()
         return added
 
 

@@ -115,7 +115,10 @@ class Intake:
         """Take some together, return the numbers of new messages."""
         batch = self._spool.batch(one.envelope if isinstance(one, Seen) else one for one in seen)
         found = self._scanner.feed(self._decoder.feed(batch))
-        return self.conversations.feed(found, batch.store)
+        added = self.conversations.feed(found, batch.store)
+        self.conversations.correlate(added, self._decoder.correlations)
+        self._decoder.correlations.clear()
+        return added
 
 
 def pcap(seen: Iterable[Seen]) -> bytes:

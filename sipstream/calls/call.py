@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from sipstream.calls import alike
-from sipstream.calls.facts import Fact, Kind, kind_of, of_call_id
+from sipstream.calls.facts import Fact, Kind, kind_of, of_call_id, of_correlation
 from sipstream.calls.interest import messages_of
 from sipstream.sip.startline import is_request, kind_in
 
@@ -128,7 +128,8 @@ class Call:
         """Return what a leg's messages say, by key."""
         index = self._calls.conversations.index
         common = of_call_id(index.c_call_id[number])
-        found = {} if common is None else {common.key: common}
+        said = of_correlation(index.correlations.get(number, b""))
+        found = {fact.key: fact for fact in (common, said) if fact is not None}
         for message in messages_of(index, number):
             request = is_request(kind_in(index.m_code[message]))
             for fact in self._calls.reader.facts(index.raw(message), request=request):

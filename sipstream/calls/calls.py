@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from sipstream.calls import alike
 from sipstream.calls.call import Call
-from sipstream.calls.facts import Fact, Kind, Reader, kind_of, of_call_id
+from sipstream.calls.facts import Fact, Kind, Reader, kind_of, of_call_id, of_correlation
 from sipstream.calls.facts import key as key_of
 from sipstream.calls.groups import Groups
 from sipstream.calls.interest import is_call, of_interest
@@ -148,6 +148,10 @@ class Calls:
             if index.c_state[number] == UNUSED or not is_call(index, number):
                 continue
             messages += self._unread(number)
+            if number in index.correlations and (
+                said := of_correlation(index.correlations[number])
+            ):
+                self._add(number, said)
             while len(messages) >= _TOGETHER:
                 self._read(messages[:_TOGETHER])
                 messages = messages[_TOGETHER:]

@@ -144,6 +144,13 @@ def of_call_id(call_id: bytes) -> Fact | None:
     return Fact(Kind.CALL_ID, "Call-ID", common)
 
 
+def of_correlation(value: bytes) -> Fact | None:
+    """Return what an agent's correlation id says, None where it may have occurred by chance."""
+    if len(value) < LEAST_TEXT or not _is_random(value):
+        return None
+    return Fact(Kind.ID, "HEP correlation id", value)
+
+
 def _is_random(text: bytes) -> bool:
     return len(set(text)) >= _LEAST_LETTERS
 

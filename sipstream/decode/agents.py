@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from sipstream import reasons
 from sipstream.decode import hep
@@ -37,6 +37,10 @@ _KINDS = {
     10: "IAX", 11: "H.323", 34: "RTP reports", 35: "RTP reports", 53: "DNS", 99: "reports", 100: "logs",
 }  # fmt: skip
 """Protocol types as agents number them."""
+
+
+_Key: TypeAlias = tuple[bytes, bytes, bytes, bytes]
+"""What packets that look alike have in common, and between whom they came."""
 
 
 class Opened(NamedTuple):
@@ -70,7 +74,11 @@ class Agents:
 
     def __init__(self, flows: Flows) -> None:
         self._flows = flows
-        self._known: dict[tuple[bytes, bytes, bytes, bytes], Flow] = {}
+        self._known: dict[_Key, Flow] = {}
+        self._says: dict[_Key, bytes] = {}
+        """What those of them say that name what belongs together."""
+        self.correlations: list[tuple[int, Flow, bytes]] = []
+        """What packets say belongs together, with their times; who asks for it clears the list."""
 
     def known(self, ends: bytes, data: bytes, start: int, end: int) -> Opened | None:
         """Open a whole packet of version 3; None where none like it was opened before.
@@ -81,8 +89,13 @@ class Agents:
         parts = _parts(data, start, end)
         if parts is None:
             return None
-        flow = self._known.get((ends, *parts.common))
-        return None if flow is None else Opened(parts.time, flow, data, parts.start, parts.end)
+        key = ends, *parts.common
+        flow = self._known.get(key)
+        if flow is None:
+            return None
+        if self._says and key in self._says:
+            self.correlations.append((parts.time, flow, self._says[key]))
+        return Opened(parts.time, flow, data, parts.start, parts.end)
 
     def open(self, outer: Flow, data: bytes, start: int, end: int, cut: bool) -> Opened | str:
         """Open a packet that came by a flow, or return why there is no message in it.
@@ -110,6 +123,8 @@ class Agents:
         flow = self._flow(captured, outer)
         if captured.cut or (cut and captured.end == end):
             flow = self._flows.cut(flow)
+        if captured.correlation:
+            self.correlations.append((captured.time, flow, captured.correlation))
         if ends and not captured.packed and captured.kind == hep.SIP:
             self._remember(ends, data, start, end, captured, flow)
         return Opened(captured.time, flow, plain, first, last)
@@ -137,7 +152,10 @@ class Agents:
         ):
             if len(self._known) >= ENVELOPE_HEADS:
                 self._known.clear()
+                self._says.clear()
             self._known[ends, *parts.common] = flow
+            if captured.correlation:
+                self._says[ends, *parts.common] = captured.correlation
 
 
 def _ends(flow: Flow) -> bytes:

@@ -85,6 +85,11 @@ class Decoder:
         self._user_messages = sctp.UserMessages()
         self._streams = Streams(self.flows, tally.reasons, self._secrets)
 
+    @property
+    def correlations(self) -> list[tuple[int, Flow, bytes]]:
+        """What agents said belongs together, of messages by their times; who takes it clears the list."""
+        return self._agents.correlations
+
     def feed(self, batch: Batch) -> list[Datagram]:
         """Return the datagrams of a batch in the order they became whole."""
         self._tally.packets += len(batch.records)
