@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 from consoles import Shell
-from sighted import MS, Line, capture, taken
+from sighted import MS, Intake, Line, capture, taken, told
 from support import CAPTURES
 
 from sipstream.conversations import Conversations
+from sipstream.envelopes import Enveloper
 from sipstream.ladder import build
 from sipstream.render import ladder, lists, overview, sighted
 from sipstream.session import Session
@@ -224,3 +225,42 @@ async def test_order_is_corrected(shell: Shell) -> None:
         assert session.conversations[1].first.kind == "INVITE"
         assert [one.index for one in session.conversations[1].messages] == list(range(7))
         assert lists.by_time(0, session.conversations[1]).startswith("[0] 08:00:05.000000: INVITE")
+
+
+# Exports
+
+
+@pytest.mark.parametrize("kind", ["pcap", "pcapng"])
+async def test_exports_hold_packets_as_they_were(shell: Shell, tmp_path: Path, kind: str) -> None:
+    """No HEP is in them: each message in a packet between the endpoints that the tap told."""
+    file = tmp_path / f"calls.{kind}"
+    async with shell.session as session:
+        await shell(f"load {CAPTURE}")
+        lines = await shell(f"export {kind} {file}")
+        assert "15 messages came in HEP: each stands in a packet of its own, made anew" in lines
+        was = packets(session.conversations)
+    assert b"HEP3" not in file.read_bytes()
+    async with Session() as again:
+        await again.sources.load(file)
+        assert packets(again.conversations) == was
+        if kind == "pcapng":
+            first = again.conversations[0].first
+            told = "seen at sbc1, sbc3 +1.7 ms, sbc2 +1.201 s"
+            assert (first.tap, first.comment) == ("sbc1", told)
+
+
+def packets(conversations: Conversations) -> list[tuple[object, ...]]:
+    return [
+        (one.time, one.source, one.destination, one.raw)
+        for conversation in conversations
+        for one in conversation.messages
+    ]
+
+
+async def test_what_is_sent_on_keeps_all_taps(session: Session) -> None:
+    """Where taps keep their names, all sightings are put into envelopes."""
+    numbers = [one.id for conversation in session.conversations for one in conversation.messages]
+    packed = Enveloper("relay", keeps_taps=True).pack(session.conversations.index, numbers)
+    intake = Intake()
+    intake.take(packed)
+    assert told(intake.conversations) == told(session.conversations)

@@ -127,6 +127,7 @@ class Outers:
         self._numbers: dict[tuple[int, str, bytes, bytes], int] = {}
         self._parts: list[tuple[int, str, bytes, bytes]] = [(0, "", b"", b"")] * 2
         self._taps: dict[int, str] = {}
+        self._agents: set[int] = set()
         self.own: set[Key] = set()
         """Endpoints that this program sends HEP from: what comes of them was here before."""
 
@@ -149,9 +150,15 @@ class Outers:
         if sender == NOBODY:
             text = f"tap {name}"
         number = self._intern((0, text, b"", b""))
-        if name and number != self.OTHER:
-            self._taps[number] = name
+        if number != self.OTHER:
+            self._agents.add(number)
+            if name:
+                self._taps[number] = name
         return number
+
+    def is_agent(self, number: int) -> bool:
+        """Tell whether an agent's messages have this number."""
+        return number in self._agents
 
     def tap(self, number: int) -> str:
         """Return the name of the capture point that an agent told, "" for none."""

@@ -74,6 +74,10 @@ class Chosen:
         for number, text in batch.comments.items():
             self._comments[origin, batch.base + batch.records[number][1]] = text
 
+    def comment_on(self, origin: int, place: int, text: str) -> None:
+        """Keep what is to be said of one packet, by where it lies."""
+        self._comments[origin, place] = text
+
     def comment(self, packet: Piece) -> str:
         """Return what the capture says of a packet; "" for nothing."""
         return self._comments.get((packet[0], packet[2]), "")

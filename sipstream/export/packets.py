@@ -40,6 +40,10 @@ def pieces(selected: Selected, due: Callable[[], bool], *, pcapng: bool | None) 
         )
     if selected.redactor is not None:
         selected.remarks.append("masked messages stand in packets of their own, each made anew")
+    if export.enveloped and selected.redactor is None:
+        selected.remarks.append(
+            f"{export.enveloped} messages came in HEP: each stands in a packet of its own, made anew"
+        )
     if export.made:
         selected.remarks.append(
             f"{export.made} messages had no packet to be found: one was made for each"

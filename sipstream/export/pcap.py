@@ -22,8 +22,10 @@ from sipstream.export.search import Search, Wanted
 from sipstream.export.walk import walk
 from sipstream.limits import MAX_PACKET
 from sipstream.packets import Batch, Linktype, Store
+from sipstream.render.sighted import at
 from sipstream.sources.textstore import TextStore
 from sipstream.spool import Spool
+from sipstream.views import Message
 from sipstream.ways import CUT, TRANSPORTS
 
 if TYPE_CHECKING:
@@ -63,6 +65,8 @@ class Export:
         self.conversations = 0
         self.made = 0
         """Messages of captures that got a packet made for them: theirs are gone."""
+        self.enveloped = 0
+        """Messages that came in envelopes (HEP): each gets a packet as it had where a tap saw it."""
         self.lost = 0
         """Messages of which nothing is left to be read."""
         self.left_out = 0
@@ -153,6 +157,10 @@ class Export:
         if self._redactor is not None:
             self._printed.append(message)
             return
+        if index.endpoints.outers.is_agent(index.ways.outer[index.m_way[message]]):
+            self.enveloped += 1
+            self._printed.append(message)
+            return
         store = index.stores[index.m_store[message]]
         if id(store) in self._captures:
             place = index.m_offset[message]
@@ -232,9 +240,12 @@ class Export:
             origin = self._chosen.origin(spool, maker.linktype, index.taps[index.ways.tap[way]])
             transport = TRANSPORTS[index.ways.transport[way] & ~CUT]
             time = index.m_time[message]
+            seen = Message(index, message).sightings if message in index.sightings else ()
             for packet in maker.packets(*index.ways.ends(way), transport, raw):
-                size = len(packet)
-                self._chosen.add((origin, time, spool.append(packet), size, size))
+                size, place = len(packet), spool.append(packet)
+                self._chosen.add((origin, time, place, size, size))
+                if seen:
+                    self._chosen.comment_on(origin, place, f"seen at {at(seen)}")
             yield
         self.names = len(maker.names)
         if self._redactor is not None or not self._captures_packets():

@@ -209,7 +209,7 @@ def test_link_types_that_differ_are_refused_in_one_line(tmp_path: Path) -> None:
 
 
 def test_packets_that_are_made_are_told(tmp_path: Path) -> None:
-    """A message behind a hole of another stream is found; one of HEP in fragments isn't."""
+    """A message behind a hole of another stream is found; one of HEP gets a packet as it had."""
     message = sip(call_id="hep")
     chunks = b"".join(
         struct.pack("!HHH", 0, kind, 6 + len(value)) + value
@@ -231,7 +231,7 @@ def test_packets_that_are_made_are_told(tmp_path: Path) -> None:
     (tmp_path / "in.pcap").write_bytes(data)
     result = run("-q", "--write", tmp_path / "out.pcap", tmp_path / "in.pcap")
     assert result.stderr.decode() == (
-        "1 messages had no packet to be found: one was made for each\n"
+        "1 messages came in HEP: each stands in a packet of its own, made anew\n"
     )
     shown = run(tmp_path / "out.pcap", "--json", "-c", "show conversations").stdout.splitlines()
     assert sorted(json.loads(line)["call_id"] for line in shown) == ["hep", "tcp"]

@@ -23,9 +23,9 @@ async def show_flow(console: Console, ref: Annotated[ConversationRef, Conversati
 
     A column for each endpoint, an arrow for each message: its index, time and the time since the
     arrow before. What was sent again is on one arrow (x7 over 31.5 s), what was seen at another
-    capture point as well is left out. Below an arrow stands what its session description says. Over
-    TCP a party is one column, whatever ports it sends from, where its Via says that it is. set name
-    gives addresses names.
+    capture point as well is left out. Below an arrow stands what its session description says, and how
+    long each hop took between taps on a network that saw it. Over TCP a party is one column, whatever
+    ports it sends from, where its Via says that it is. set name gives addresses names.
 
     Examples:
 
@@ -49,6 +49,10 @@ async def show_flow(console: Console, ref: Annotated[ConversationRef, Conversati
     sipstream*: show conversation 0 flow | match x7
     [0]  16:41:37.979995          |- INVITE x7 over 31.5 s ->|
     sipstream*: unset name 178.19.48.48
+    $ sipstream captures/taps.pcap
+    sipstream: show conversation 1 flow | match sbc4
+                                 | sbc3 -0.7 ms-> sbc4
+    ...
     """
     await show_one(console, ref.conversation, with_heading=ref.by_index)
 

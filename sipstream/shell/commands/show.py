@@ -123,7 +123,8 @@ async def show_conversation(
     """Shows conversation details
 
     Without more words every message on a line; message <index> shows one whole, messages all.
-    A message that another capture point gave before is dim, and named as a copy under messages.
+    A message that another capture point gave before is dim, and named as a copy under messages. One
+    that taps on a network saw is there once, with these taps and how much later each saw it.
 
     Examples:
 
@@ -140,6 +141,9 @@ async def show_conversation(
     From: ".rn" <sip:1502@10.20.0.22>;tag=as0a5e0c70
     sipstream*: show conversation 0 messages | count
     72
+    $ sipstream captures/taps.pcap
+    sipstream: show conversation 1 | match INVITE
+    [0] 08:00:00.030000  INVITE       (4151500->5660066)  seen at sbc3, sbc4 +0.7 ms
     """
     if index is not None:
         await show_message(console, ref.conversation, index)
