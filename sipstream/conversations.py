@@ -50,7 +50,7 @@ class Conversations:
 
     `memory` is how many bytes they may take, None for no limit at all; `given_up` is called with the
     numbers of conversations that were given up, or that lost messages, before any place is used again.
-    `room` is where spools of ours lie.
+    `room` is where spools of ours lie; `folds`: one message that several taps saw is one message.
     """
 
     def __init__(
@@ -60,10 +60,12 @@ class Conversations:
         memory: int | None = None,
         given_up: Callable[[list[int]], None] = lambda numbers: None,
         room: Room | None = None,
+        folds: bool = True,
     ) -> None:
         self.index = Index(endpoints if endpoints is not None else Endpoints())
         self.stores = Stores(self.index)
         self.memory = memory
+        self.folds = folds
         self.duplicates = 0
         """Messages left out because the same bytes of the same time were there already."""
         self.opened = 0
@@ -179,7 +181,8 @@ class Conversations:
         singly = found.out_of_order() | self._not_later(known, found)
         places = index.enter(found, self.stores.number(store), index.tap_number(tap))
         numbers = self._open(fresh, users, shapes, found, places)
-        singly |= self._singly.of_network(found, places)
+        if self.folds:
+            singly |= self._singly.of_network(found, places)
         self._extend(known, shapes, found, places, singly)
         opened = iter(numbers)
         numbers = [next(opened) if number is None else number for number in known]

@@ -39,7 +39,7 @@ class Holding:
         """Hold those of some messages that taps told of, and what comes behind them in conversations."""
         index = conversations.index
         network = index.ways.network
-        if 1 not in network:
+        if 1 not in network or not conversations.folds:
             return
         way, conversation = index.m_way, index.m_conversation
         holding: list[int] = []

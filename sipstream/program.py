@@ -68,7 +68,11 @@ async def _main(options: Options, opened: Opened) -> int:
             out.error(str(error))
             return FAILED
         keep = Keep(**dict(options.keep), calls=options.keep_calls)
-        async with Session(memory=options.memory, keep=keep, room=room, rtp=options.rtp) as session:
+        # Who gets HEP of us is to get what each tap told.
+        folds = options.send_hep is None
+        async with Session(
+            memory=options.memory, keep=keep, room=room, rtp=options.rtp, folds=folds
+        ) as session:
             session.sources.write = options.write
             session.sources.opened = opened
             console = Console(session, out)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from array import array
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from itertools import compress, islice
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -50,7 +51,8 @@ class Session:
     """All state of one run of the program. Use it as an async context manager: it owns the tasks.
 
     `memory` is how many bytes the conversations may take, None for no limit; `keep` is what is kept of
-    those that are over, `room` where spools lie; `rtp`: RTP and RTCP are looked at too.
+    those that are over, `room` where spools lie; `rtp`: RTP and RTCP are looked at too; `folds`: one
+    message that several taps saw is one, which it isn't for who passes on what each tap told.
     """
 
     def __init__(
@@ -61,9 +63,13 @@ class Session:
         keep: Keep | None = None,
         room: Room | None = None,
         rtp: bool = False,
+        folds: bool = True,
     ) -> None:
         self._memory = memory
         self._room = room if room is not None else Room()
+        self._no_conversations = partial(
+            Conversations, memory=memory, given_up=self._forget, room=self._room, folds=folds
+        )
         self.conversations = self._no_conversations(Endpoints())
         self.streams: Streams | None = None
         """Streams beside calls, None without `rtp`."""
@@ -363,9 +369,6 @@ class Session:
                 await pace.through(matches.judge_all(judged, pace.due))
         finally:
             self.judging.remove(matches)
-
-    def _no_conversations(self, endpoints: Endpoints) -> Conversations:
-        return Conversations(endpoints, memory=self._memory, given_up=self._forget, room=self._room)
 
     def _forget(self, numbers: list[int]) -> None:
         """Tell the filter and the follows which conversations were given up or lost messages."""

@@ -16,7 +16,7 @@ from sipstream.envelopes import Enveloper
 from sipstream.ladder import build
 from sipstream.render import ladder, lists, overview, sighted
 from sipstream.session import Session
-from sipstream.views import Sighting
+from sipstream.views import Message, Sighting
 
 CAPTURE = CAPTURES / "taps.pcap"
 
@@ -264,3 +264,17 @@ async def test_what_is_sent_on_keeps_all_taps(session: Session) -> None:
     intake = Intake()
     intake.take(packed)
     assert told(intake.conversations) == told(session.conversations)
+
+
+async def test_who_passes_on_what_taps_told_keeps_all() -> None:
+    async with Session(folds=False) as session:
+        await session.sources.load(CAPTURE)
+        assert session.conversations.message_count == 37
+        assert session.conversations.seen_again == 0
+        shown: list[Message] = []
+        session.deliver = lambda _, messages: shown.extend(messages)
+        await session.follow(None)
+        await session.sources.entry("x").take(
+            [Line(["sbc1"]).send(0, b"OPTIONS sip:a SIP/2.0\r\nCall-ID: x\r\n\r\n")[0].envelope]
+        )
+        assert len(shown) == 1, "nothing is to be waited for"

@@ -56,7 +56,10 @@ async def _main(options: AgentOptions, opened: Opened) -> int:
     words = Words()
     try:
         keep = Keep(**dict(options.keep), calls=options.keep_calls)
-        async with Session(memory=options.memory, keep=keep, room=_room(options)) as session:
+        # What each tap told is passed on: shells see which told the same.
+        async with Session(
+            memory=options.memory, keep=keep, room=_room(options), folds=False
+        ) as session:
             session.sources.opened = opened
             session.sources.notices.tell = words.tell
             session.sources.notices.complain = session.faults.tell = words.complain

@@ -151,7 +151,7 @@ class _Pieces:
             self._intake.regroup(self._conversations)
 
     def _none(self) -> Conversations:
-        return Conversations(Endpoints(), memory=None, room=self._room)
+        return Conversations(Endpoints(), memory=None, room=self._room, folds=False)
 
 
 def identity_of(descriptor: int) -> str:
