@@ -81,10 +81,14 @@ class Holding:
         self.numbers.clear()
         self._of.clear()
         self._work = iter(())
-        self.close()
+        self._stop()
 
-    def close(self) -> None:
-        """Tell of nothing more."""
+    async def end(self) -> None:
+        """Tell of all that is held, and of nothing more."""
+        await self.settle()
+        self._stop()
+
+    def _stop(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

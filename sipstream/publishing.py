@@ -72,6 +72,11 @@ class Publishing:
                 self._tell(piece, later, former)
             yield
 
+    async def settle(self) -> None:
+        """All has come that was waited for: show what is held, see what it says of clocks."""
+        await self.holding.settle()
+        await self._session.skew.settle()
+
     def _follow_all(self, held: list[int]) -> Iterator[None]:
         """Tell follows of messages that were held, in pieces."""
         for piece, later in self._pieces(held):

@@ -135,8 +135,7 @@ class Session:
         trace: TracebackType | None,
     ) -> None:
         await self.remotes.close()
-        await self.publishing.holding.settle()
-        self.publishing.holding.close()
+        await self.publishing.holding.end()
         await self._keeping.end()
         await self.sources.__aexit__(kind, error, trace)
 
@@ -390,8 +389,7 @@ class Session:
 
     async def _settle(self) -> None:
         """All has come that was waited for: give up what is too old, show what is held."""
-        await self.publishing.holding.settle()
-        await self.skew.settle()
+        await self.publishing.settle()
         await self._keeping.settle()
 
     async def _shown(self) -> None:
