@@ -39,6 +39,8 @@ GATHER_SECONDS = 0.1
 """How long messages are gathered: what a kill takes of them that isn't in a capture's spool."""
 SIZE = 1 << 30
 """Bytes that wait on disk at most, unless told otherwise: a minute of 20,000 messages/s."""
+_KEEPS_UP = SPOOL_WAITING // 4
+"""Bytes that wait for the disk, from which on files wait too: what is live can't."""
 _FULL_SECONDS = 1.0
 """After which a full disk is tried again."""
 _PATIENCE = 5.0
@@ -136,6 +138,7 @@ class Publisher:
 
     async def __aenter__(self) -> Publisher:
         self._session.watchers.append(self._saw)
+        self._session.waits.append(self._keep_up)
         self._tasks = [
             asyncio.create_task(self._keep(), name="publish: keep"),
             asyncio.create_task(self._delivery.run(), name="publish: send"),
@@ -151,6 +154,7 @@ class Publisher:
     ) -> None:
         """Keep what came, send what can be sent soon."""
         self._session.watchers.remove(self._saw)
+        self._session.waits.remove(self._keep_up)
         keeping, sending = self._tasks
         keeping.cancel()
         await asyncio.wait([keeping])
@@ -263,6 +267,12 @@ class Publisher:
                 self._came.set()
                 await asyncio.sleep(_FULL_SECONDS)
             self._tell_lost()
+
+    async def _keep_up(self) -> None:
+        """Wait until not much waits for the disk."""
+        while self._sealed_size > _KEEPS_UP:
+            self._came.set()
+            await asyncio.sleep(GATHER_SECONDS)
 
     async def _write(self) -> bool:
         """Keep the batches that there are; return whether all could be."""

@@ -6,6 +6,7 @@ import asyncio
 import random
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -26,6 +27,7 @@ from sipstream.spool import PcapSpool
 
 pytest.importorskip("nats")
 from sipstream.bus import delivery, stream
+from sipstream.bus import publishing as publishing_module
 from sipstream.bus.journal import Journal
 from sipstream.bus.publishing import Publisher
 from sipstream.bus.reading import Reader
@@ -295,6 +297,29 @@ async def test_beyond_its_room_on_disk_the_oldest_go_and_the_user_is_told(
         assert len(numbers) == 30_000 - lost
         assert numbers[-1] == 29_999
         assert numbers[0] > 0
+
+
+async def test_files_wait_where_the_disk_does_not_keep_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publishing_module, "SPOOL_WAITING", 3 << 20)
+    monkeypatch.setattr(publishing_module, "_KEEPS_UP", 1 << 20)
+    append = Journal.append
+
+    def slowly(journal: Journal, batches: list[Any]) -> int:
+        time.sleep(0.1)
+        return append(journal, batches)
+
+    monkeypatch.setattr(Journal, "append", slowly)
+    async with publishing("nats://127.0.0.1:1") as (session, publisher, _):
+        fed = Fed()
+        fed.live = False
+        for begin in range(0, 20_000, 1000):
+            fed.feed(range(begin, begin + 1000))
+        session.sources.start(fed)
+        await until(lambda: session.conversations.message_count == 20_000)
+        await until(lambda: publisher.figures().waiting == 20_000)
+        assert publisher.figures().lost == 0
 
 
 async def test_a_cluster_loses_a_server_and_nothing_else(tmp_path: Path) -> None:

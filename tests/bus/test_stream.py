@@ -147,6 +147,30 @@ async def test_reading_goes_on_when_the_server_or_its_reader_is_gone(tmp_path: P
             assert numbers(session) == list(range(300))
 
 
+async def test_a_batch_that_was_sent_but_did_not_come_is_asked_for_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without acknowledgements the server sends each once: a client that is slow may drop some."""
+    dropped: list[int] = []
+    take = stream.Pull._take
+
+    async def lossy(pull: stream.Pull, batch: Any) -> None:
+        if batch.data == enveloped(7) and not dropped:
+            dropped.append(7)
+        else:
+            await take(pull, batch)
+
+    monkeypatch.setattr(stream.Pull, "_take", lossy)
+    with nats_server(tmp_path) as server:
+        async with connected(server.url) as js, reading(server.url) as (session, source):
+            await made(js)
+            for number in range(20):
+                await js.publish("sip.sbc1.0", enveloped(number))
+            await until(lambda: count(session) == 20)
+            assert dropped == [7]
+            assert numbers(session) == list(range(20))
+
+
 async def test_since_is_by_the_time_that_batches_came_to_the_stream(tmp_path: Path) -> None:
     with nats_server(tmp_path) as server:
         async with connected(server.url) as js:
