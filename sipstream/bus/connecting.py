@@ -132,7 +132,9 @@ class _States:
         self._since: float | None = None
 
     async def failed(self, error: Exception) -> None:
-        self.why = _words(error)
+        # A server that refuses us says why, and closes: what it said is the better reason.
+        if not (isinstance(error, OSError) and self.why):
+            self.why = _words(error)
 
     async def went(self) -> None:
         # Whoever closes it, or has it closed, isn't asked for again.

@@ -134,7 +134,12 @@ class Delivery:
             async with asyncio.TaskGroup() as senders:
                 while True:
                     self.news.clear()
-                    await self._turn(senders)
+                    try:
+                        await self._turn(senders)
+                    except Exception as error:
+                        self._fault(error)
+                        self.news.set()
+                        await asyncio.sleep(_LAST_AGAIN)
                     await self.news.wait()
                     await asyncio.sleep(_TOGETHER)
         finally:

@@ -22,6 +22,7 @@ from sipstream.bus.journal import Batch, Journal
 from sipstream.bus.stream import Limits, Tell
 from sipstream.decode import hep
 from sipstream.envelopes import Enveloper
+from sipstream.escape import escape
 from sipstream.limits import SPOOL_WAITING
 from sipstream.segments import Folder
 from sipstream.spool import spool_of
@@ -117,6 +118,7 @@ class Publisher:
         self._tell = tell
         self._partitions = partitions
         self._enveloper = Enveloper(tap)
+        self._folder = folder
         place = Folder(folder, ENDING) if folder is not None else None
         self._journal = Journal(names.token(tap), size, place)
         self._thread = ThreadPoolExecutor(1, "publish")
@@ -134,6 +136,7 @@ class Publisher:
         self._told_at = float("-inf")
         self._told_full = False
         self._is_settled = False
+        self._is_ending = False
         self._tasks: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Publisher:
@@ -156,7 +159,9 @@ class Publisher:
         self._session.watchers.remove(self._saw)
         self._session.waits.remove(self._keep_up)
         keeping, sending = self._tasks
-        keeping.cancel()
+        # What is being kept now must not be kept again.
+        self._is_ending = True
+        self._came.set()
         await asyncio.wait([keeping])
         self._seal_all()
         await self._write()
@@ -166,6 +171,7 @@ class Publisher:
                     await self._delivery.idle.wait()
         sending.cancel()
         await asyncio.wait([sending])
+        self._tell_left()
         await self._do(self._journal.close)
         self._thread.shutdown(wait=False)
 
@@ -253,20 +259,29 @@ class Publisher:
     # On disk
 
     async def _keep(self) -> None:
-        """Have what came on disk, some time after the first of it, until cancelled."""
-        while True:
+        """Have what came on disk, some time after the first of it, until the end."""
+        while not self._is_ending:
             await self._came.wait()
             await asyncio.sleep(GATHER_SECONDS)
             self._came.clear()
-            has_former = self.former in self._session.sources.running
-            self._seal_all()
-            if await self._write():
-                if not has_former and not self._is_settled:
-                    await self._settle()
-            else:
+            try:
+                is_kept = await self._keep_now()
+            except Exception as error:
+                self._fault(error)
+                is_kept = False
+            if not is_kept:
                 self._came.set()
                 await asyncio.sleep(_FULL_SECONDS)
             self._tell_lost()
+
+    async def _keep_now(self) -> bool:
+        """Have on disk what came so far; return whether all could be."""
+        has_former = self.former in self._session.sources.running
+        self._seal_all()
+        is_kept = await self._write()
+        if is_kept and not has_former and not self._is_settled:
+            await self._settle()
+        return is_kept
 
     async def _keep_up(self) -> None:
         """Wait until not much waits for the disk."""
@@ -296,7 +311,22 @@ class Publisher:
             self._told_lost, self._told_at = lost, now
             self._tell(
                 f"{lost:,} messages so far can't be published: there was no room to keep them"
+                f"{self._too_long}"
             )
+
+    @property
+    def _too_long(self) -> str:
+        count = self._enveloper.too_long
+        return f" ({count:,} of them are too long for HEP)" if count else ""
+
+    def _tell_left(self) -> None:
+        """Say at the end what isn't published."""
+        waiting = self.figures().waiting
+        if waiting and self._folder is not None:
+            place = escape(str(self._folder))
+            self._tell(f"{waiting:,} messages aren't published yet: they are kept in {place}")
+        elif waiting:
+            self._tell(f"{waiting:,} messages weren't published (--spool-dir would keep them)")
 
     async def _settle(self) -> None:
         """Take note that what an earlier run captured was gone through."""
