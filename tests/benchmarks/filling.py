@@ -10,9 +10,9 @@ from collections.abc import AsyncIterator, Iterator
 import nats
 from generate import SERVER, STEPS, _message, caller_host, calls
 from nats.aio.client import Client
-from sipstream.bus.stream import Limits, ensure_stream
 
 from sipstream.bus.names import PARTITIONS, STREAM, partition_of, stream_subject
+from sipstream.bus.stream import Limits, ensure_stream
 from sipstream.decode import hep
 from sipstream.envelopes import envelope
 
