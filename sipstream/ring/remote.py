@@ -191,7 +191,7 @@ class Ring:
             if len(contents) or not pieces:
                 pieces.append(Piece(store, contents.preface, contents.keys, contents))
             if not covered and not written_to:
-                self._keep(name, contents, size)
+                await self._keep(name, contents, size)
         self._pieces[name] = pieces
 
     # What is asked for
@@ -255,7 +255,7 @@ class Ring:
                 return None
             self._tell_once(_ANEW, f": {names.shown(name)} first, {error}")
             contents = await self._read(piece.store, 0, size, pace)
-            self._keep(name, contents, size)
+            await self._keep(name, contents, size)
             self._pieces[name] = [piece]
             piece.become(contents)
             return contents
@@ -266,12 +266,13 @@ class Ring:
         for _ in indexing.advance(size):
             if pace.due():
                 await pace.rest()
-        return indexing.contents()
+        # To put it in order takes a while for a large file.
+        return await asyncio.to_thread(indexing.contents)
 
-    def _keep(self, name: str, contents: Contents, size: int) -> None:
+    async def _keep(self, name: str, contents: Contents, size: int) -> None:
         """Write an index that was made anew, where it may be as large."""
         if contents.size <= most_bytes(size):
-            self._files.save(name, contents)
+            await asyncio.to_thread(self._files.save, name, contents)
 
     # What there is to say
 

@@ -215,12 +215,13 @@ async def test_messages_of_streams_come_without_others_of_the_connection(tmp_pat
     for number, (begin, end) in enumerate(zip(cuts, cuts[1:], strict=False)):
         frame = ethernet(ipv4(tcp(stream[begin:end], 1000 + begin), 6))
         packets.append((number * 10**9, frame, len(frame)))
-    write_ring(tmp_path / "ring", [packets[:2], packets[2:]])
+    write_ring(tmp_path / "ring", [packets])
     async with Session() as session:
         remote(session, tmp_path / "ring")
-        assert await call_ids(session, "callid one") == ["one"]
-        assert len(session.conversations) == 1
-        assert session.conversations[0].messages[0].raw == first
+        for call_id, raw in (("one", first), ("two", second)):
+            assert await call_ids(session, f"callid {call_id}") == [call_id]
+            assert session.conversations[len(session.conversations) - 1].messages[0].raw == raw
+            assert len(session.conversations) == (1 if raw is first else 2)
 
 
 async def test_files_that_go_meanwhile_are_told_once(
