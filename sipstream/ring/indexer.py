@@ -34,7 +34,8 @@ _NICE = 10
 _LEAST_NEW = 1 << 20
 """Bytes more than an index covers at which that of a file being written is written anew: or an eighth,
 where that is more."""
-_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT, signal.SIGWINCH)
+_SIGNALS = (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGWINCH)
+"""What it leaves to the process that captures; SIGTERM ends it, as a system that shuts down wants it."""
 
 
 class Indexes:
@@ -131,7 +132,7 @@ def begin(path: Path) -> Indexer | None:
     context = multiprocessing.get_context("fork")
     theirs, ours = context.Pipe(duplex=False)
     gc.freeze()
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (*_SIGNALS, signal.SIGTERM))
     try:
         process = context.Process(target=_work, args=(path, theirs, ours), daemon=True)
         process.start()
@@ -149,7 +150,8 @@ def _work(path: Path, pipe: Connection, not_ours: Connection) -> None:
     not_ours.close()
     for number in _SIGNALS:
         signal.signal(number, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, (*_SIGNALS, signal.SIGTERM))
     with suppress(OSError):
         os.nice(_NICE)
     indexes = Indexes(path)

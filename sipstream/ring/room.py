@@ -78,6 +78,7 @@ class RingFile(Segment):
         super().close(remove=remove)
         if remove and self._folder is not None:
             self._folder.remove(names.index_of(self._name))
+            self._folder.remove(names.new_index_of(self._name))
 
 
 class Ring(Room):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from rings import SIZE, Clock, packet
-from support import needs
+from support import needs, sip
 
 from sipstream.errors import SourceError
 from sipstream.ring.indexer import Indexes
@@ -60,10 +60,11 @@ def test_indexes_count(tmp_path: Path) -> None:
     ring = Ring(tmp_path, LIMIT)
     spool = spool_of(ring)
     number = 0
-    while number < 40_000:
-        spool.append_packets([packet(number + more) for more in range(500)])
+    while number < 6000:
+        messages = (sip(call_id=f"call-{number + more}", body="x" * 3000) for more in range(200))
+        spool.append_packets([packet(number, message) for message in messages])
         spool.flush()
-        number += 500
+        number += 200
         Indexes(tmp_path).step()
         ring.look()
         assert taken(tmp_path) <= LIMIT
