@@ -162,7 +162,6 @@ class Ring:
                     self._tell_once(f"{names.shown(name)} is left out: {error}")
             if pace.due():
                 await pace.rest()
-        self._source.stores = [pieces[0].store for pieces in self._pieces.values() if pieces]
         return [piece for name in there for piece in self._pieces.get(name, ())]
 
     async def _look_at(self, name: str, pace: Pace, *, written_to: bool) -> None:
@@ -232,6 +231,9 @@ class Ring:
             self._putting.only(call_ids)
             for batch in packets_at(piece.store, places):
                 await self._putting.put(batch, former=True)
+            if places and piece.store not in self._source.stores:
+                # Exports look through these, and no others.
+                self._source.stores.append(piece.store)
             if piece.store.gone:
                 self._tell_once(_WENT, f": {names.shown(piece.store.name)} first")
             piece.entered |= fresh

@@ -97,6 +97,7 @@ async def test_exports_have_the_packets(ring: Path) -> None:
     async with Session() as session:
         remote(session, ring / "ring")
         await call_ids(session, "dstnum 5661786")
+        assert 0 < len(session.sources.all[0].stores) < 9  # type: ignore[attr-defined]
         export = Export(session.conversations, stores_of(session.sources.all))
         numbers = range(len(session.conversations))
         capture = b"".join(export.pieces(numbers, lambda: False))

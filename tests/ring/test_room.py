@@ -60,8 +60,8 @@ def test_indexes_count(tmp_path: Path) -> None:
     ring = Ring(tmp_path, LIMIT)
     spool = spool_of(ring)
     number = 0
-    while number < 6000:
-        messages = (sip(call_id=f"call-{number + more}", body="x" * 3000) for more in range(200))
+    while number < 15_000:
+        messages = (sip(call_id=f"call-{number + more}", body="x" * 700) for more in range(200))
         spool.append_packets([packet(number, message) for message in messages])
         spool.flush()
         number += 200
