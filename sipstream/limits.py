@@ -346,8 +346,11 @@ ENVELOPE_HEADS = 16_384
 Agents that name the call in each have one a call."""
 
 SEND_RATE = 20_000
-"""HEP packets a second that are sent over UDP: as many as the busiest server gives, and as a receiver
-with the usual buffer takes. What is more for a while waits."""
+"""HEP packets a second that are sent over UDP: as many as the busiest server gives. What is more for a
+while waits."""
+
+SEND_FILES_RATE = 5000
+"""The same of files, which nobody waits for: a receiver with the usual buffer may be busy for 15 ms."""
 
 SEND_WAITING = 32 << 20
 """Bytes of HEP that wait to be sent, of two seconds of 20,000 messages; beyond, they are counted."""

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING
 
+from sipstream import limits
 from sipstream.errors import FAILED, SipstreamError
 from sipstream.sending import Sending
 from sipstream.sending.wires import Tcp, Udp
@@ -27,9 +28,9 @@ async def beside(
     session, where = console.session, options.send_hep
     assert where is not None
     notices, opened = session.sources.notices, session.sources.opened
-    made = Tcp if where.tcp else Udp
-    # Who says it later is set by then.
-    wire = made(where.text, where.host, where.port, lambda text: notices.tell(text))
+    goes = where.text, where.host, where.port, lambda text: notices.tell(text)
+    rate = limits.SEND_FILES_RATE if options.sends_files else limits.SEND_RATE
+    wire = Tcp(*goes) if where.tcp else Udp(*goes, rate)
     node = options.tap or socket.gethostname()
     sending = Sending(session, wire, options.filter, node, opened.hep_key)
     status = FAILED

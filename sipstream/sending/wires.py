@@ -60,13 +60,16 @@ class Wire(Protocol):
 
 
 class Udp:
-    """Datagrams, so many a second: more of them a receiver may lose."""
+    """Datagrams, at most `rate` a second: more of them a receiver may lose."""
 
-    def __init__(self, name: str, host: str, port: int, tell: Tell) -> None:
+    def __init__(
+        self, name: str, host: str, port: int, tell: Tell, rate: int = limits.SEND_RATE
+    ) -> None:
         self.name = name
         self.refused = 0
         self._where = host, port
         self._said = _Said(name, tell)
+        self._rate = rate
         self._socket: socket.socket | None = None
         self._due = 0.0
         """When the next one may go."""
@@ -96,7 +99,7 @@ class Udp:
             sent += await self._sent(packet)
         self._said.not_refused()
         # What is later than that isn't made up for: it would come as a burst.
-        self._due = max(self._due, monotonic() - _LATE_SECONDS) + len(packets) / limits.SEND_RATE
+        self._due = max(self._due, monotonic() - _LATE_SECONDS) + len(packets) / self._rate
         return sent
 
     async def _sent(self, packet: bytes) -> bool:
