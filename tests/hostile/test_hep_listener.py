@@ -8,6 +8,7 @@ import ipaddress
 import random
 import socket
 import stat
+import threading
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -455,22 +456,25 @@ async def test_a_flood_of_what_is_damaged() -> None:
         whole(FAMILY, chunk(15, b"x" * 600, 1)),
         b"HEP3\xff\xff" * 99,
     ]
-    turns = sent = 0
+    enough = threading.Event()
     async with listening(buffer=1 << 16) as agent:
         with agent.udp() as one:
 
             def flood() -> int:
-                for number in range(60_000):
-                    one.send(bad[number % len(bad)])
-                return 60_000
+                count = 0
+                while not (enough.is_set() and count > 60_000) and count < 5_000_000:
+                    one.send(bad[count % len(bad)])
+                    count += 1
+                return count
 
             flooding = asyncio.create_task(asyncio.to_thread(flood))
-            while not flooding.done():
+            for _ in range(20):
                 await asyncio.sleep(0.005)
-                turns += 1
+            assert not flooding.done()
+            enough.set()
             sent = await flooding
             one.send(clean())
         await agent.until(lambda: agent.tally.packets + agent.tally.drops >= sent + 1)
-        assert turns > 20
+        assert agent.tally.packets + agent.tally.drops == sent + 1
         assert agent.tally.messages <= 1
         assert agent.adds_up()
