@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 FAR = 100 * 10**6
 """Clocks so far apart (ns) that it is told: NTP keeps them within some milliseconds."""
-_SECONDS = 1.0
+_SECONDS = 0.1
 """How often it is looked at, at most, what messages tell of clocks."""
 _STEP = 50_000
 """Corrections change when a difference does by so much (ns): no order is made anew for less."""
@@ -91,10 +91,8 @@ class Clocks:
         index = conversations.index
         corrects = self._corrects()
         offsets: dict[int, int] = {}
-        for number, tap in enumerate(index.taps):
-            skew = conversations.skews.of(number)
-            if skew is None:
-                continue
+        for number, skew in conversations.skews.known().items():
+            tap = index.taps[number]
             offsets[number] = skew.apart.offset
             if abs(skew.apart.offset) >= FAR and not corrects and tap not in self._told:
                 self._told.add(tap)

@@ -170,9 +170,13 @@ class Skews:
         Taps that saw no message together, nor by way of others, have no common measure: each group of
         them has its own reference.
         """
+        return self.known().get(tap)
+
+    def known(self) -> dict[int, Skew]:
+        """Return how far clocks are ahead, by tap, of all of which it is known; not the caller's own."""
         if self._fresh * _MOST_FRESH > len(self._pairs):
             self._reckon()
-        return self._known.get(tap)
+        return self._known
 
     def _reckon(self) -> None:
         """Find all differences, by way of those taps whose differences are known best."""

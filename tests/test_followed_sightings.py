@@ -127,6 +127,20 @@ async def test_what_was_before_comes_meanwhile(following: Following) -> None:
     assert [number for number, _ in following.shown] == [0]
 
 
+async def test_clocks_are_told_of_while_messages_come(
+    following: Following, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    monkeypatch.setattr("sipstream.clocks._SECONDS", 0)
+    following.session.sources.notices.tell = told.append
+    for one in Line(["sbc1", "sbc2"], ahead={"sbc2": -2000 * MS}).call():
+        await following.take([one])
+    assert told == [
+        "the clock of sbc2 is 2.0 s behind sbc1's:"
+        " 'set correct_clocks on' corrects the times that are shown"
+    ]
+
+
 async def test_cleared_meanwhile(following: Following) -> None:
     await following.session.follow(None)
     await following.take(Line(["sbc1"]).send(0, PING))
