@@ -145,7 +145,7 @@ class Sightings:
         tap = taps[new.way]
         places = range(len(seen) + 1)
         all_ = [(taps[one.way], one.time) for one in (*seen, new)]
-        if len(grouped(all_, self._skews.of)) > 1:
+        if not self._is_one(all_):
             for place in places[:-1][:_SAMPLES]:
                 self._skews.missed(all_[place][0], tap)
             return _NEW
@@ -155,6 +155,19 @@ class Sightings:
         for other, time in all_[:-1][:_SAMPLES]:
             self._skews.saw(other, tap, ends, new.time - time)
         return Taken(False, False, True, self._index.put_seen(message, [*seen, new]))
+
+    def _is_one(self, seen: list[Seen]) -> bool:
+        """Tell whether sightings of several taps, one each, are of one sending."""
+        known = self._skews.known()
+        skews = [known.get(tap) for tap, _ in seen]
+        references = {None if skew is None else skew.reference for skew in skews}
+        if None in references or len(references) > 1:
+            return len(grouped(seen, known.get)) == 1
+        # The usual case: the same as above, in a tenth of the time.
+        times = [
+            time - skew.apart.offset for (_, time), skew in zip(seen, skews, strict=True) if skew
+        ]
+        return max(times) - min(times) <= SIGHTING_SLACK
 
     def _regroup(self, there: list[int], before: list[list[Sighted]], new: int) -> Taken:
         """Share all sightings out anew among the messages there are, and the new one where it is one."""

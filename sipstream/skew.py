@@ -27,7 +27,7 @@ FEWEST = 5
 some may be of two sendings of a message."""
 MISSES = 8
 """Messages in a row that don't fit: then a clock was set, and all begins anew."""
-_NEW = 16
+_NEW = 64
 """Samples after which a pair is reckoned anew; while there are few, each time."""
 _MOST_FRESH = 4
 """One in so many pairs is reckoned anew before all differences are: those of a thousand pairs take a
