@@ -96,9 +96,9 @@ async def test_a_stage_that_fails_on_a_batch(
     stages = {"decoder": Decoder, "scanner": Scanner}
     whole = stages[stage].feed
 
-    def feed(self: Any, given: Any) -> Any:
+    def feed(self: Any, given: Any, *more: Any) -> Any:
         data = given.data if isinstance(given, Batch) else b"".join(one[2] for one in given)
-        return fail() if b"bad" in data else whole(self, given)
+        return fail() if b"bad" in data else whole(self, given, *more)
 
     monkeypatch.setattr(stages[stage], "feed", feed)
     watched = Watched()
@@ -163,7 +163,7 @@ async def test_a_stage_that_fails_all_the_time_ends_its_source_alone(
     monkeypatch.setattr(
         Scanner,
         "feed",
-        lambda self, given: fail() if self._tally.name == "bad" else whole(self, given),
+        lambda self, *given: fail() if self._tally.name == "bad" else whole(self, *given),
     )
     watched = Watched()
     async with watched.session as session:
