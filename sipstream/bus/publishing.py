@@ -117,7 +117,8 @@ class Publisher:
         self._session = session
         self._tell = tell
         self._partitions = partitions
-        self._enveloper = Enveloper(tap)
+        # What HEP nodes told is theirs.
+        self._enveloper = Enveloper(tap, keeps_taps=True)
         self._folder = folder
         place = Folder(folder, ENDING) if folder is not None else None
         self._journal = Journal(names.token(tap), size, place)

@@ -19,7 +19,8 @@ from support import CAPTURES, ROOT, ipv4, sip, udp
 
 from sipstream.bus.connecting import Server, connect
 from sipstream.decode import hep
-from sipstream.envelopes import Enveloper
+from sipstream.decode.endpoints import key_of
+from sipstream.envelopes import Enveloper, envelope
 from sipstream.packets import Batch, Linktype, Tally
 from sipstream.session import Session
 from sipstream.sources.bus import BusSource
@@ -48,10 +49,10 @@ def facts(session: Session) -> Counter[tuple[object, ...]]:
 
 @asynccontextmanager
 async def publishing(
-    url: str, tap: str = "sbc1", **options: Any
+    url: str, tap: str = "sbc1", *, folds: bool = True, **options: Any
 ) -> AsyncIterator[tuple[Session, Publisher, list[str]]]:
     told: list[str] = []
-    async with Session(memory=None) as session:
+    async with Session(memory=None, folds=folds) as session:
 
         def connected() -> Any:
             return connect(Server(url), told.append, patience=0.5)
@@ -153,6 +154,24 @@ async def test_all_comes_back_as_it_was(tmp_path: Path, name: str) -> None:
             taps = {m.tap for one in session.conversations for m in one.messages}
             assert taps == {"sbc 1.rtm"}
             assert source.tally.packets == source.tally.with_messages
+
+
+async def test_what_hep_nodes_told_stays_theirs(tmp_path: Path) -> None:
+    """An agent that takes HEP publishes each node's message under the node's name."""
+    ends = key_of(bytes(4), 1), key_of(bytes(4), 2)
+    raw = sip(call_id="a")
+    told = [
+        one
+        for node in ("north", "south")
+        if (one := envelope(10**18, *ends, "UDP", raw, node=node)) is not None
+    ]
+    with nats_server(tmp_path) as server:
+        async with publishing(server.url, folds=False) as (session, publisher, _):
+            await session.sources.entry("test").take(told)
+            await until_published(publisher)
+        async with reading(server.url) as (session, _):
+            message = session.conversations[0].first
+            assert [one.tap for one in message.sightings] == ["north", "south"]
 
 
 async def test_messages_of_a_conversation_keep_their_order_and_partition(tmp_path: Path) -> None:
