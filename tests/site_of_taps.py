@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -12,8 +13,18 @@ from nats_servers import NatsServer
 from tapped import ANSWERS, REFUSES, RINGS, TAPS, Packet, Tapped
 
 SIPSTREAM = (sys.executable, "-m", "sipstream")
-_DRAINED_SECONDS = 120.0
-"""What may go by until the archive has what was published."""
+_DRAINED_SECONDS = 300.0
+"""What may go by until the archive has what was published: batches of a killed writer go to another one
+some 70 s after they were given to it."""
+_FORGET = """
+import asyncio, sys, nats
+async def forget(url):
+    client = await nats.connect(url)
+    for one in await client.jetstream().consumers_info("SIP"):
+        await client.jetstream().delete_consumer("SIP", one.name)
+    await client.close()
+asyncio.run(forget(sys.argv[1]))
+"""
 _QUIET_SECONDS = 5.0
 _COLUMNS = "tap, time_ns, source, source_port, destination, destination_port, raw"
 
@@ -57,7 +68,7 @@ class Site:
         return Agent(link, self.hosts.command(side, *words), self.folder)
 
     def _writer(self, number: int) -> Program:
-        words = (*SIPSTREAM, "archive", "--bus", self.url, str(self.archive))
+        words = (*SIPSTREAM, "archive", "--bus", self.url, "--flush", "3s", str(self.archive))
         return Program("archive", f"archive-{number}", self.hosts.command("o", *words), self.folder)
 
     def begin(self) -> None:
@@ -86,6 +97,11 @@ class Site:
             time.sleep(0.5)
             if (now := self._state()) != before:
                 quiet, before = time.monotonic(), now
+
+    def forget(self) -> None:
+        """Have the server forget what writers confirmed: they are given all of the stream once more."""
+        words = (sys.executable, "-c", _FORGET, self.url)
+        subprocess.run(self.hosts.command("n", *words), check=True, capture_output=True)
 
     def _state(self) -> tuple[tuple[int, int, int], ...]:
         """Return of each stream its last number, and what consumers wait for and didn't confirm."""

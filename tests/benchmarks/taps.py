@@ -392,7 +392,7 @@ def _archived(server: NatsServer, folder: Path, writers: int, wanted: Wanted) ->
         used = sum(processor(one.pid) for one in programs)
     # What they still had is written when they end.
     files = list(folder.rglob("*.parquet"))
-    count = duckdb.read_parquet([str(one) for one in files]).count("*").fetchone()[0]
+    count = duckdb.read_parquet([str(one) for one in files]).count("*").fetchall()[0][0]
     flag = "" if count == wanted.messages else f" !{count:,}"
     return [
         f"{writers}{flag}", f"{seconds:.1f}", f"{count / seconds:,.0f}", f"{used:.1f}",

@@ -53,8 +53,11 @@ class Outcome:
         return not any(one.doubled or one.foreign or one.lost for one in self.accounts)
 
 
-def trial(hosts: Tapped, wanted: Wanted) -> Outcome:
-    """Run it all, return what came of it."""
+def trial(hosts: Tapped, wanted: Wanted, *, soon: bool = False) -> Outcome:
+    """Run it all, return what came of it.
+
+    `soon`: what a killed writer had isn't waited for, instead all is given to the writers once more.
+    """
     hosts.answer()
     hosts.dump()
     server = hosts.nats()
@@ -70,6 +73,8 @@ def trial(hosts: Tapped, wanted: Wanted) -> Outcome:
         # Calls that were begun go to their end.
         time.sleep(3)
         server.until_ready()
+        if soon:
+            site.forget()
         site.until_archived()
         for one in site.writers:
             one.end()
