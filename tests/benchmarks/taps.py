@@ -91,7 +91,7 @@ def running(
         )
         try:
             yield program
-            if program.poll() is not None:
+            if program.poll() not in (None, 0, 143):
                 output.seek(0)
                 raise SystemExit(
                     f"sipstream {' '.join(words)} has ended: {output.read()[-1000:]!r}"
@@ -384,12 +384,15 @@ def _archived(server: NatsServer, folder: Path, writers: int, wanted: Wanted) ->
 
     folder.mkdir()
     words = ("archive", "--bus", server.url, str(folder))
+    begun = time.monotonic()
     with ExitStack() as stack:
         programs = [stack.enter_context(running(*words)) for _ in range(writers)]
-        begun = time.monotonic()
-        with PeakMemory(programs[0].pid) as peak:
-            seconds = settled(lambda: (unconfirmed(server), _size(folder))) - begun
-        used = sum(processor(one.pid) for one in programs)
+        peak = stack.enter_context(PeakMemory(programs[0].pid))
+        until(lambda: unread(server) == 0, _LONGEST)
+        for one in programs:
+            one.send_signal(signal.SIGTERM)
+        used = sum(_ended(one) for one in programs)
+    seconds = time.monotonic() - begun
     # What they still had is written when they end.
     files = list(folder.rglob("*.parquet"))
     count = duckdb.read_parquet([str(one) for one in files]).count("*").fetchall()[0][0]
@@ -398,6 +401,13 @@ def _archived(server: NatsServer, folder: Path, writers: int, wanted: Wanted) ->
         f"{writers}{flag}", f"{seconds:.1f}", f"{count / seconds:,.0f}", f"{used:.1f}",
         f"{peak.bytes / 1e6:.0f}", f"{_size(folder) / count:.0f}", str(len(files)),
     ]  # fmt: skip
+
+
+def _ended(program: subprocess.Popen[bytes]) -> float:
+    """Wait until a program has ended, return the processor seconds that it took."""
+    _, status, usage = os.wait4(program.pid, 0)
+    program.returncode = os.waitstatus_to_exitcode(status)
+    return usage.ru_utime + usage.ru_stime
 
 
 def _size(folder: Path) -> int:
@@ -453,15 +463,16 @@ print(time.monotonic() - begun)
 """
 
 
-def unconfirmed(server: NatsServer) -> int:
-    """Return the batches that consumers of the server's streams haven't confirmed."""
+def unread(server: NatsServer) -> int:
+    """Return the batches that a server's consumers weren't given yet; -1 where there is no consumer."""
     told = server.told("jsz?streams=true&consumers=true&accounts=true")
-    return sum(
-        one["num_pending"] + one["num_ack_pending"]
+    waiting = [
+        one["num_pending"]
         for account in told.get("account_details") or ()
         for stream in account.get("stream_detail") or ()
         for one in stream.get("consumer_detail") or ()
-    )
+    ]
+    return sum(waiting) if waiting else -1
 
 
 BENCHMARKS: dict[str, Callable[[Wanted], None]] = {
