@@ -162,8 +162,8 @@ async def test_what_hep_nodes_told_stays_theirs(tmp_path: Path) -> None:
     raw = sip(call_id="a")
     told = [
         one
-        for node in ("north", "south")
-        if (one := envelope(10**18, *ends, "UDP", raw, node=node)) is not None
+        for at, node in ((10**18, "north"), (10**18 + 400_000, "south"))
+        if (one := envelope(at, *ends, "UDP", raw, node=node)) is not None
     ]
     with nats_server(tmp_path) as server:
         async with publishing(server.url, folds=False) as (session, publisher, _):
