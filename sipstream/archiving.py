@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from sipstream.options.archive import ArchiveOptions
     from sipstream.shell.output import Output
 
+_FLUSH = 60
+"""Seconds after which what came over a bus is written."""
 _PATIENCE = 1.0
 """Seconds that what is still to be written has at the end: a terminal may have stopped reading."""
 
@@ -59,10 +61,22 @@ async def _work(options: ArchiveOptions, opened: Opened, out: Output) -> int:
         if find_spec("pyarrow") is None:
             raise SourceError("an archive is written by pyarrow: pip install 'sipstream[archive]'")
         layout.require(options.folder)
+        if options.nats is not None:
+            return await _drain(options, opened, out)
         return await _archive_files(options, opened, out)
     except SipstreamError as error:
         out.error(str(error))
         return FAILED
+
+
+async def _drain(options: ArchiveOptions, opened: Opened, out: Output) -> int:
+    """Archive what comes over a bus, until told to end."""
+    from sipstream.archive.drain import Draining
+    from sipstream.bus.connecting import Server
+
+    server = Server(options.nats or "", options.nats_creds, options.nats_ca, opened.secret)
+    await Draining(options.folder, server, options.flush or _FLUSH, out.line).run()
+    return 0
 
 
 async def _archive_files(options: ArchiveOptions, opened: Opened, out: Output) -> int:

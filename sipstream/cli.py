@@ -82,7 +82,9 @@ def _archive(arguments: Sequence[str]) -> int:
     _open_standard_files()
     keylog = [] if options.keylog is None else [str(options.keylog)]
     try:
+        secret = _secret(options)
         opened = open_and_drop([*options.files, *keylog], 0, False, options.user)
+        opened.secret = secret
     except SipstreamError as error:
         archive.parser().exit(FAILED, f"*** Error! {shield(str(error))}\n")
     if options.files:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import secrets
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -32,6 +33,7 @@ HIDDEN = ".new"
 UNDATED = "1970-01-01T00"
 """The hour of messages whose times are forged, or of a capture without times."""
 _MARK = ".sipstream-archive"
+_ID = re.compile(r"[0-9a-f]{16}")
 _HOUR_FOLDER = re.compile(r"hour=(-?\d{4,}-\d\d-\d\dT\d\d)")
 _PARTITION_FOLDER = re.compile(r"partition=(\d\d)")
 _NAME = re.compile(r"part-(-?\d{1,19})-(-?\d{1,19})-([0-9a-f]{16}(?:-\d{1,9})?)\.parquet")
@@ -116,19 +118,18 @@ def require(folder: Path) -> None:
         SourceError: it holds other things, an archive of another kind, or can't be written to.
     """
     name = escape(str(folder))
-    mark = folder / _MARK
     try:
         make(folder.absolute())
-        there = _read_mark(mark)
+        there = _read_mark(folder)
         if there is None:
             others = [one.name for one in folder.iterdir() if one.name not in (STAGED, LOCK)]
             if any(not one.startswith(_MARK) for one in others):
                 raise SourceError(f"{name} holds other things and no archive: name an empty folder")
-            _write_mark(mark)
+            _write_mark(folder)
             return
     except OSError as error:
         raise SourceError(f"{name}: {words(error)}") from error
-    if there != {"schema": VERSION, "partitions": PARTITIONS}:
+    if (there.get("schema"), there.get("partitions")) != (VERSION, PARTITIONS):
         raise SourceError(
             f"{name} is an archive of another version of sipstream: name another folder"
         )
@@ -142,23 +143,41 @@ def is_archive(folder: Path) -> bool:
         return False
 
 
-def _read_mark(mark: Path) -> object:
+def identity(folder: Path) -> str:
+    """Return what tells an archive from others, wherever it lies.
+
+    Raises:
+        SourceError: it can't be read.
+    """
+    try:
+        found = (_read_mark(folder) or {}).get("id")
+    except OSError as error:
+        raise SourceError(f"{escape(str(folder))}: {words(error)}") from error
+    if not isinstance(found, str) or not _ID.fullmatch(found):
+        raise SourceError(f"{escape(str(folder / _MARK))}: it is damaged")
+    return found
+
+
+def _read_mark(folder: Path) -> dict[str, object] | None:
     """Return what says that a folder is an archive, None where nothing does."""
     try:
-        return json.loads(mark.read_bytes()[:1024])
+        found = json.loads((folder / _MARK).read_bytes()[:1024])
     except FileNotFoundError:
         return None
     except ValueError:
         return {}
+    return found if isinstance(found, dict) else {}
 
 
-def _write_mark(mark: Path) -> None:
-    """Make a folder an archive; several may do so at the same time."""
-    new = mark.with_name(f"{_MARK}-{os.getpid()}")
-    text = json.dumps({"schema": VERSION, "partitions": PARTITIONS})
+def _write_mark(folder: Path) -> None:
+    """Make a folder an archive, unless another one was faster."""
+    text = json.dumps({"schema": VERSION, "partitions": PARTITIONS, "id": secrets.token_hex(8)})
+    new = folder / f"{_MARK}-{os.getpid()}"
     new.touch(mode=0o600)
     new.write_text(f"{text}\n")
-    new.replace(mark)
+    with suppress(FileExistsError):
+        (folder / _MARK).hardlink_to(new)
+    new.unlink()
 
 
 def make(folder: Path) -> None:

@@ -37,7 +37,9 @@ class Staging:
         self.repeated = 0
         """Messages left out because the archive had them already."""
         self._folder = folder = folder.absolute()
-        self._path = folder / STAGED / secrets.token_hex(8)
+        self.name = secrets.token_hex(8)
+        """Is no other's: files that are made of nothing that has a name of its own can have this one."""
+        self._path = folder / STAGED / self.name
         self._held = -1
 
     def __enter__(self) -> Staging:
@@ -90,10 +92,13 @@ class Staging:
                 raise SourceError(
                     f"{name}: {words(error)}: the next sipstream archive brings the rest in"
                 ) from error
-            raise SourceError(
-                f"{name}: {words(error)}: nothing of this is in the archive"
-            ) from error
+            raise self.failed(error) from error
         return count
+
+    def failed(self, error: OSError) -> SourceError:
+        """Return what to say of an error before anything is visible."""
+        name = escape(str(self._folder))
+        return SourceError(f"{name}: {words(error)}: nothing of this is in the archive")
 
     def _settle(self, path: Path) -> int:
         """Leave out of a file what the archive has; return how many messages are left."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sipstream.options import groups
+from sipstream.options import groups, values
 
 
 @dataclass
@@ -17,7 +17,7 @@ class ArchiveOptions(groups.Bus):
     names: list[str] = field(default_factory=list)
     keylog: Path | None = None
     user: str | None = None
-    flush: int = 0
+    flush: int | None = None
 
     @property
     def files(self) -> list[str]:
@@ -44,6 +44,13 @@ def parser() -> argparse.ArgumentParser:
         "names", nargs="+", metavar="FILE... DIR",
         help="pcap, pcapng, .gz, tcpdump text; and the archive's folder, which is made if need be",
     )  # fmt: skip
+    groups.add_bus(
+        add, "--bus", "keep what taps publish on this server, until ended (needs nats-py)"
+    )
+    add(
+        "--flush", type=values.span, metavar="60s",
+        help="with --bus: how often files become visible, at the latest (default: 60s)",
+    )  # fmt: skip
     add("--keylog", type=Path, metavar="FILE", help="read TLS with this key log (SSLKEYLOGFILE)")
     add("--user", metavar="NAME", help="started by root: become this user (default: nobody)")
     return made
@@ -61,10 +68,18 @@ def parse(arguments: Sequence[str]) -> ArchiveOptions:
 
 def _wrong(options: ArchiveOptions) -> str | None:
     """Return what doesn't fit together, None where all does."""
-    if not options.files:
-        return "what is to be archived is missing: name FILE... DIR"
+    if options.nats is None and not options.files:
+        return "what is to be archived is missing: name FILE... DIR, or --bus URL DIR"
+    if options.nats is not None:
+        from sipstream.bus.connecting import Server, wrong
+
+        if options.files or options.keylog is not None:
+            return "--bus brings messages, FILEs have theirs: archive one after the other"
+        return wrong(Server(options.nats, options.nats_creds, options.nats_ca))
+    if options.flush is not None:
+        return "--flush says how often --bus writes: add --bus URL"
     if "" in options.names:
         return "a FILE has an empty name"
     if "-" in options.files:
-        return "standard input can't be archived twice without repeats: name a FILE"
+        return "standard input can't be read twice, as a repeat has to: name a FILE"
     return None

@@ -68,6 +68,15 @@ def age(text: str) -> int:
     return seconds
 
 
+def span(text: str) -> int:
+    """Return the seconds of a time such as 10s or 5m."""
+    match = re.fullmatch(r"(\d{1,9})([smhd])", text, re.ASCII)
+    seconds = int(match[1]) * _SECONDS[match[2]] if match else 0
+    if not 1 <= seconds <= _SECONDS["d"]:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time such as 10s or 5m, at most 1d")
+    return seconds
+
+
 def address(text: str) -> tuple[str, int]:
     """Return address and port of `:9100`, `10.0.0.1:9100` or `[::1]:9100`; no name is looked up."""
     import ipaddress
