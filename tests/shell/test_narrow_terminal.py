@@ -36,11 +36,11 @@ def test_words_are_whole(terminal: Terminal) -> None:
         "        ^",
     ]
     lines = shown(terminal, "show settings")
-    begin = lines.index("country_code   none   default  Country code that")
-    assert lines[begin + 1].startswith(" " * 31 + "numbers have")
+    begin = lines.index("country_code    none   default  Country code that")
+    assert lines[begin + 1].startswith(" " * 32 + "numbers have")
     # A pipe has whole lines to look at, wherever the terminal ends.
     found = shown(terminal, "show settings | match try.*lack")
-    assert found[0].startswith("country_code   none   default  Country")
+    assert found[0].startswith("country_code    none   default  Country")
 
 
 def test_what_an_export_has_to_say_is_in_whole_words(terminal: Terminal) -> None:
