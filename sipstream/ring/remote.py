@@ -76,6 +76,8 @@ class Ring:
         )
         self._pieces: dict[str, list[Piece]] = {}
         """Of each capture: what its index tells, and what was read behind that."""
+        self._growing: set[str] = set()
+        """Captures that were written to when they were looked at last."""
         self._of = session.conversations
         self._turn = asyncio.Lock()
         self._told: set[str] = set()
@@ -155,13 +157,17 @@ class Ring:
         pace = Pace()
         for name in there:
             written_to = newest[label_of(name)] == name
-            if written_to or name not in self._pieces:
+            if written_to or name in self._growing or name not in self._pieces:
+                self._growing.discard(name)
                 try:
                     await self._look_at(name, pace, written_to=written_to)
                 except (SourceError, FileNotFoundError) as error:
                     self._tell_once(f"{names.shown(name)} is left out: {error}")
+            if written_to:
+                self._growing.add(name)
             if pace.due():
                 await pace.rest()
+        self._growing.intersection_update(there)
         return [piece for name in there for piece in self._pieces.get(name, ())]
 
     async def _look_at(self, name: str, pace: Pace, *, written_to: bool) -> None:

@@ -6,15 +6,17 @@ import os
 from pathlib import Path
 
 import pytest
-from rings import call_ids, packet, packets_in, remote, write_ring
+from rings import SIZE, Clock, call_ids, packet, packets_in, remote, write_ring
 from support import CAPTURES, ethernet, ipv4, sip, tcp
 
 from sipstream.export.pcap import Export
 from sipstream.ring import remote as ring_remote
 from sipstream.ring.files import RingStore
 from sipstream.ring.indexer import Indexes
+from sipstream.ring.room import LONGEST, Ring
 from sipstream.session import Session
 from sipstream.sources import stores_of
+from sipstream.spool import PcapSpool
 
 QUESTIONS = (
     "",
@@ -162,6 +164,30 @@ async def test_packets_behind_the_index_are_found(tmp_path: Path) -> None:
         assert call is not None
         assert call.count == 2
         assert await call_ids(session, "last 10s") == ["call-7", "call-90"]
+
+
+@pytest.mark.parametrize("indexed", [False, True])
+async def test_what_came_before_the_next_file_was_begun_is_found(
+    tmp_path: Path, indexed: bool
+) -> None:
+    """A file goes on growing behind what was read of it, then another one is written to."""
+    path, clock = tmp_path / "ring", Clock()
+    ring = Ring(path, SIZE, clock=clock)
+    spool = PcapSpool(1, room=ring, label="eth0")
+    spool.append_packets([packet(1)])
+    spool.flush()
+    async with Session() as session:
+        remote(session, path)
+        assert await call_ids(session, "") == ["call-1"]
+        spool.append_packets([packet(2)])
+        spool.flush()
+        clock.now += LONGEST
+        spool.append_packets([packet(3)])
+        spool.close()
+        ring.close()
+        if indexed:
+            Indexes(path).step()
+        assert await call_ids(session, "") == ["call-1", "call-2", "call-3"]
 
 
 async def test_last_counts_from_the_newest_message_of_the_ring(tmp_path: Path) -> None:
