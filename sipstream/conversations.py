@@ -365,7 +365,7 @@ class Conversations:
         """Give up messages out of the middle of a conversation without end; return whether any."""
         count = self.index.thin_out(number, KEPT_FIRST, MAX_MESSAGES * 7 // 8)
         self.message_count -= count
-        self._singly.forget(number)
+        self._singly.thin(number)
         return count > 0
 
     def _keep(self, message: int, raw: bytes) -> None:

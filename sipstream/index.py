@@ -102,6 +102,8 @@ class Index:
         """What a capture file says of the packet that a message came in."""
         self.sightings: dict[int, list[Sighted]] = {}
         """Of messages that several taps saw, all of these by time; time and way are the first one's."""
+        self.sighting_count = 0
+        """How many sightings that are."""
         self.correlations: dict[int, bytes] = {}
         """Of a conversation: what an agent says belongs together, where that isn't its Call-ID."""
         self.corrections: dict[int, int] = {}
@@ -183,7 +185,7 @@ class Index:
         self.bytes -= sum(map(self.m_length.__getitem__, messages))
         for message in messages:
             self.m_store[message] = 0
-            self.sightings.pop(message, None)
+            self._forget_seen(message)
         self.free_messages.extend(messages)
 
     def take_conversations(self, count: int) -> Sequence[int]:
@@ -230,10 +232,10 @@ class Index:
     def put_seen(self, message: int, seen: list[Sighted]) -> bool:
         """Give a message its sightings; return whether its time is another one than before."""
         seen.sort()
+        self._forget_seen(message)
         if len(seen) > 1:
             self.sightings[message] = seen
-        else:
-            self.sightings.pop(message, None)
+            self.sighting_count += len(seen)
         before, (self.m_time[message], self.m_way[message]) = self.m_time[message], seen[0]
         self._orders.pop(self.m_conversation[message], None)
         return before != self.m_time[message]
@@ -309,7 +311,7 @@ class Index:
         for message in self.arrived(conversation):
             self.free_messages.append(message)
             self.comments.pop(message, None)
-            self.sightings.pop(message, None)
+            self._forget_seen(message)
             self.m_store[message] = 0
             size += self.m_length[message]
         self.bytes -= size
@@ -337,7 +339,7 @@ class Index:
             self.m_step[message] = following + after - message if after else 0
             self.free_messages.append(following)
             self.comments.pop(following, None)
-            self.sightings.pop(following, None)
+            self._forget_seen(following)
             self.m_store[following] = 0
             self.bytes -= self.m_length[following]
             given_up += 1
@@ -363,6 +365,9 @@ class Index:
     def user(self, code: int) -> str:
         """Return the user part that a column's value stands for."""
         return coded_number(code) if code > 0 else self.users[-code]
+
+    def _forget_seen(self, message: int) -> None:
+        self.sighting_count -= len(self.sightings.pop(message, ()))
 
     def _message_columns(self) -> list[array[int]]:
         return [column for name, column in vars(self).items() if name.startswith("m_")]

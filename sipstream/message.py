@@ -262,7 +262,7 @@ class Message:
         place = self.index
         for other in range(place - 1, max(place - _COPY_REACH, 0) - 1, -1):
             earlier = siblings[other]
-            if index.m_time[me] - index.m_time[earlier] > COPY_WINDOW:
+            if index.time(me) - index.time(earlier) > COPY_WINDOW:
                 break
             if (
                 index.m_length[earlier] == index.m_length[me]

@@ -43,8 +43,8 @@ class Taken(NamedTuple):
     """The same tap had told of it before."""
     changed: bool = False
     """Messages that were there before have other sightings now."""
-    is_retimed: bool = False
-    """Such a message has another time now."""
+    retimed: Sequence[tuple[int, int]] = ()
+    """Those that have another time now, each with the one before (ns)."""
 
 
 _NEW, _REPEATED = Taken(True), Taken(False, True)
@@ -62,6 +62,11 @@ class Sightings:
         """Messages in all tables."""
         self.left_out = 0
         """Sightings not kept because their messages had very many."""
+
+    @property
+    def table_count(self) -> int:
+        """How many tables there are."""
+        return len(self._tables)
 
     def take(self, number: int, new: int, raw: bytes) -> Taken:
         """Find out whether a conversation has a message already that is in no chain yet.
@@ -90,6 +95,18 @@ class Sightings:
         table = self._tables.pop(number, None)
         if table is not None:
             self.size -= sum(1 if isinstance(one, int) else len(one) for one in table.values())
+
+    def thin(self, number: int) -> None:
+        """Some messages of a conversation were given up: nothing is compared with them any more."""
+        table, store = self._tables.get(number, {}), self._index.m_store
+        for key, there in list(table.items()):
+            messages = [there] if isinstance(there, int) else there
+            left = [message for message in messages if store[message]]
+            self.size -= len(messages) - len(left)
+            if left:
+                table[key] = left if len(left) > 1 else left[0]
+            else:
+                del table[key]
 
     # Within
 
@@ -154,7 +171,9 @@ class Sightings:
             return Taken(False)
         for other, time in all_[:-1][:_SAMPLES]:
             self._skews.saw(other, tap, ends, new.time - time)
-        return Taken(False, False, True, self._index.put_seen(message, [*seen, new]))
+        before = self._index.m_time[message]
+        is_retimed = self._index.put_seen(message, [*seen, new])
+        return Taken(False, False, True, [(message, before)] if is_retimed else ())
 
     def _is_one(self, seen: list[Seen]) -> bool:
         """Tell whether sightings of several taps, one each, are of one sending."""
@@ -180,16 +199,17 @@ class Sightings:
         if not len(there) <= len(groups) <= len(there) + 1:
             # What is known of clocks has changed since: what was shown as one stays one.
             return _NEW
-        messages = [*there, new]
-        changed = is_retimed = False
+        changed, retimed = False, []
         for place, group in _shared_out(groups, owners, len(there)).items():
             told = sorted(seen[one] for one in group)
             if place == len(there):
                 index.put_seen(new, told)
             elif told != before[place]:
                 changed = True
-                is_retimed |= index.put_seen(messages[place], told)
-        return Taken(len(groups) > len(there), False, changed, is_retimed)
+                message, time = there[place], index.m_time[there[place]]
+                if index.put_seen(message, told):
+                    retimed.append((message, time))
+        return Taken(len(groups) > len(there), False, changed, retimed)
 
 
 def _shared_out(groups: list[_Group], owners: list[int], new: int) -> dict[int, _Group]:

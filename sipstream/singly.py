@@ -5,7 +5,10 @@ Sans-IO. All others are added conversation by conversation (conversations.py).
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_left, insort_right
 from collections.abc import Callable, Sequence
+from itertools import chain
 
 from sipstream.duplicates import Duplicates
 from sipstream.index import Index
@@ -16,9 +19,9 @@ from sipstream.skew import Skews
 from sipstream.users import Users
 from sipstream.ways import CUT
 
-_TIME, _SENDING, _SIGHTED = 420, 120, 420
-"""Bytes of memory, measured, that a message takes in a table of times, in one of what taps see, and that
-the sightings of one take."""
+_TIME, _SENDING, _SIGHTED, _SIGHTING, _TABLE = 420, 130, 220, 70, 260
+"""Bytes of memory, measured, that a message takes in a table of times, in one of what taps see, and as
+one that several saw; that each of its sightings takes, and a conversation's table of what taps see."""
 
 
 class Singly:
@@ -41,6 +44,8 @@ class Singly:
         self._order = order
         self._keep = keep
         self._duplicates = Duplicates(index)
+        self._times: dict[int, _Times] = {}
+        """Of conversations of which messages got other times."""
 
     @property
     def size(self) -> int:
@@ -48,7 +53,9 @@ class Singly:
         return (
             self._duplicates.size * _TIME
             + self.sightings.size * _SENDING
+            + self.sightings.table_count * _TABLE
             + len(self._index.sightings) * _SIGHTED
+            + self._index.sighting_count * _SIGHTING
         )
 
     def of_network(self, found: Found, places: Sequence[int]) -> set[int]:
@@ -85,28 +92,56 @@ class Singly:
         return left_out, repeats
 
     def forget(self, number: int) -> None:
-        """Messages of a conversation were given up."""
+        """A conversation was given up."""
         self._duplicates.forget(number)
         self.sightings.forget(number)
+        self._times.pop(number, None)
         self.touched.pop(number, None)
+
+    def thin(self, number: int) -> None:
+        """Some messages of a conversation were given up."""
+        self._duplicates.forget(number)
+        self.sightings.thin(number)
+        self._times.pop(number, None)
 
     def _of_tap(self, number: int, message: int, raw: bytes | None) -> tuple[bool, bool]:
         """Compare with what other taps saw; return whether it is new, and whether it was told before."""
         index = self._index
         if raw is None:
             raw = index.raw(message)
-        times = index.m_time[index.c_first[number]]
+        begun = index.m_time[index.c_first[number]]
+        times = self._times.get(number)
+        if times is not None:
+            times.follow(index, number)
         taken = self.sightings.take(number, message, raw)
         if not taken.is_new and not taken.is_repeat:
             self.seen_again += 1
             index.c_heard[number] = index.batch
         if taken.changed:
             self.touched[number] = None
-        if taken.is_retimed:
-            order = index.in_time_order(number)
-            index.c_latest[number] = index.m_time[order[-1]]
-            self._begin_with(number, order[0], times)
+        if taken.retimed:
+            self._retime(number, taken.retimed, begun)
         return taken.is_new, taken.is_repeat
+
+    def _retime(self, number: int, retimed: Sequence[tuple[int, int]], begun: int) -> None:
+        """Find a conversation's first and latest time where messages have others than before.
+
+        `begun` is when it began so far.
+        """
+        index = self._index
+        times = self._times.get(number)
+        if times is None:
+            times = self._times[number] = _Times()
+            times.follow(index, number)
+        else:
+            for message, before in retimed:
+                times.move(before, index.m_time[message])
+        earliest, index.c_latest[number] = times.ends
+        first = index.c_first[number]
+        if index.m_time[first] != earliest:
+            messages = chain((message for message, _ in retimed), index.arrived(number))
+            first = next(one for one in messages if index.m_time[one] == earliest)
+        self._begin_with(number, first, begun)
 
     def _append(self, number: int, message: int, code: int) -> None:
         index = self._index
@@ -139,3 +174,28 @@ class Singly:
                 column[number] = self._users.take(user)
         if index.m_time[message] != before:
             self._order.move(number, before, index.m_time[message])
+
+
+class _Times:
+    """The times of a conversation's messages in order: to look at all for each would take long."""
+
+    def __init__(self) -> None:
+        self._values = array("q")
+        self._upto = -1
+        """The message that was taken last."""
+
+    @property
+    def ends(self) -> tuple[int, int]:
+        """The first and the latest."""
+        return self._values[0], self._values[-1]
+
+    def follow(self, index: Index, number: int) -> None:
+        """Take those of messages that came since."""
+        for message in index.arrived(number, self._upto):
+            insort_right(self._values, index.m_time[message])
+            self._upto = message
+
+    def move(self, before: int, time: int) -> None:
+        """Replace one of them."""
+        del self._values[bisect_left(self._values, before)]
+        insort_right(self._values, time)

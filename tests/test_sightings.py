@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from random import Random
 
 import pytest
@@ -194,6 +195,61 @@ def test_a_conversation_without_end_keeps_its_sightings(monkeypatch: pytest.Monk
     assert len(conversations.index.sightings) == conversations[0].count
     intake.take(line.send(99 * SECOND, payload))
     assert conversations.duplicates == 2
+
+
+def test_what_is_left_of_a_conversation_without_end_is_not_read_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sipstream.conversations.MAX_MESSAGES", 400)
+    intake, line = Intake(), Line(["sbc1", "sbc2"])
+    intake.conversations.memory = 1 << 30
+    index = intake.conversations.index
+    read, raw = [0], index.raw
+
+    def counted(message: int) -> bytes:
+        read[0] += 1
+        return raw(message)
+
+    monkeypatch.setattr(index, "raw", counted)
+    for at in range(500):
+        payload = sip("OPTIONS sip:2@b SIP/2.0", "ping", cseq=f"{at} OPTIONS")
+        read[0] = 0
+        intake.take(line.send(at * SECOND, payload))
+        assert read[0] < 10
+    assert index.c_left_out[0] > 0
+
+
+def test_a_conversation_is_not_gone_through_for_each_message_that_gets_another_time() -> None:
+    """A tap that tells of all a moment later, by a clock that is behind."""
+    intake, line = Intake(), Line(["sbc1", "sbc2"], ahead={"sbc2": -3 * MS})
+    index = intake.conversations.index
+    looked, arrived = [0], index.arrived
+
+    def counted(conversation: int, after: int = -1) -> Iterator[int]:
+        for message in arrived(conversation, after):
+            looked[0] += 1
+            yield message
+
+    index.arrived = counted  # type: ignore[method-assign]
+    for at in range(300):
+        payload = sip("OPTIONS sip:2@b SIP/2.0", "ping", cseq=f"{at} OPTIONS")
+        for seen in line.send(at * SECOND, payload):
+            intake.take([seen])
+    assert looked[0] < 3 * 300
+    (one,) = intake.conversations
+    assert (one.time, one.duration) == (BEGIN - 3 * MS + MS // 2, 299 * SECOND)
+
+
+def test_each_sighting_counts_as_memory() -> None:
+    sizes = []
+    for taps in (2, 60):
+        intake = Intake()
+        for number in range(taps):
+            intake.take(Line([f"tap{number}"]).send(number * 1000, PING))
+        sizes.append(intake.conversations._singly.size)
+        intake.conversations.give_up([0])
+        assert intake.conversations._singly.size == 0
+    assert sizes[1] > sizes[0] + 58 * 60
 
 
 def test_bounded_for_taps_without_number() -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 from consoles import Shell
-from sighted import MS, Intake, Line, capture, taken, told
-from support import CAPTURES
+from sighted import BEGIN, MS, Intake, Line, capture, taken, told
+from support import CAPTURES, sip
 
 from sipstream.conversations import Conversations
 from sipstream.envelopes import Enveloper
@@ -19,6 +19,7 @@ from sipstream.session import Session
 from sipstream.views import Message, Sighting
 
 CAPTURE = CAPTURES / "taps.pcap"
+PING = sip("OPTIONS sip:2@b SIP/2.0", "ping", cseq="1 OPTIONS")
 
 
 @pytest.fixture
@@ -225,6 +226,39 @@ async def test_order_is_corrected(shell: Shell) -> None:
         assert session.conversations[1].first.kind == "INVITE"
         assert [one.index for one in session.conversations[1].messages] == list(range(7))
         assert lists.by_time(0, session.conversations[1]).startswith("[0] 08:00:05.000000: INVITE")
+
+
+def test_lists_and_filters_go_by_what_taps_said() -> None:
+    """Also where taps tell of a message again while clocks are corrected."""
+    late = Line(["sbc1", "sbc2"], ahead={"sbc2": -5000 * MS})
+    call = late.call("other")
+    some = [call[0], call[2], *sorted(call[4:6], key=lambda one: one.tap)]
+    assert [one.tap for one in some] == ["sbc1", "sbc2", "sbc1", "sbc2"]
+    found = []
+    for correct in (False, True):
+        intake = Intake()
+        intake.take(late.call(at=-60_000 * MS))
+        index = intake.conversations.index
+        if correct:
+            index.correct({index.tap_number("sbc2"): -5000 * MS})
+        for one in some:
+            intake.take([one])
+        found.append((index.m_time[index.c_first[1]] - BEGIN, index.c_latest[1] - BEGIN))
+    assert found[0] == found[1] == (-4980 * MS, 0)
+
+
+def test_copies_are_told_by_clocks_as_they_are_shown() -> None:
+    """What a tap told whose clock is ahead is a copy of what was captured here."""
+    ahead = Line(["sbc1", "sbc2"], ahead={"sbc2": 5000 * MS})
+    intake = Intake()
+    intake.take(ahead.call(at=-60_000 * MS))
+    intake.take(Line([""]).send(0, PING))
+    intake.take([one for one in ahead.send(0, PING) if one.tap == "sbc2"])
+    index = intake.conversations.index
+    ping = intake.conversations[1]
+    assert [one.copy_of for one in ping.messages] == [None, None]
+    index.correct({index.tap_number("sbc2"): 5000 * MS})
+    assert [one.copy_of for one in ping.messages] == [None, 0]
 
 
 # Exports
