@@ -84,7 +84,7 @@ class Conversations:
         self._call_id_bytes = 0
         self._users = Users(self.index.users)
         self._order = Order()
-        self._singly = Singly(self.index, self._users, self._order, self._keep)
+        self._singly = Singly(self.index, self._users, self._order, self._keep, folds=folds)
         self._joined: dict[Room | None, Spool] = {}
         self._idle = Idle(self.index)
         self._gone: list[int] = []

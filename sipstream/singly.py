@@ -27,11 +27,17 @@ one that several saw; that each of its sightings takes, and a conversation's tab
 class Singly:
     """Adds messages to conversations of an index, whose `users` and `order` by time it keeps.
 
-    `keep` writes the bytes of a message to a spool of ours.
+    `keep` writes the bytes of a message to a spool of ours; `folds` is as with `Conversations`.
     """
 
     def __init__(
-        self, index: Index, users: Users, order: Order, keep: Callable[[int, bytes], None]
+        self,
+        index: Index,
+        users: Users,
+        order: Order,
+        keep: Callable[[int, bytes], None],
+        *,
+        folds: bool,
     ) -> None:
         self.skews = Skews(index.taps.__getitem__)
         self.sightings = Sightings(index, self.skews)
@@ -43,6 +49,7 @@ class Singly:
         self._users = users
         self._order = order
         self._keep = keep
+        self._folds = folds
         self._duplicates = Duplicates(index)
         self._times: dict[int, _Times] = {}
         """Of conversations of which messages got other times."""
@@ -76,7 +83,7 @@ class Singly:
         left_out, repeats = [], 0
         for one in found.messages(conversation):
             message, raw = places[one], found.joined.get(one)
-            if index.ways.network[index.m_way[message]]:
+            if self._folds and index.ways.network[index.m_way[message]]:
                 is_new, is_repeat = self._of_tap(number, message, raw)
             else:
                 late = index.c_count[number] > 0 and index.m_time[message] <= index.c_latest[number]

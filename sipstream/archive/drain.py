@@ -63,7 +63,7 @@ class _Gathered:
         """Messages in the index."""
         self.size = 0
         """Bytes of the batches."""
-        self.conversations = Conversations(Endpoints(), memory=None, room=Room())
+        self.conversations = Conversations(Endpoints(), memory=None, room=Room(), folds=False)
         self._source = Entered(name, Room())
         self._intake = pipeline.Intake(self._source, self.conversations)
 

@@ -122,6 +122,21 @@ async def test_batches_that_come_again(url: str, tmp_path: Path) -> None:
     await client.close()
 
 
+async def test_each_tap_s_sight_is_kept(url: str, tmp_path: Path) -> None:
+    """The same message of two taps is two rows, which say where it was seen."""
+    folder = tmp_path / "a"
+    layout.require(folder)
+    client = await nats.connect(url)
+    js = client.jetstream()
+    await ensure_stream(js, Limits(), print)
+    await publish(js, range(3), "sbc1")
+    await publish(js, range(3), "sbc2")
+    await drained(Draining(folder, Server(url), 3600, print))
+    found = asked(folder, "SELECT tap, count(*) FROM messages GROUP BY tap ORDER BY tap")
+    assert found == [("sbc1", 3), ("sbc2", 3)]
+    await client.close()
+
+
 async def drained(draining: Draining) -> None:
     """Have a writer take what there is, then end it."""
     task = asyncio.create_task(draining.run())
