@@ -27,8 +27,9 @@ from sipstream.sources import packet_socket
 from sipstream.sources.packet_socket import ANY
 from sipstream.spool import PcapSpool
 
-BUFFER = 16 << 20
-"""Bytes asked for as the kernel's receive buffer: room for a burst of some 20,000 packets."""
+BUFFER = 64 << 20
+"""Bytes asked for as the kernel's receive buffer, taken only as far as packets wait: some 80,000 of them,
+where an agent, which lets others go first, has no turn for seconds on a busy server."""
 
 DEFAULT_FILTER_TEXT = "SIP on any port"
 MEDIA_FILTER_TEXT = "SIP on any port, RTP and RTCP"
