@@ -15,13 +15,14 @@ from support import ROOT
 
 import sipstream.shell.commands  # noqa: F401 - registers the commands
 from sipstream.filters import TERMS, Filter
-from sipstream.options import parse, parser
+from sipstream.options import agent, archive, parse, parser
 from sipstream.session import Session
 from sipstream.shell.arguments import Expression
 from sipstream.shell.registry import COMMANDS, read
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+FENCED = re.findall(r"^```(\w*)\n(.*?)^```$", README, re.DOTALL | re.MULTILINE)
+BLOCKS = [block for language, block in FENCED if not language]
 STARTS = ("$ sipstream ", "$ sipstream\n")
 SESSIONS = [block.splitlines() for block in BLOCKS if block.startswith(STARTS)]
 CONTEXTS = {one.context for one in COMMANDS}
@@ -70,8 +71,12 @@ OTHERS = [
     [line for _, line in OTHERS if re.match(r"(sudo )?sipstream (?!FILE)[^:]", line)],
 )
 def test_a_command_line_is_understood(line: str) -> None:
-    words = shlex.split(re.sub(r"#.*| \\|.*", "", line.removeprefix("sudo ")))
-    assert parse([word.replace("ring*", "ring1") for word in words[1:]])
+    words = shlex.split(re.sub(r" (#|\||2>|>).*", "", line.removeprefix("sudo ")))
+    of_program = {"agent": agent.parse, "archive": archive.parse}.get(words[1])
+    if of_program is not None:
+        assert of_program(words[2:])
+    else:
+        assert parse([word.replace("ring*", "ring1") for word in words[1:]])
 
 
 @pytest.mark.parametrize(
@@ -115,7 +120,10 @@ def test_every_term_is_named_with_its_help() -> None:
 
 
 def test_every_option_is_named() -> None:
-    options = [option for action in parser()._actions for option in action.option_strings]
+    parsers = parser(), agent.parser(), archive.parser()
+    options = [
+        option for one in parsers for action in one._actions for option in action.option_strings
+    ]
     themselves = ("-h", "--help", "--version")
     assert [one for one in options if one not in README and one not in themselves] == []
 
