@@ -80,6 +80,53 @@ def test_ladder(even: Conversations, width: int) -> None:
     assert lines[:5] == LADDER.splitlines()
 
 
+LONG_NAMES = (
+    "edge-proxy-frankfurt-main-0001",
+    "core-proxy-amsterdam-west-0002",
+    "gateway-london-docklands-00003",
+)
+
+
+@pytest.mark.parametrize(
+    ("width", "notes"),
+    [
+        (
+            132,
+            [
+                "edge-proxy-frankfurt-main-0001 -0.5 ms-> core-proxy-amsterdam-west-0002"
+                " -0.5 ms-> gateway-london-docklands-00003"
+            ],
+        ),
+        (
+            80,
+            [
+                "edge-proxy-frankfurt-main-0001 -0.5 ms-> core-proxy-amsterdam-west-0002,",
+                "core-proxy-amsterdam-west-0002 -0.5 ms-> gateway-london-docklands-00003",
+            ],
+        ),
+        (
+            40,
+            ["edge-proxy-… -0.5 ms-> core-proxy-…,", "core-proxy-… -0.5 ms-> gateway-lon…"],
+        ),
+    ],
+)
+def test_no_hop_lacks_its_delay_for_want_of_room(width: int, notes: list[str]) -> None:
+    call = taken(Line(LONG_NAMES).call())[0]
+    lines = "\n".join(ladder.lines(build(call.messages), width)).splitlines()
+    begin = next(place for place, line in enumerate(lines) if "INVITE" in line) + 1
+    assert [one.strip(" |") for one in lines[begin : begin + len(notes)]] == notes
+    assert max(map(len, lines)) <= width
+
+
+def test_delays_stay_with_their_taps() -> None:
+    call = taken(Line(LONG_NAMES).call())[0]
+    assert next(overview.lines(call, width=80)).splitlines()[1:] == [
+        "    seen at edge-proxy-frankfurt-main-0001,",
+        "        core-proxy-amsterdam-west-0002 +0.5 ms,",
+        "        gateway-london-docklands-00003 +1.0 ms",
+    ]
+
+
 def test_pictures(even: Conversations) -> None:
     """A hop's delay stands in them as text, each name only as what it is."""
     from sipstream.render import mermaid, svg
@@ -121,6 +168,8 @@ def test_very_many_taps_are_counted() -> None:
     seen = [Sighting(f"t{place}", place * MS) for place in range(20)]
     assert sighted.at(seen).endswith("t7 +7.0 ms, and 12 more")
     assert sighted.hops(seen).endswith("-1.0 ms-> t7 and 12 more")
+    assert sighted.hop_notes(seen, 10**6)[0].endswith("-1.0 ms-> t7")
+    assert sighted.hop_notes(seen, 10**6)[1] == "and 12 more"
 
 
 async def test_each_message_once(session: Session) -> None:

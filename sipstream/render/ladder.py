@@ -25,7 +25,7 @@ from sipstream.render.colours import PLAIN, Paint, cut_painted
 from sipstream.render.fold import broken
 from sipstream.render.lifelines import LEAST, NAMED, Lifelines, Segment
 from sipstream.render.lists import under_days
-from sipstream.render.sighted import hops
+from sipstream.render.sighted import hop_notes
 from sipstream.wording import seconds
 
 if TYPE_CHECKING:
@@ -84,7 +84,9 @@ class Drawing:
         if over:
             notes.append(f"over {over}")
         if arrow.sightings:
-            notes.append(hops(arrow.sightings))
+            # With a comma behind it, where it isn't the last one.
+            room = (self.width or 10**6) - self._index - 2
+            notes += hop_notes(arrow.sightings, room)
         if arrow.cut:
             notes.append("cut short")
         if arrow.media and same_media:

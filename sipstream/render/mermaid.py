@@ -72,7 +72,7 @@ def _arrow(arrow: Arrow, names: Sequence[str]) -> str:
     text = (
         f"    p{arrow.source}{sign}p{arrow.target}: {quoted(f'{index} {labels(arrow)[0]}{since}')}"
     )
-    notes = [hops(arrow.sightings, str)] if arrow.sightings else []
+    notes = [hops(arrow.sightings)] if arrow.sightings else []
     notes += [arrow.media] if arrow.media else []
     ends = sorted((arrow.source, arrow.target))
     over = f"p{ends[0]},p{ends[1]}" if ends[0] != ends[1] else f"p{ends[0]}"

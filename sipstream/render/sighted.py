@@ -5,7 +5,7 @@ Names of taps come from a network: they are escaped and, where they are long, cu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 _NAMED = 8
 """Taps named in a line; a call crosses a handful of machines."""
-_NAME_CELLS = 32
+_NAME_CELLS, _LEAST_NAME = 32, 8
+_TIED = "\xa0"
+"""Between what mustn't be torn apart; escaped names have none."""
 _MS, _SECOND = 10**6, 10**9
 _INDENT = "    "
 
@@ -30,24 +32,38 @@ def seen(message: Message) -> str:
 
 def at(sightings: Sequence[Sighting]) -> str:
     """Return taps in order of time, each with how much later than the first one it saw a message."""
-    first = sightings[0].time
-    told = [
-        _name(one) + (f" +{later(one.time - first)}" if place else "")
-        for place, one in enumerate(sightings[:_NAMED])
-    ]
-    return ", ".join([*told, *_more(sightings)])
+    return _at(sightings).replace(_TIED, " ")
 
 
-def hops(sightings: Sequence[Sighting], shown: Callable[[str], str] | None = None) -> str:
+def hops(sightings: Sequence[Sighting]) -> str:
     """Return taps with the time that each hop took: `sbc1 -0.4 ms-> sbc2 -0.5 ms-> sbc3`.
 
-    `shown` makes a tap's name fit for where it stands, None for a terminal.
+    The names are as they came: who draws a picture makes them fit for it.
     """
-    name = shown or (lambda text: beginning(text, _NAME_CELLS))
-    told = [name(sightings[0].tap)]
-    for one, other in pairwise(sightings[:_NAMED]):
-        told.append(f"-{later(other.time - one.time)}-> {name(other.tap)}")
+    told = [sightings[0].tap]
+    for step, one in zip(_steps(sightings), sightings[1:], strict=False):
+        told += (step, one.tap)
     return " ".join([*told, *_more(sightings)])
+
+
+def hop_notes(sightings: Sequence[Sighting], room: int) -> list[str]:
+    """Return the same for a terminal, in notes of at most `room` cells.
+
+    A further one begins with the tap that the one before it ends with.
+    """
+    steps = list(_steps(sightings))
+    # A hop has two names.
+    most = (room - max(map(cells, steps), default=0) - 2) // 2
+    most = min(max(most, _LEAST_NAME), _NAME_CELLS)
+    taps = [_name(one, most) for one in sightings[:_NAMED]]
+    notes = taps[:1]
+    for step, (before, tap) in zip(steps, pairwise(taps), strict=True):
+        longer = f"{notes[-1]} {step} {tap}"
+        if cells(longer) <= room:
+            notes[-1] = longer
+        else:
+            notes.append(f"{before} {step} {tap}")
+    return notes + _more(sightings)
 
 
 def later(ns: int) -> str:
@@ -69,7 +85,8 @@ def below(line: str, message: Message, width: int | None) -> Iterator[str]:
         yield f"  {text}"
         return
     yield ""
-    yield from (_INDENT + one for one in broken(text, max(width - len(_INDENT), 1)))
+    lines = broken(f"seen at {_at(message.sightings)}", max(width - len(_INDENT), 1))
+    yield from (_INDENT + one.replace(_TIED, " ") for one in lines)
 
 
 def as_objects(sightings: Sequence[Sighting]) -> list[dict[str, object]]:
@@ -81,8 +98,24 @@ def as_objects(sightings: Sequence[Sighting]) -> list[dict[str, object]]:
     ]
 
 
-def _name(one: Sighting) -> str:
-    return beginning(one.tap, _NAME_CELLS) or "?"
+def _at(sightings: Sequence[Sighting]) -> str:
+    """Return what `at` does, each tap tied to its delay."""
+    first = sightings[0].time
+    told = [
+        _name(one) + (f"{_TIED}+{later(one.time - first)}".replace(" ", _TIED) if place else "")
+        for place, one in enumerate(sightings[:_NAMED])
+    ]
+    return ", ".join([*told, *_more(sightings)])
+
+
+def _steps(sightings: Sequence[Sighting]) -> Iterator[str]:
+    """Yield the hops between the taps that are named."""
+    for one, other in pairwise(sightings[:_NAMED]):
+        yield f"-{later(other.time - one.time)}->"
+
+
+def _name(one: Sighting, most: int = _NAME_CELLS) -> str:
+    return beginning(one.tap, most) or "?"
 
 
 def _more(sightings: Sequence[Sighting]) -> list[str]:

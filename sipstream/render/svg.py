@@ -181,7 +181,7 @@ def _notes(arrow: Arrow, frame: _Frame) -> list[str]:
     ):
         notes.append(f"{arrow.source_endpoint} to {arrow.target_endpoint}")
     if arrow.sightings:
-        notes.append(hops(arrow.sightings, str))
+        notes.append(hops(arrow.sightings))
     if arrow.media:
         notes += arrow.media.split(", ")  # one stream a line
     if arrow.cut:
