@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 from sighted import MS, Line, Seen
 from support import CAPTURES, sip
 
+from sipstream.conversations import Conversations
 from sipstream.entry import Entry
 from sipstream.session import Session
 from sipstream.views import Message
@@ -114,6 +116,33 @@ async def test_the_filter_holds_for_any_sighting(following: Following) -> None:
     assert session.matching_count == 1
     await session.change_filter(lambda filters: filters.add("tap sbc1"))
     assert session.matching_count == 1
+
+
+async def test_filters_are_asked_about_few_conversations_at_a_time(
+    following: Following, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when very many of them get sightings together."""
+    session, asked = following.session, list[int]()
+    follow = await session.follow("callid ping-*")
+    feed = follow.feed
+
+    def counted(conversations: Conversations, touched: list[int], *rest: Any) -> None:
+        asked.append(len(touched))
+        feed(conversations, touched, *rest)
+
+    monkeypatch.setattr(follow, "feed", counted)
+    line = Line(["sbc1", "sbc2"])
+    pings = [sip("OPTIONS sip:2@b SIP/2.0", f"ping-{one}", cseq="1 OPTIONS") for one in range(300)]
+    seen = [line.send(MS * place, ping) for place, ping in enumerate(pings)]
+    source = following.entry.source
+    intake = session.sources.intake(source)
+    for place in range(2):
+        batch = source.spool.batch(each[place].envelope for each in seen)
+        for _ in session.publishing.publish(intake.feed(batch)):
+            pass
+    assert sum(asked) >= 300
+    assert max(asked) <= 64
+    assert await following.settled() == [["sbc1", "sbc2"]] * 300
 
 
 async def test_what_was_before_comes_meanwhile(following: Following) -> None:
