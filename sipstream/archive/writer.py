@@ -33,6 +33,10 @@ def write(
     Raises:
         OSError: the disk is full, or the like.
     """
+    import pyarrow
+
+    # Tables come and go: the system's memory is the quickest to be had again.
+    pyarrow.set_memory_pool(pyarrow.system_memory_pool())
     wanted = set(partitions)
     by_partition = _by_partition(index, numbers, wanted)
     hours = _hours(index, numbers)
