@@ -11,7 +11,9 @@ from support import CAPTURES
 LATER = (
     "sipstream.findings", "sipstream.calls", "sipstream.metrics", "sipstream.rtp", "sipstream.redact",
     "sipstream.ladder", "sipstream.sip.offers", "sipstream.render.diff", "sipstream.render.ladder",
-    "sipstream.export.", "plotext", "prometheus_client", "phonenumbers", "scapy",
+    "sipstream.export.", "sipstream.bus", "sipstream.taps", "sipstream.ring", "sipstream.archive",
+    "sipstream.agent", "sipstream.sending", "sipstream.triggers",
+    "plotext", "prometheus_client", "phonenumbers", "scapy",
 )  # fmt: skip
 FORMATS = "sipstream.export.formats"
 """Only their names, which Tab knows."""

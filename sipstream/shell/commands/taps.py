@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from sipstream.errors import CommandError
-from sipstream.render import taps as render
 from sipstream.shell.console import Console
 from sipstream.shell.registry import command
-from sipstream.taps.standing import row
 
 
 @command("show taps")
@@ -37,8 +35,11 @@ async def show_taps(console: Console) -> None:
     taps = console.session.remotes.taps
     if taps is None:
         raise CommandError("no bus is asked for taps: start with --nats nats://HOST:4222")
+    from sipstream.render.taps import lines
+    from sipstream.taps.standing import row
+
     known = await taps.ask_how_they_are()
     now = asyncio.get_running_loop().time()
     rows = [row(tap, now, console.session.conversations) for tap in known]
-    lines = render.lines(rows, console.table_width, console.out.paint)
-    await console.out.rows(lines if rows else ["no tap has answered yet"], rows, count=len(rows))
+    table = lines(rows, console.table_width, console.out.paint)
+    await console.out.rows(table if rows else ["no tap has answered yet"], rows, count=len(rows))
