@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from sipstream import states
 from sipstream.decode.endpoints import Endpoints
 from sipstream.idle import Idle
-from sipstream.index import UNUSED, Index, put
+from sipstream.index import UNUSED, Index, Sighted, put
 from sipstream.limits import KEPT_FIRST, MAX_MESSAGES
 from sipstream.order import Order
 from sipstream.packets import Store
@@ -36,6 +36,8 @@ _CONVERSATION, _USER, _ENDPOINT, _WAY = 180, 220, 260, 340
 take beside the columns and beside their own texts."""
 _LONGEST_CORRELATION = 256
 """Bytes of what says what belongs together: of a longer one nothing is kept, a part would say less."""
+_NO_CONVERSATION = -1
+"""The number of no conversation."""
 _CORRELATION = 220
 """Bytes that one takes, about."""
 _USED = bytes(state != UNUSED for state in range(256))
@@ -148,13 +150,22 @@ class Conversations:
         return [number for number in touched if self.has(number)]
 
     def correlate(self, added: list[int], said: Iterable[tuple[int, Flow, bytes]]) -> None:
-        """Note what agents said of messages just added belongs together: by time and flow of each."""
+        """Note what agents said belongs together of messages that just came: by time and flow of each.
+
+        `added` are the new ones; sightings of others are known.
+        """
         index = self.index
-        by_message = {(time, flow.way): value for time, flow, value in said}
-        for message in added:
-            value = by_message.get((index.m_time[message], index.m_way[message]))
-            number = index.m_conversation[message]
-            if value and len(value) <= _LONGEST_CORRELATION and value != index.c_call_id[number]:
+        whose: dict[Sighted, int] = {}
+        came = [(one, index.m_conversation[each]) for each in added for one in index.seen(each)]
+        for one, number in (*came, *self._singly.sighted):
+            if whose.setdefault(one, number) != number:
+                # Messages of several conversations at one time: which of them is meant isn't known.
+                whose[one] = _NO_CONVERSATION
+        for time, flow, value in said:
+            number = whose.get(Sighted(time, flow.way), _NO_CONVERSATION)
+            if number == _NO_CONVERSATION or len(value) > _LONGEST_CORRELATION:
+                continue
+            if value != index.c_call_id[number]:
                 index.correlations.setdefault(number, value)
 
     def counts_by_state(self) -> dict[str, int]:
@@ -173,6 +184,7 @@ class Conversations:
         index = self.index
         self._make_room(len(found))
         index.count_batch()
+        self._singly.sighted.clear()
         # First what may fail: nothing is entered then.
         known = list(map(self._ids.get, found.ids))
         shapes = self._shapes_after(known, found)

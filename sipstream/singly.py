@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from itertools import chain
 
 from sipstream.duplicates import Duplicates
-from sipstream.index import Index
+from sipstream.index import Index, Sighted
 from sipstream.order import Order
 from sipstream.sightings import Sightings
 from sipstream.sip.found import Found, parties
@@ -45,6 +45,8 @@ class Singly:
         """Messages that were sightings of others."""
         self.touched: dict[int, None] = {}
         """Conversations whose messages got sightings since that was forgotten last."""
+        self.sighted: list[tuple[Sighted, int]] = []
+        """This batch's sightings of messages that were there, with their conversations."""
         self._index = index
         self._users = users
         self._order = order
@@ -123,6 +125,7 @@ class Singly:
         taken = self.sightings.take(number, message, raw)
         if not taken.is_new and not taken.is_repeat:
             self.seen_again += 1
+            self.sighted.append((Sighted(index.m_time[message], index.m_way[message]), number))
             index.c_heard[number] = index.batch
         if taken.changed:
             self.touched[number] = None

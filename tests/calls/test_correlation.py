@@ -63,6 +63,26 @@ def test_what_tells_nothing(value: bytes) -> None:
     assert legs(leg("a", value), leg("b", value, at=40)) == [[], []]
 
 
+def test_told_by_the_second_tap_only() -> None:
+    """Not every agent says it; the first to tell of a message may be one that doesn't."""
+    intake = Intake()
+    for tap, said in (("sbc1", b""), ("sbc2", ID)):
+        intake.take(Line([tap], correlation=said).send(0, sip(call_id="a")))
+    assert intake.conversations.message_count == 1
+    assert intake.conversations.index.correlations == {0: ID}
+
+
+def test_of_several_at_one_time_it_is_not_known_whose_it_is() -> None:
+    """An agent that counts microseconds tells of two calls at the same one, each with its id, or none."""
+    for second in (b"another-9d21c", b""):
+        together = [*leg("a", ID), *leg("b", second)]
+        intake = Intake()
+        assert len(intake.take(together)) == 2
+        assert intake.conversations.index.correlations == {}
+        intake.take(leg("a", ID, at=40))
+        assert intake.conversations.index.correlations == {0: ID}
+
+
 def test_packets_that_look_alike() -> None:
     """Those of the same agent, way and id are opened in a quick way; the id counts for each."""
     assert [
