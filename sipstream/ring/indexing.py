@@ -57,5 +57,7 @@ class Indexing:
     def _take(self, batch: Batch) -> None:
         """Take some packets; of those that a stage fails on nothing is known but where they are."""
         found = self._scanner.feed(self._decoder.feed(batch))
+        # Legs are found when messages are asked for.
+        self._decoder.correlations.clear()
         self._gathering.take(batch, found)
         self._tally.suspects.clear()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from rings import packet, write_ring
+from sighted import MS, Line, pcap
 from support import sip
 
 from sipstream.ring.contents import Contents, ContentsError, key_of, keys_of, preface_of, unpack
@@ -48,6 +49,19 @@ def test_what_was_found_is_what_is_read_back(tmp_path: Path) -> None:
     assert read.preface.begin == 10**9
     assert read.preface.end == 3 * 10**9
     assert read.place(key_of(b"nobody")) == -1
+
+
+def test_nothing_is_kept_of_what_agents_say_belongs_together(tmp_path: Path) -> None:
+    """HEP in a capture: all of it would add up as long as the file is written."""
+    path = tmp_path / "hep.pcap"
+    line = Line(["sbc1"], correlation=b"5f1c-77aa-90be")
+    path.write_bytes(pcap(one for at in range(9) for one in line.call(f"call-{at}", at=at * MS)))
+    store = FileStore(path)
+    indexing = Indexing(store)
+    for _ in indexing.advance(store.size()):
+        pass
+    assert len(indexing.contents()) == 9
+    assert indexing._decoder.correlations == []
 
 
 def test_keys_are_read_without_the_rest(tmp_path: Path) -> None:
