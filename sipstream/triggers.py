@@ -11,7 +11,6 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,7 @@ from sipstream.filters import Filter, Unfinished
 from sipstream.filters.grammar import Node, Not, Quantified, nodes_of
 from sipstream.filters.term import MessageTerm
 from sipstream.pace import Pace
-from sipstream.render import objects
+from sipstream.render import objects, times
 
 if TYPE_CHECKING:
     from sipstream.options.groups import Wish
@@ -121,8 +120,7 @@ class Trigger:
     def _pull(self, conversation: Conversation) -> None:
         found = objects.listed(0, conversation, with_findings="finding" in self.expression)
         del found["index"]
-        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        line = objects.dumps({"told": now, "on": self.expression, **found})
+        line = objects.dumps({"told": times.iso(time.time_ns()), "on": self.expression, **found})
         self._action.do(line, _values(self.expression, found))
 
 

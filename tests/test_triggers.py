@@ -68,6 +68,7 @@ async def test_a_line_is_appended_once_a_conversation(tmp_path: Path) -> None:
     found = lines(path)
     assert [line["call_id"] for line in found] == ["a", "c"]
     assert found[0]["on"] == "dstnum 566*"
+    assert len(str(found[0]["told"])) == len(str(found[0]["time"])), "times look alike"
     assert found[0]["dst_num"] == "5660066"
     assert found[0]["messages"] == 2
     assert path.stat().st_mode & 0o777 == 0o600
