@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, suppress
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 
 from nats import errors
 from nats.aio.client import Client
@@ -26,7 +26,6 @@ _PATIENCE = 3.0
 _AGAIN_SECONDS = 2.0
 """Between two connections, where one was refused or ended for good."""
 _LOOK_SECONDS = 0.5
-_CLOSE_SECONDS = 2.0
 
 
 class Link:
@@ -59,7 +58,7 @@ class Link:
         """Connect, and stay so until the client gives the connection up."""
         client = await connect(self._server, self._tell, patience=_PATIENCE)
         async with AsyncExitStack() as stack:
-            stack.push_async_callback(_close, client)
+            stack.push_async_callback(client.close)
             client.msg_class = Asked
             for use in uses:
                 await stack.enter_async_context(use(client))
@@ -79,10 +78,3 @@ class Link:
         if text != self._told:
             self._told = text
             self._tell(f"{text}; it is tried again")
-
-
-async def _close(client: Client) -> None:
-    # A server that takes nothing more is left to itself.
-    with suppress(errors.Error, OSError, TimeoutError):
-        async with asyncio.timeout(_CLOSE_SECONDS):
-            await client.close()

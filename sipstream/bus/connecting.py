@@ -28,6 +28,8 @@ _PING = 10
 _JWT = b"-----BEGIN NATS USER JWT-----"
 _MOST_CREDS = 64 << 10
 _OTHERS = 0o077
+_REFUSED = "nats: '"
+"""What nats-py puts before the words of a server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,9 @@ async def connect(
     except (Error, OSError, ValueError) as error:
         await client.close()
         raise SourceError(f"{server.name}: {_words(error)}") from error
+    except asyncio.CancelledError:
+        await client.close()
+        raise
     states.connected = True
     return client
 
@@ -130,11 +135,17 @@ class _States:
         self._client = client
         self._tell = tell
         self._since: float | None = None
+        self._refusal = ""
+        """Why it lets us in no more, where that was told."""
 
     async def failed(self, error: Exception) -> None:
         # A server that refuses us says why, and closes: what it said is the better reason.
         if not (isinstance(error, OSError) and self.why):
             self.why = _words(error)
+        is_refused = self._since is not None and str(error).startswith(_REFUSED)
+        if is_refused and self._refusal != self.why:
+            self._refusal = self.why
+            self._tell(f"{self._server.name}: the server lets us in no more: {self.why}")
 
     async def went(self) -> None:
         # Whoever closes it, or has it closed, isn't asked for again.
@@ -145,7 +156,7 @@ class _States:
     async def came_back(self) -> None:
         if self._since is not None:
             seconds = time.monotonic() - self._since
-            self._since = None
+            self._since, self._refusal = None, ""
             self._tell(f"{self._server.name}: the server is there again after {seconds:.0f} s")
 
 
