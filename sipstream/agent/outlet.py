@@ -15,12 +15,10 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from sipstream.agent.counts import Counts
-from sipstream.bus.coding import KIND, PART, dump
+from sipstream.bus.coding import KIND, MISSED, PART, dump
 
 INBOX = "_INBOX"
 """What subjects of inboxes begin with, those with a prefix of their own (`_INBOX_name`) too."""
-_MISSED = "Sipstream-Missed"
-"""Beside a part: how many messages of the follow weren't sent before it."""
 _PENDING = 1 << 20
 """Bytes that wait for the server beyond which no further ones are added."""
 _RECHECK_SECONDS = 0.02
@@ -56,7 +54,7 @@ class Outlet:
         """Send packed envelopes if there is room; return whether they could be sent."""
         headers = {KIND: PART}
         if missed:
-            headers[_MISSED] = str(missed)
+            headers[MISSED] = str(missed)
         return await self._publish(data, headers)
 
     async def part_of_answer(self, data: bytes, pause: Pause) -> bool:

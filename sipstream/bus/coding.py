@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from sipstream.decode import hep
@@ -21,8 +21,10 @@ MAX_REQUEST = 64 << 10
 """Bytes of a request: a filter has at most a few KB."""
 MAX_PART = 8 << 20
 """Bytes of a part once unpacked."""
-PART_SIZE = 256 << 10
-"""Bytes of envelopes that go in one part: packed it is well below what a server takes (1 MiB)."""
+MOST_ENVELOPES = 4096
+"""Envelopes of a part: ours have some hundred. Those of no bytes would be a million in few."""
+MISSED = "Sipstream-Missed"
+"""The header beside a part of a follow: how many messages weren't sent before it."""
 _LEVEL = 1
 """SIP shrinks to a third, at 100 MB/s; higher levels take thrice as long for a tenth less."""
 
@@ -34,20 +36,6 @@ class CodingError(SipstreamError):
 def pack(envelopes: Iterable[bytes]) -> bytes:
     """Return envelopes as one part."""
     return zlib.compress(b"".join(envelopes), _LEVEL)
-
-
-def parts(envelopes: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield envelopes as parts of a size that servers take."""
-    together: list[bytes] = []
-    size = 0
-    for one in envelopes:
-        if together and size + len(one) > PART_SIZE:
-            yield pack(together)
-            together, size = [], 0
-        together.append(one)
-        size += len(one)
-    if together:
-        yield pack(together)
 
 
 def unpack(data: bytes) -> list[bytes]:
@@ -65,6 +53,8 @@ def unpack(data: bytes) -> list[bytes]:
         raise CodingError(f"an answer's part has more than {MAX_PART >> 20} MiB")
     if not unpacker.eof:
         raise CodingError("an answer is cut short")
+    if whole.count(hep.MAGIC) > MOST_ENVELOPES:
+        raise CodingError(f"an answer's part has more than {MOST_ENVELOPES} envelopes")
     envelopes = hep.split(whole)
     if sum(map(len, envelopes)) != len(whole):
         raise CodingError("an answer holds something else than envelopes")

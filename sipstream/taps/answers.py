@@ -15,8 +15,6 @@ from sipstream.bus import coding
 from sipstream.decode import hep
 from sipstream.sources.enveloped import LONGEST
 
-MISSED = "Sipstream-Missed"
-"""The header that says how many messages of a follow were left out before this part."""
 MOST_BYTES = 256 << 20
 """Bytes of envelopes taken of one answer, and of ten seconds of a follow: an agent gives a tenth."""
 MOST_MESSAGES = 500_000
@@ -73,7 +71,7 @@ class Answer:
         """Take a message of the answer; return packed envelopes where it is such."""
         kind = headers.get(coding.KIND, "")
         if kind == coding.PART:
-            missed = headers.get(MISSED, "")
+            missed = headers.get(coding.MISSED, "")
             if missed.isascii() and missed.isdigit():
                 self.missed += int(missed[:9])
             return data

@@ -13,7 +13,7 @@ from sipstream.decode import hep
 from sipstream.decode.endpoints import key_of
 from sipstream.envelopes import envelope
 from sipstream.taps import answers
-from sipstream.taps.answers import MISSED, Answer
+from sipstream.taps.answers import Answer
 
 A, B = key_of(bytes((10, 0, 0, 1)), 5060), key_of(bytes((10, 0, 0, 2)), 5060)
 
@@ -119,7 +119,7 @@ def test_other_messages_are_no_answer(answer: Answer) -> None:
 
 def test_what_a_follow_missed_is_counted(answer: Answer) -> None:
     for missed in ("3", "x", "-1", "²", "4"):
-        answer.take({coding.KIND: coding.PART, MISSED: missed}, coding.pack([]))
+        answer.take({coding.KIND: coding.PART, coding.MISSED: missed}, coding.pack([]))
     assert answer.missed == 7
 
 
