@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from sipstream import suspects
 from sipstream.archive import layout
 from sipstream.errors import FAILED, PARTIAL, SipstreamError, SourceError
+from sipstream.extras import how_to_install
 from sipstream.faults import where
 from sipstream.signals import INTERRUPTED, until_ended
 
@@ -59,7 +60,9 @@ async def _work(options: ArchiveOptions, opened: Opened, out: Output) -> int:
     """Archive what was asked for, return the exit status."""
     try:
         if find_spec("pyarrow") is None:
-            raise SourceError("an archive is written by pyarrow: pip install 'sipstream[archive]'")
+            raise SourceError(
+                f"an archive is written by pyarrow, which is missing: {how_to_install('archive')}"
+            )
         layout.require(options.folder)
         if options.nats is not None:
             return await _drain(options, opened, out)

@@ -65,9 +65,10 @@ def _run_agent(arguments: Sequence[str]) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "nats":
             raise
-        agent.parser().exit(
-            FAILED, "*** Error! nats-py is missing: pip install 'sipstream[nats]'\n"
-        )
+        from sipstream.extras import how_to_install
+
+        missing = f"nats-py is missing: {how_to_install('nats')}"
+        agent.parser().exit(FAILED, f"*** Error! {shield(missing)}\n")
     return run_agent(options, opened)
 
 

@@ -16,6 +16,7 @@ from sipstream.archive.conditions import Sql
 from sipstream.archive.layout import Part
 from sipstream.errors import SourceError
 from sipstream.escape import escape
+from sipstream.extras import how_to_install
 
 _MEMORY = "1GB"
 """What DuckDB may take; to find the Call-IDs of ten million messages takes a tenth of it."""
@@ -43,7 +44,7 @@ class Engine:
             import duckdb
         except ImportError as error:
             raise SourceError(
-                "an archive is read by duckdb: pip install 'sipstream[archive]'"
+                f"an archive is read by duckdb, which is missing: {how_to_install('archive')}"
             ) from error
         self._duckdb = duckdb
         self._lock = asyncio.Lock()

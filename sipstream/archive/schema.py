@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from sipstream.errors import SourceError
+from sipstream.extras import how_to_install
 
 if TYPE_CHECKING:
     import pyarrow
@@ -110,7 +111,7 @@ def schema() -> pyarrow.Schema:
         import pyarrow as pa
     except ImportError as error:
         raise SourceError(
-            "an archive needs the library pyarrow: pip install 'sipstream[archive]'"
+            f"an archive needs pyarrow, which is missing: {how_to_install('archive')}"
         ) from error
     kinds = {
         "timestamp": pa.timestamp("us", "UTC"),

@@ -16,11 +16,11 @@ from urllib.parse import urlsplit
 
 from sipstream.errors import SourceError, words
 from sipstream.escape import escape
+from sipstream.extras import how_to_install
 
 if TYPE_CHECKING:
     from nats.aio.client import Client
 
-_MISSING = "nats-py is missing: pip install 'sipstream[nats]'"
 _WAIT = 1
 """Seconds between two attempts to connect."""
 _PING = 10
@@ -92,7 +92,7 @@ async def connect(
     try:
         from sipstream.bus.client import Guarded
     except ModuleNotFoundError:
-        raise SourceError(_MISSING) from None
+        raise SourceError(f"nats-py is missing: {how_to_install('nats')}") from None
     from nats.errors import Error
 
     client = Guarded(secret=server.creds is not None)

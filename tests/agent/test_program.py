@@ -26,6 +26,7 @@ from sipstream.agent.counts import Counts  # noqa: E402
 from sipstream.agent.link import Link  # noqa: E402
 from sipstream.bus.connecting import Server, secret_of  # noqa: E402
 from sipstream.errors import SourceError  # noqa: E402
+from sipstream.extras import how_to_install  # noqa: E402
 from sipstream.faults import Faults  # noqa: E402
 from sipstream.options.agent import parse  # noqa: E402
 
@@ -233,8 +234,8 @@ def test_without_nats_py_it_says_what_is_missing() -> None:
         [sys.executable, "-c", code, "agent", TIMEOUT, "--nats", "nats://127.0.0.1:4222"],
         capture_output=True, timeout=60,
     )  # fmt: skip
-    wanted = b"*** Error! nats-py is missing: pip install 'sipstream[nats]'\n"
-    assert (done.returncode, done.stderr) == (1, wanted)
+    wanted = f"*** Error! nats-py is missing: {how_to_install('nats')}\n"
+    assert (done.returncode, done.stderr.decode()) == (1, wanted)
 
 
 async def test_a_fault_of_ours_does_not_make_an_agent_deaf(
