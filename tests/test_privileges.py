@@ -7,6 +7,7 @@ import pwd
 import shutil
 import subprocess
 import sys
+import tempfile
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -41,6 +42,14 @@ def as_users_do(monkeypatch: pytest.MonkeyPatch) -> None:
 def hosts() -> Iterator[Pair]:
     with pair() as names:
         yield names
+
+
+@pytest.fixture
+def daemons() -> Iterator[Path]:
+    """A folder of daemon's: another pytest that begins closes those of pytest to all but root."""
+    with tempfile.TemporaryDirectory() as name:
+        os.chown(name, DAEMON.pw_uid, DAEMON.pw_gid)
+        yield Path(name)
 
 
 @pytest.fixture
@@ -201,13 +210,8 @@ def test_what_is_opened_later_is_opened_as_the_user(for_root: Path) -> None:
     assert run("-c", f"load {for_root}", **{VARIABLE: "root"}).returncode == 0
 
 
-def test_the_caller_of_sudo_is_the_user(tmp_path: Path) -> None:
-    folder = tmp_path / "daemons"
-    folder.mkdir()
-    os.chown(folder, DAEMON.pw_uid, DAEMON.pw_gid)
-    for path in (tmp_path, *tmp_path.parents[:-2]):
-        path.chmod(path.stat().st_mode | 0o001)
-    path = folder / "kept.pcap"
+def test_the_caller_of_sudo_is_the_user(daemons: Path) -> None:
+    path = daemons / "kept.pcap"
     more = {"SUDO_USER": "daemon", "SUDO_UID": str(DAEMON.pw_uid), "XDG_STATE_HOME": "/root/x"}
     done = run("--live", "lo", "--write", str(path), "-c", "show sources", **more)
     assert (done.returncode, done.stderr.count("Error")) == (0, 0)
