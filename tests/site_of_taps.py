@@ -112,7 +112,12 @@ class Site:
             told = server.told("jsz?streams=true&consumers=true&accounts=true")
             for account in told.get("account_details") or ():
                 for stream in account.get("stream_detail") or ():
-                    consumers = stream.get("consumer_detail") or ()
+                    # A server that doesn't lead knows of a consumer what it was told last.
+                    consumers = [
+                        one
+                        for one in stream.get("consumer_detail") or ()
+                        if one.get("cluster", {}).get("leader") in (None, server.name)
+                    ]
                     waits = sum(one["num_pending"] for one in consumers)
                     unconfirmed = sum(one["num_ack_pending"] for one in consumers)
                     found.append((stream["state"]["last_seq"], waits, unconfirmed))
