@@ -27,7 +27,7 @@ from sipstream.agent.outlet import Outlet, is_inbox
 from sipstream.agent.searching import Search
 from sipstream.agent.standing import Standing
 from sipstream.bus.coding import BEGUN, END, ERROR, pack
-from sipstream.bus.names import SERVICE, VERBS, request_subject
+from sipstream.bus.names import CONVERSATION, FIND, FOLLOW, SERVICE, STATS, VERBS, request_subject
 from sipstream.envelopes import Enveloper
 from sipstream.errors import SipstreamError
 from sipstream.filters import Filter, Node
@@ -71,10 +71,10 @@ class Service:
         self._free = asyncio.Semaphore(AT_ONCE)
         self._tasks: set[asyncio.Task[None]] = set()
         self._answering: dict[str, Answering] = {
-            "find": self._find,
-            "conversation": self._conversation,
-            "stats": self._stats,
-            "follow": self._follow,
+            FIND: self._find,
+            CONVERSATION: self._conversation,
+            STATS: self._stats,
+            FOLLOW: self._follow,
         }
 
     @asynccontextmanager
@@ -195,7 +195,7 @@ class Service:
             mark = self._marks.give(wanted.node, search.seen) if answer.is_whole else ""
             await outlet.tell(END, answer.fields() | self._about() | {"mark": mark})
 
-        self._later("find", found, outlet)
+        self._later(FIND, found, outlet)
 
     async def _conversation(self, data: bytes, outlet: Outlet) -> None:
         async def found() -> None:
@@ -208,7 +208,7 @@ class Service:
                     return
             await outlet.tell(END, answer.fields() | self._about())
 
-        self._later("conversation", found, outlet)
+        self._later(CONVERSATION, found, outlet)
 
     async def _stats(self, data: bytes, outlet: Outlet) -> None:
         asked.stats(data)
@@ -228,7 +228,7 @@ class Service:
                 # Nothing of it is sent before: messages are gathered first.
                 await outlet.tell(BEGUN, self._about())
 
-            self._later("follow", begun, outlet)
+            self._later(FOLLOW, begun, outlet)
 
     def _filter_of(self, node: Node) -> Filter:
         """Return the filter of a node; a cheap one knows what it found when it was asked before."""

@@ -13,7 +13,7 @@ STREAM = "SIP"
 STREAM_SUBJECTS = "sip.>"
 PARTITIONS = 16
 """Partitions of a tap's messages: the archive has as many files an hour, and writers share them."""
-VERBS = ("find", "conversation", "stats", "follow")
+FIND, CONVERSATION, STATS, FOLLOW = VERBS = "find", "conversation", "stats", "follow"
 """What an agent may be asked for."""
 
 _OTHER = re.compile(r"[^A-Za-z0-9_-]")

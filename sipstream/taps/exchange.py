@@ -19,17 +19,17 @@ from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 
 from sipstream.bus import coding
-from sipstream.bus.names import SERVICE, request_subject
+from sipstream.bus.names import FOLLOW, SERVICE, request_subject
 from sipstream.pace import Pace
 from sipstream.taps.answers import Answer
 from sipstream.taps.known import MOST, Tap
 
 WAITING_BYTES = 32 << 20
 """Bytes of one answer, as they came, that wait to be taken in: a second's work or two."""
+ALL_WAITING_BYTES = 256 << 20
+"""The same of all answers: fifty taps that give as much as they may at once."""
 _PENDING = 64 << 20
 """Bytes of all answers that nats-py holds for us while the event loop is busy."""
-FIND, CONVERSATION, STATS, FOLLOW = "find", "conversation", "stats", "follow"
-"""What an agent may be asked."""
 _DISCOVERY = f"$SRV.INFO.{SERVICE}"
 _WHO = "who"
 """Where answers go to the question who is there."""
@@ -95,6 +95,8 @@ class Exchange:
         self._inbox = client.new_inbox()
         self._questions: dict[str, Question] = {}
         self._come: deque[tuple[Question, bytes]] = deque()
+        self._waiting_bytes = 0
+        """Bytes of these."""
         self._has_come = asyncio.Event()
         self._subscription: Subscription | None = None
         self._named = 0
@@ -169,15 +171,23 @@ class Exchange:
             packed = question.answer.take(headers, message.data)
             if question.answer.begun and question.since is None:
                 question.since = question.answer.number("time") or None
-            if packed and question.waiting_bytes + len(packed) > WAITING_BYTES:
+            if packed and not self._has_room(question, len(packed)):
                 question.answer.reasons["more than could be taken in"] += 1
             elif packed:
                 question.waiting += 1
                 question.waiting_bytes += len(packed)
+                self._waiting_bytes += len(packed)
                 self._come.append((question, packed))
                 self._has_come.set()
         if question.is_settled():
             self.settled.set()
+
+    def _has_room(self, question: Question, size: int) -> bool:
+        """Tell whether so many bytes more of an answer may wait."""
+        return (
+            question.waiting_bytes + size <= WAITING_BYTES
+            and self._waiting_bytes + size <= ALL_WAITING_BYTES
+        )
 
     async def take_in(self) -> None:
         """Take in what comes, for as long as it comes."""
@@ -191,5 +201,6 @@ class Exchange:
                 finally:
                     question.waiting -= 1
                     question.waiting_bytes -= len(packed)
+                    self._waiting_bytes -= len(packed)
                     if question.is_settled():
                         self.settled.set()

@@ -11,11 +11,12 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from sipstream.bus.names import FOLLOW
 from sipstream.escape import escape
 from sipstream.filters import Filter
 from sipstream.filters.grammar import Node
 from sipstream.taps import chosen
-from sipstream.taps.exchange import FOLLOW, Exchange, Question
+from sipstream.taps.exchange import Exchange, Question
 from sipstream.taps.known import Known, Tap
 
 RENEWAL_SECONDS = 10.0

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from sipstream.bus.names import SERVICE, request_subject, token
+from sipstream.bus.names import FIND, SERVICE, request_subject, token
 from sipstream.escape import escape
 from sipstream.limits import MAX_NODE
 from sipstream.taps.answers import fields_of
@@ -30,8 +30,6 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _NUMBER = re.compile("([0-9]+)")
 _RUNS = 16
 """Runs of one tap that are told apart."""
-_VERB = "find"
-"""A service without an endpoint for it is no agent."""
 
 
 @dataclass(slots=True, eq=False)
@@ -159,7 +157,8 @@ def _wrong(name: object, info: dict[str, Any]) -> str:
         return "is no agent of sipstream"
     if not 0 < len(name.encode("utf-8", "replace")) <= MAX_NODE or _SURROGATE.search(name):
         return f"names no tap of at most {MAX_NODE} bytes"
-    if request_subject(name, _VERB) not in _subjects(info.get("endpoints")):
+    # A service without an endpoint for it is no agent.
+    if request_subject(name, FIND) not in _subjects(info.get("endpoints")):
         return "isn't asked at the subjects of its tap's name"
     return ""
 

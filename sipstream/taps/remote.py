@@ -10,10 +10,11 @@ from collections.abc import Coroutine, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
+from sipstream.bus.names import CONVERSATION, FIND, STATS
 from sipstream.escape import escape
 from sipstream.filters import Filter
 from sipstream.taps import account, chosen
-from sipstream.taps.exchange import CONVERSATION, FIND, STATS, Exchange, Question
+from sipstream.taps.exchange import Exchange, Question
 from sipstream.taps.following import Followings
 from sipstream.taps.intake import TakenIn
 from sipstream.taps.known import DISCOVERY_SECONDS, GONE_SECONDS, Known, Tap
