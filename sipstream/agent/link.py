@@ -21,8 +21,6 @@ from sipstream.faults import Faults
 Use = Callable[[Client], AbstractAsyncContextManager[object]]
 """What is done on a connection as long as it lasts."""
 
-_PATIENCE = 3.0
-"""Seconds that a server has before it is told that none answers."""
 _AGAIN_SECONDS = 2.0
 """Between two connections, where one was refused or ended for good."""
 _LOOK_SECONDS = 0.5
@@ -56,7 +54,7 @@ class Link:
 
     async def _once(self, uses: tuple[Use, ...]) -> None:
         """Connect, and stay so until the client gives the connection up."""
-        client = await connect(self._server, self._tell, patience=_PATIENCE)
+        client = await connect(self._server, self._tell)
         async with AsyncExitStack() as stack:
             stack.push_async_callback(client.close)
             client.msg_class = Asked

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from sipstream.options.agent import AgentOptions
     from sipstream.session import Session
 
-_PATIENCE = 5.0
-"""Seconds that a server has to answer before the user is told that it doesn't; it is tried again."""
-
 
 @asynccontextmanager
 async def publishing(
@@ -28,7 +25,8 @@ async def publishing(
 ) -> AsyncIterator[Publisher | None]:
     """Publish what a session gets as a tap's messages, where that is asked for.
 
-    Over a connection of its own: answers don't wait behind what is published.
+    Over a connection of its own: answers don't wait behind what is published. Who answers tells when
+    the server goes and comes, this what it means for publishing.
 
     Raises:
         SourceError: the folder for what waits can't be used.
@@ -40,7 +38,7 @@ async def publishing(
     publisher = Publisher(
         session,
         tap,
-        partial(connect, server, tell, patience=_PATIENCE),
+        partial(connect, server, lambda text: None),
         limits=limits,
         partitions=options.partitions or PARTITIONS,
         folder=options.spool_dir / FOLDER if options.spool_dir is not None else None,

@@ -43,8 +43,6 @@ _SLACK_SECONDS = 60
 """How long writing may take until the server gives the batches to another writer."""
 _AGAIN_SECONDS = 5.0
 """How long to wait after what went wrong."""
-_PATIENCE = 5.0
-"""Seconds that a server has to answer at the start."""
 _TOGETHER = 512
 """Envelopes taken together: some ms."""
 _LONGEST, _MOST = 1 << 20, 1024
@@ -111,7 +109,7 @@ class Draining:
             SourceError: the server can't be reached, or refuses us.
         """
         recover(self._folder)
-        client = await connect(self._server, self._tell, patience=_PATIENCE)
+        client = await connect(self._server, self._tell)
         # Where nats-py is missing, connecting has said so.
         from nats.errors import ConnectionClosedError
 

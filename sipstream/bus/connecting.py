@@ -21,6 +21,8 @@ from sipstream.extras import how_to_install
 if TYPE_CHECKING:
     from nats.aio.client import Client
 
+PATIENCE = 3.0
+"""Seconds that a server has to answer at the start, before it is told that none does."""
 _WAIT = 1
 """Seconds between two attempts to connect."""
 _PING = 10
@@ -75,16 +77,13 @@ def wrong(server: Server) -> str | None:
     return None
 
 
-async def connect(
-    server: Server, tell: Callable[[str], None], *, patience: float | None = None
-) -> Client:
+async def connect(server: Server, tell: Callable[[str], None]) -> Client:
     """Return a client that is connected, and connects again for ever whenever the server was away.
 
-    `tell` gets a line when the server goes, and when it is back. Without `patience` (seconds) it is
-    waited for as long as it takes.
+    `tell` gets a line when the server goes, and when it is back.
 
     Raises:
-        SourceError: it can't be reached in that time, or refuses us, or nats-py is missing.
+        SourceError: it can't be reached in PATIENCE, or refuses us, or nats-py is missing.
     """
     fault = wrong(server)
     if fault is not None:
@@ -98,7 +97,7 @@ async def connect(
     client = Guarded(secret=server.creds is not None)
     states = _States(server, client, tell)
     try:
-        async with asyncio.timeout(patience):
+        async with asyncio.timeout(PATIENCE):
             await client.connect(
                 server.urls,
                 name="sipstream",

@@ -113,7 +113,9 @@ class Reader:
             except TROUBLE as error:
                 if self._js._nc.is_closed:
                     raise nats.errors.ConnectionClosedError from error
-                self._wait_for(f"the stream {STREAM} can't be read: {words(error)}")
+                # That the server is away is told by who is connected to it.
+                if self._js._nc.is_connected:
+                    self._wait_for(f"the stream {STREAM} can't be read: {words(error)}")
             else:
                 if self._sequence is None and info.delivered is not None and self._since is None:
                     self._sequence = info.delivered.stream_seq

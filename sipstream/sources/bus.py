@@ -29,8 +29,6 @@ _MOST = 1024
 """Envelopes of a batch that is taken: ours have 50, and each takes time."""
 _TOGETHER = 1024
 """Envelopes spooled together."""
-_PATIENCE = 5.0
-"""Seconds that a server has to answer at the start: later it is waited for as long as it takes."""
 _TOLD_SECONDS = 5.0
 """How often the user is told how far the replay is."""
 _NS = 10**9
@@ -85,7 +83,7 @@ class BusSource:
         Raises:
             SourceError: the server can't be reached, or refuses us.
         """
-        client = await connect(self._server, self._note, patience=_PATIENCE)
+        client = await connect(self._server, self._note)
         # Where nats-py is missing, connecting has said so.
         from nats.errors import ConnectionClosedError
 

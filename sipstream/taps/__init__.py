@@ -14,9 +14,6 @@ from sipstream.bus.connecting import Server, connect
 if TYPE_CHECKING:
     from sipstream.session import Session
 
-_PATIENCE = 5.0
-"""Seconds that a server has to answer at the start."""
-
 
 async def reach(server: Server, session: Session) -> None:
     """Have the session ask the taps on a server from now on.
@@ -24,7 +21,7 @@ async def reach(server: Server, session: Session) -> None:
     Raises:
         SourceError: it can't be reached, or nats-py is missing.
     """
-    client = await connect(server, session.sources.notices.tell, patience=_PATIENCE)
+    client = await connect(server, session.sources.notices.tell)
     from sipstream.taps.remote import AllTaps
 
     taps = session.remotes.taps = AllTaps(server.name, client, session)

@@ -82,7 +82,7 @@ async def fill(client: Client) -> None:
 async def test_a_server_that_ends_it_with_a_reason_is_asked_again() -> None:
     told: list[str] = []
     async with feigned() as server:
-        client = await connect(Server(server.url), told.append, patience=5)
+        client = await connect(Server(server.url), told.append)
         await fill(client)
         server.refusal = b"-ERR 'Authorization Violation'\r\n"
         server.connections[0].write(b"-ERR 'User Authentication Expired'\r\n")
@@ -99,7 +99,7 @@ async def test_a_server_that_ends_it_with_a_reason_is_asked_again() -> None:
 
 async def test_a_server_that_takes_nothing_holds_no_end_up() -> None:
     async with feigned() as server:
-        client = await connect(Server(server.url), lambda text: None, patience=5)
+        client = await connect(Server(server.url), lambda text: None)
         await fill(client)
         async with asyncio.timeout(5):
             await client.close()

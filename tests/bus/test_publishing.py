@@ -27,7 +27,7 @@ from sipstream.sources.bus import BusSource
 from sipstream.spool import PcapSpool
 
 pytest.importorskip("nats")
-from sipstream.bus import delivery, stream
+from sipstream.bus import connecting, delivery, stream
 from sipstream.bus import publishing as publishing_module
 from sipstream.bus.journal import Journal
 from sipstream.bus.publishing import Publisher
@@ -36,6 +36,15 @@ from sipstream.segments import Folder
 
 pytestmark = needs_nats_server
 CAPTURE = CAPTURES / "timeout.pcap"
+
+
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Servers come back soon here, and those that aren't there are given up soon."""
+    monkeypatch.setattr(connecting, "_WAIT", 0.1)
+    monkeypatch.setattr(delivery, "_RECONNECT_SECONDS", 0.2)
+    monkeypatch.setattr(delivery, "_LAST_AGAIN", 0.2)
+    monkeypatch.setattr(stream, "AGAIN_SECONDS", 0.1)
 
 
 def facts(session: Session) -> Counter[tuple[object, ...]]:
@@ -55,7 +64,7 @@ async def publishing(
     async with Session(memory=None, folds=folds) as session:
 
         def connected() -> Any:
-            return connect(Server(url), told.append, patience=0.5)
+            return connect(Server(url), told.append)
 
         async with Publisher(session, tap, connected, tell=told.append, **options) as publisher:
             yield session, publisher, told
@@ -92,7 +101,7 @@ async def reading(url: str, since: int | None = 0) -> AsyncIterator[tuple[Sessio
 
 async def envelopes(url: str) -> list[bytes]:
     """All that the stream holds, in its order."""
-    client = await connect(Server(url), lambda text: None, patience=5)
+    client = await connect(Server(url), lambda text: None)
     caught_up = asyncio.Event()
     reader = Reader(client.jetstream(), 0, lambda text: None, caught_up)
     found: list[bytes] = []
@@ -242,7 +251,7 @@ async def test_a_killed_program_publishes_all_that_it_captured_once(tmp_path: Pa
         return subprocess.Popen([*words, str(rate), str(seconds)])
 
     with nats_server(tmp_path) as server:
-        for number in range(3):
+        for number in range(2):
             program = begin(3000, 60)
             await until(lambda: (folder / "publish").is_dir())
             await asyncio.sleep(0.5 + chance.random())
@@ -431,7 +440,7 @@ async def test_who_may_only_publish_does(tmp_path: Path, monkeypatch: pytest.Mon
 async def test_wrong_credentials_are_told_in_a_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sipstream.sources.bus._PATIENCE", 0.5)
+    monkeypatch.setattr(connecting, "PATIENCE", 0.5)
     async with limited(tmp_path, "x") as (server, _):
         wrong = server.url.replace("a:b@", "a:c@")
         async with publishing(wrong) as (_, _, told):

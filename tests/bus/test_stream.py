@@ -41,7 +41,7 @@ async def until(true: Callable[[], object], seconds: float = 20) -> None:
 
 @asynccontextmanager
 async def connected(url: str) -> AsyncIterator[Any]:
-    client = await connect(Server(url), lambda text: None, patience=5)
+    client = await connect(Server(url), lambda text: None)
     try:
         yield client.jetstream()
     finally:
