@@ -111,7 +111,8 @@ async def _work(options: AgentOptions, session: Session, words: Words) -> int:
             words.tell(f"sipstream {__version__} is the agent of tap {escape(tap)}")
             answering = asyncio.create_task(link.hold(partial(_answering, service, tap, host)))
             try:
-                await _start_sources(options, session, publisher, words)
+                if not await _start_sources(options, session, publisher, words):
+                    return FAILED
                 await session.sources.wait_sources()
                 if session.sources.failed and (options.live or options.tail or options.hep):
                     # Whoever watches over services starts it again.
@@ -161,8 +162,8 @@ async def _serving(
 
 async def _start_sources(
     options: AgentOptions, session: Session, publisher: Publisher | None, words: Words
-) -> None:
-    """Start what runs in the background, load the files.
+) -> bool:
+    """Start what runs in the background, load the files; return whether there is any source.
 
     Raises:
         SipstreamError: an interface can't be captured on, or a file can't be watched.
@@ -177,9 +178,11 @@ async def _start_sources(
         publisher.former = resumed
     for path in options.tail:
         session.sources.tail(path, from_start=not options.from_now)
+    there = bool(options.live or options.hep or options.tail)
     for name in options.files:
         if name == STDIN:
             session.sources.read_stdin()
+            there = True
             continue
         try:
             loaded = await session.sources.load(Path(name))
@@ -187,5 +190,7 @@ async def _start_sources(
             # The others are worth answering for.
             words.complain(str(error))
             continue
+        there = True
         if loaded is not None:
             words.tell(f"{escape(name)}: {loaded.words}")
+    return there

@@ -292,6 +292,12 @@ def test_an_interface_that_is_not_there_ends_it(server: NatsServer) -> None:
         assert program.process.returncode in (1, 77) and b"*** Error! " in errors
 
 
+def test_without_any_of_its_files_it_ends(server: NatsServer, tmp_path: Path) -> None:
+    with running(str(tmp_path / "none"), "--nats", server.url) as program:
+        _, errors = program.process.communicate(timeout=30)
+        assert program.process.returncode == 1 and b"none: no such file or directory\n" in errors
+
+
 async def test_a_missing_file_leaves_the_others(server: NatsServer, tmp_path: Path) -> None:
     with running(str(tmp_path / "none"), TIMEOUT, "--nats", server.url, "--tap", "lab") as program:
         await program.says("none: no such file or directory\n", "45 conversations", "connected")
