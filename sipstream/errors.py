@@ -25,7 +25,10 @@ def words(error: OSError) -> str:
             f"permission denied for the user {_rights_of}, whose rights are left since root's were"
             " given up (`--user root` keeps them)"
         )
-    return os.strerror(error.errno).lower() if error.errno else str(error)
+    if (error.errno or 0) > 0:
+        return os.strerror(error.errno or 0).lower()
+    # Looking up a host's name has numbers of its own.
+    return error.strerror.lower() if error.errno and error.strerror else str(error)
 
 
 class SipstreamError(Exception):

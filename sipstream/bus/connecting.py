@@ -74,6 +74,8 @@ def wrong(server: Server) -> str | None:
             return "a password in an argument is seen by all users: use --nats-creds FILE"
         if server.creds is not None and parts.scheme != "tls" and not local:
             return "credentials aren't sent in plain text: use tls:// instead of nats://"
+    if server.ca is not None and not any(_is_tls(one) for one in server.urls):
+        return "certificates are for servers that encrypt: use tls:// instead of nats://"
     return None
 
 
@@ -166,7 +168,7 @@ def _security(server: Server) -> dict[str, Any]:
         SourceError: a file can't be read, or others may read it.
     """
     given: dict[str, Any] = {}
-    if any(urlsplit(one).scheme == "tls" for one in server.urls):
+    if any(_is_tls(one) for one in server.urls):
         try:
             given["tls"] = ssl.create_default_context(cafile=server.ca)
         except (OSError, ssl.SSLError) as error:
@@ -211,6 +213,10 @@ def secret_of(path: Path) -> bytes:
     return secret
 
 
+def _is_tls(url: str) -> bool:
+    return urlsplit(url).scheme == "tls"
+
+
 def _bare(url: str) -> str:
     """Return a URL without user and password."""
     scheme, there, rest = url.partition("://")
@@ -229,6 +235,10 @@ def is_local(host: str) -> bool:
 
 def _words(error: Exception) -> str:
     """Return what an error of the client says, fit for a terminal."""
+    from nats.errors import SecureConnRequiredError
+
     if isinstance(error, OSError) and error.errno:
         return words(error)
+    if isinstance(error, SecureConnRequiredError):
+        return "it doesn't encrypt, and nothing is sent to it in plain text for a tls:// URL"
     return escape(str(error).removeprefix("nats: ").strip("'\"") or type(error).__name__)

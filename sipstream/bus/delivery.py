@@ -222,7 +222,9 @@ class Delivery:
             )
         except NoStreamResponseError:
             self._has_stream = False
-            self._in_trouble(f"no stream takes {lane.subject} at present")
+            self._in_trouble(
+                f"no stream takes {lane.subject} at present (`nats-server -js` has streams)"
+            )
         except StreamError as error:
             self._in_trouble(str(error))
         except TROUBLE as error:

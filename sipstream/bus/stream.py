@@ -268,7 +268,10 @@ class Pull:
 def words(error: Exception) -> str:
     """Return what to say of trouble with the server."""
     if isinstance(error, ServiceUnavailableError):
-        return "the server has no JetStream for this account, or none at present"
+        return (
+            "the server has no JetStream for this account, or none at present"
+            " (`nats-server -js` has it)"
+        )
     if isinstance(error, APIError):
         return escape(error.description or str(error))
     if isinstance(error, TimeoutError):

@@ -110,6 +110,7 @@ async def test_files_and_taps_together(server: NatsServer) -> None:
             ["--nats", "nats://bus", "--nats-creds", "f"],
             "--nats: credentials aren't sent in plain text",
         ),
+        (["--nats", "nats://bus", "--nats-ca", "f"], "--nats: certificates are for servers that"),
         (["--nats-ca", "f"], "--nats-creds and --nats-ca say how a NATS server is reached"),
         (
             ["--follow", "dstnum 1"],
