@@ -41,6 +41,8 @@ class Tap:
     version: str = ""
     heard: float = 0.0
     """When it last said anything."""
+    excused: float = 0.0
+    """Until when it couldn't be heard, because the bus was away."""
     runs: dict[str, float] = field(default_factory=dict)
     """Its agent's runs by their numbers on the bus, each with when it was last heard."""
     gone: bool = False
@@ -107,7 +109,7 @@ class Known:
 
     def settle(self, now: float) -> list[Tap]:
         """Return those that are gone since this was last asked."""
-        gone = [tap for tap in self.there if now - tap.heard > GONE_SECONDS]
+        gone = [tap for tap in self.there if now - max(tap.heard, tap.excused) > GONE_SECONDS]
         for tap in gone:
             tap.gone = True
             tap.runs.clear()
@@ -116,7 +118,7 @@ class Known:
     def excuse(self, now: float) -> None:
         """Nobody could be heard until now."""
         for tap in self.there:
-            tap.heard = now
+            tap.excused = now
 
     def _is_new_run(self, tap: Tap, run: str, now: float) -> bool:
         """Note that a run of a tap's agent was heard, return whether it is a new one."""

@@ -85,7 +85,8 @@ class AllTaps:
     @property
     def words(self) -> str:
         """What the bottom line says: how many of the taps answer."""
-        answering = sum(not tap.silent for tap in self.known.there)
+        there = self.known.there if self._client.is_connected else []
+        answering = sum(not tap.silent for tap in there)
         return f"taps {answering}/{len(self.known.all)}"
 
     def hurry(self) -> bool:
@@ -103,6 +104,8 @@ class AllTaps:
         texts = {tap: chosen.question(node, tap.name) for tap in there}
         wanted = {tap: text for tap, text in texts.items() if text is not None}
         least = _LEAST if node is None else _LEAST_FOUND
+        if there and not wanted:
+            self._say([f"no tap that is there has such a name: there are {account.names(there)}"])
         limit = max(_CONVERSATIONS // max(len(wanted), 1), least)
         await self._bring(
             FIND, {tap: {"filter": text, "limit": limit} for tap, text in wanted.items()}
@@ -186,10 +189,13 @@ class AllTaps:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(min(times)):
                         await self._exchange.settled.wait()
-        # What is watched is asked for every other second, which is no news each time.
-        now = loop.time()
+        self._say(account.lines(questions))
+
+    def _say(self, lines: Iterable[str]) -> None:
+        """Tell what wasn't told just now: what is watched is asked for every other second."""
+        now = asyncio.get_running_loop().time()
         self._told = {line: when for line, when in self._told.items() if now - when < _AGAIN}
-        for line in account.lines(questions):
+        for line in lines:
             if line not in self._told:
                 self._told[line] = now
                 self._tell(line)

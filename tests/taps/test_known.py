@@ -47,6 +47,17 @@ def test_a_tap_is_gone_and_back() -> None:
     assert there.there == [tap]
 
 
+def test_nobody_is_gone_because_the_bus_was_away() -> None:
+    there = Known(print)
+    tap = there.take(info(), 1.0)
+    assert tap is not None
+    there.excuse(60.0)
+    assert there.settle(60.0 + GONE_SECONDS) == []
+    # When it was heard is shown: that it couldn't be changes nothing.
+    assert tap.heard == 1.0
+    assert there.settle(60.1 + GONE_SECONDS) == [tap]
+
+
 def test_one_that_was_started_anew_is_told_so_that_it_is_followed_again() -> None:
     there = Known(print)
     tap = there.take(info(run="A"), 0.0)

@@ -252,6 +252,17 @@ async def test_a_tap_that_has_left_is_named(
         await until(shell, "tap sbc2 is gone: nothing heard for")
 
 
+async def test_a_name_that_no_tap_has_is_told(server: NatsServer, tmp_path: Path) -> None:
+    async with taps_on(server.url, site(2, 1)), shell_over(server, tmp_path) as shell:
+        await shell.session.remotes.bring("")
+        await until(shell, "2 taps: sbc1 and sbc2")
+        assert await shell("list tap sbc3 dstnum 5660066") == [
+            "no tap that is there has such a name: there are sbc1 and sbc2",
+            "no conversations",
+        ]
+        assert await shell("list tap sbc2 sbc3 | count") == ["1"]
+
+
 async def test_errors_and_limits_are_told_in_a_line(server: NatsServer, tmp_path: Path) -> None:
     taps = [
         FakeTap("old", ways={"find": refuses("unknown term \x1b[2J")}),
@@ -405,9 +416,11 @@ async def test_a_server_that_was_away(tmp_path: Path) -> None:
             assert (await shell("list"))[0] == (
                 f"{own.url}: the server is away, nothing comes from taps"
             )
+            assert taps_of(shell).words == "taps 0/1"
             own.start()
             await until(shell, "the server is there again")
             await eventually(lambda: bool(tap.follows))
+            assert taps_of(shell).words == "taps 1/1"
             await tap.sees(*call(2)[:1])
             await until(shell, "INVITE")
             assert await shell("list | count") == ["2"]
