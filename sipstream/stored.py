@@ -36,6 +36,12 @@ def is_stored(name: str) -> bool:
     return bool(there) and scheme in KINDS
 
 
+def _meant(scheme: str, rest: str) -> str:
+    """Return what was meant where a slash is missing, as in `archive://srv/sip`."""
+    whole = Path("/") / rest
+    return f": did you mean {scheme}://{escape(str(whole))}?" if rest and whole.is_dir() else ""
+
+
 def open_stored(name: str, session: Session) -> Remote:
     """Return what a URL names; from now on the session asks it too.
 
@@ -45,7 +51,9 @@ def open_stored(name: str, session: Session) -> Remote:
     scheme, _, rest = name.partition("://")
     folder = Path(rest)
     if not rest or not folder.is_dir():
-        raise SourceError(f"{escape(name)}: there is no folder {escape(rest)}")
+        raise SourceError(
+            f"{escape(name)}: there is no folder {escape(rest)}{_meant(scheme, rest)}"
+        )
     if any(remote.name == name for remote in session.remotes.all):
         raise SourceError(f"{escape(name)} is there already")
     remote = KINDS[scheme](folder, session)

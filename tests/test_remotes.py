@@ -112,6 +112,10 @@ async def test_what_is_stored_is_opened_by_its_url(
         assert await ask("load box:///nowhere") == [
             "*** Error! box:///nowhere: there is no folder /nowhere"
         ]
+        assert await ask(f"load box:/{tmp_path}") == [
+            f"*** Error! box:/{tmp_path}: there is no folder {str(tmp_path)[1:]}:"
+            f" did you mean box://{tmp_path}?"
+        ]
         await ask(f"load box://{tmp_path}")
         assert len(ask.session.conversations) == 0
         assert await ask(f"load box://{tmp_path}") == [

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sipstream.escape import escape
 from sipstream.options import groups, values
 
 
@@ -70,6 +71,9 @@ def _wrong(options: ArchiveOptions) -> str | None:
     """Return what doesn't fit together, None where all does."""
     if options.nats is None and not options.files:
         return "what is to be archived is missing: name FILE... DIR, or --bus URL DIR"
+    if _is_file(options.folder):
+        name = escape(str(options.folder))
+        return f"{name} is a file: the archive's folder DIR stands last"
     if options.nats is not None:
         from sipstream.bus.connecting import Server, wrong
 
@@ -83,3 +87,11 @@ def _wrong(options: ArchiveOptions) -> str | None:
     if "-" in options.files:
         return "standard input can't be read twice, as a repeat has to: name a FILE"
     return None
+
+
+def _is_file(path: Path) -> bool:
+    """Tell whether a path is a file's; what can't be told is for whoever opens it to say."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from sipstream.entry import Putting
 from sipstream.errors import SourceError
+from sipstream.escape import escape
 from sipstream.pace import Pace
 from sipstream.packets import Batch, Tally
 from sipstream.ring import names
@@ -60,12 +61,14 @@ class Ring:
     """The remote of a folder.
 
     Raises:
-        SourceError: it can't be read.
+        SourceError: it can't be read, or nothing of a ring is in it.
     """
 
     def __init__(self, folder: Path, session: Session) -> None:
         self.name = f"ring://{folder}"
         self._files = RingFiles(folder)
+        if not self._files.names() and not self._files.writer():
+            raise SourceError(f"{escape(self.name)}: there is no ring in {escape(str(folder))}")
         self._session = session
         self._source = RingSource(self.name)
         self._putting = Putting(

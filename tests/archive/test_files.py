@@ -19,6 +19,7 @@ from support import CAPTURES, SHARED, ethernet, ipv4, sip, udp
 
 from sipstream.archive import parquet
 from sipstream.errors import SourceError
+from sipstream.options import archive as archive_options
 from sipstream.session import Session
 
 CAPTURE = CAPTURES / "callerid-problem.pcap.gz"
@@ -256,3 +257,10 @@ def test_two_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     running = [subprocess.Popen(command(CAPTURE, folder)) for _ in range(2)]
     assert [one.wait(60) for one in running] == [0, 0]
     asyncio.run(check_counts(folder, CAPTURE))
+
+
+def test_a_folder_that_was_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        archive_options.parse([str(CAPTURES / "timeout.txt"), str(CAPTURES / "timeout.pcap")])
+    said = capsys.readouterr().err
+    assert "timeout.pcap is a file: the archive's folder DIR stands last" in said

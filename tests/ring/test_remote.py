@@ -9,6 +9,7 @@ import pytest
 from rings import SIZE, Clock, call_ids, packet, packets_in, remote, write_ring
 from support import CAPTURES, ethernet, ipv4, sip, tcp
 
+from sipstream.errors import SourceError
 from sipstream.export.pcap import Export
 from sipstream.ring import remote as ring_remote
 from sipstream.ring.files import RingStore
@@ -52,6 +53,14 @@ def ring(tmp_path_factory: pytest.TempPathFactory) -> Path:
     files = [packets[begin : begin + size] for begin in range(0, len(packets), size)]
     write_ring(folder / "ring", files, linktype=linktype)
     return folder
+
+
+async def test_a_folder_without_a_ring(tmp_path: Path) -> None:
+    async with Session() as session:
+        with pytest.raises(
+            SourceError, match=f"^ring://{tmp_path}: there is no ring in {tmp_path}$"
+        ):
+            ring_remote.Ring(tmp_path, session)
 
 
 @pytest.mark.parametrize("expression", QUESTIONS)
