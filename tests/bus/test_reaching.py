@@ -23,7 +23,7 @@ async def test_a_server_that_does_not_encrypt(tmp_path: Path) -> None:
         with pytest.raises(
             SourceError, match="no server answers: it doesn't encrypt, and nothing is"
         ):
-            await connect(Server(url), print, patience=1)
+            await connect(Server(url), print)
 
 
 async def test_a_host_that_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,4 +32,4 @@ async def test_a_host_that_is_not_known(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr("asyncio.open_connection", unknown)
     with pytest.raises(SourceError, match="no server answers: name or service not known"):
-        await connect(Server("nats://nosuch.example.net:4222"), print, patience=0.5)
+        await connect(Server("nats://nosuch.example.net:4222"), print)
