@@ -63,7 +63,8 @@ def parser() -> argparse.ArgumentParser:
     made = groups.Parser(
         prog="sipstream",
         description="Find one customer's SIP messages in the flood: captures, tcpdump's text, live.",
-        epilog="With -c or --follow no shell is started. 'help' in the shell tells the commands.",
+        epilog="With -c or --follow no shell is started. 'help' in the shell tells the commands."
+        " Two programs more: sipstream agent --help, sipstream archive --help.",
     )
     add = made.add_argument
     add(
