@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from sipstream.filters import TERMS
 from sipstream.manual.tables import contexts
-from sipstream.options import agent, parser
+from sipstream.options import agent, archive, parser
 from sipstream.shell.pipes import PIPED, PIPES
 from sipstream.version import __version__
 from sipstream.wording import listed
@@ -90,6 +90,23 @@ A unit for systemd comes with it,
 .Pp
 Its options are:
 """
+_ARCHIVE = """\
+.Nm sipstream archive
+keeps messages in Parquet files in a folder, by hour and partition, a row a
+message: of captures, or of what agents publish
+.Pq Fl Fl bus .
+DuckDB, ClickHouse and Spark read them, and
+.Nm sipstream Pa archive://DIR
+finds calls in them.
+.Pp
+Files become visible whole or not at all, and to archive again what is there
+changes nothing.
+Several may write to one archive at a time; those with
+.Fl Fl bus
+share what comes.
+.Pp
+Its options are:
+"""
 _STATUSES = (
     ("0", "All went well, also where nothing matched."),
     ("1", "A command failed, or a source or file."),
@@ -134,6 +151,7 @@ def man_page() -> str:
         [".Pp", "The options are:", *_options(parser())],
         [".Sh WRITING PACKETS", _WRITING.rstrip()],
         [".Sh AGENT", _AGENT.rstrip(), *_options(agent.parser())],
+        [".Sh ARCHIVE", _ARCHIVE.rstrip(), *_options(archive.parser())],
         [".Sh COMMANDS", "Words may be abbreviated as long as they are unique.", *_commands()],
         [".Sh FILTER TERMS", *_filters()],
         [".Sh ENVIRONMENT", *_list((f".It Ev {name}", about) for name, about in _ENVIRONMENT)],
@@ -167,6 +185,11 @@ def _head() -> list[str]:
         ".Fl Fl nats Ar URL",
         ".Fl Fl live Ar IFACE",
         ".Op Ar option ...",
+        ".Nm",
+        ".Cm archive",
+        ".Op Ar option ...",
+        ".Op Ar",
+        ".Ar DIR",
     ]
 
 

@@ -1,9 +1,17 @@
-"""What the man page and completion take from the registry of commands."""
+"""What the man page and completion take from the registry of commands, and from the parsers."""
 
 from __future__ import annotations
 
+import argparse
+
 import sipstream.shell.commands  # noqa: F401 - registers them
+from sipstream.options import agent, archive, parser
 from sipstream.shell.registry import COMMANDS, GENERAL, Command
+
+
+def programs() -> dict[str, argparse.ArgumentParser]:
+    """Return the parsers of the command line by the word that chooses them, "" where there is none."""
+    return {"": parser(), "agent": agent.parser(), "archive": archive.parser()}
 
 
 def contexts() -> dict[str, list[Command]]:

@@ -64,7 +64,8 @@ def parser() -> argparse.ArgumentParser:
         prog="sipstream",
         description="Find one customer's SIP messages in the flood: captures, tcpdump's text, live.",
         epilog="With -c or --follow no shell is started. 'help' in the shell tells the commands."
-        " Two programs more: sipstream agent --help, sipstream archive --help.",
+        " 'sipstream agent' answers for a SIP server, 'sipstream archive' keeps messages for long:"
+        " see their --help.",
     )
     add = made.add_argument
     add(

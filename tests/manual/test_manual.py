@@ -15,7 +15,7 @@ from support import ROOT, needs
 
 from sipstream.filters import TERMS
 from sipstream.manual import SHARED, files
-from sipstream.options import agent, parser
+from sipstream.options import agent, archive, parser
 from sipstream.shell.registry import COMMANDS
 
 INTERFACES = sorted(path.name for path in Path("/sys/class/net").iterdir())
@@ -95,9 +95,10 @@ def test_the_page_names_all_there_is() -> None:
         assert f" {option}" in page
     for action in parser()._actions:
         assert " ".join((action.help or "").split()) in page
-    for action in agent.parser()._actions:
-        assert all(f" {option}" in page for option in action.option_strings)
-        assert " ".join((action.help or "").split()) in page
+    for program in (agent.parser(), archive.parser()):
+        for action in program._actions:
+            assert all(f" {option}" in page for option in action.option_strings)
+            assert " ".join((action.help or "").split()) in page
     for term in TERMS.values():
         assert f"{term.name} {term.syntax} {term.help}" in page
     for command in COMMANDS:
@@ -118,6 +119,17 @@ CASES = [
     (["--spool-dir", "f"], ["folder"], ["file.pcap"]),
     (["--user", "roo"], ["root"], []),
     (["--memory", ""], [], ["file.pcap", "any"]),
+    (["--tap", ""], [], ["file.pcap", "root"]),
+    (["x.pcap", "--format", "c"], ["csv"], ["file.pcap"]),
+    (["a"], ["agent", "archive"], ["file.pcap"]),
+    (["x.pcap", "f"], ["file.pcap"], ["agent"]),
+    (["agent", "--publ"], ["--publish", "--publish-size"], ["--follow"]),
+    (["agent", "--live", ""], ["any", *INTERFACES], ["file.pcap"]),
+    (["agent", "--fol"], [], ["--follow"]),
+    (["archive", "--bus", "x", "f"], ["folder", "file.pcap"], ["agent"]),
+    (["archive", "--fl"], ["--flush"], ["--flow"]),
+    (["archive", "--user", "roo"], ["root"], []),
+    (["--publ"], [], ["--publish"]),
 ]
 
 
@@ -209,6 +221,9 @@ def test_zsh_at_a_terminal(folder: Path) -> None:
             ("--filter dstn\t5660066", "<--filter><dstnum><5660066>"),
             ("-c unf\t", "<-c><unfollow>"),
             ("file\t--nar\t", "<file.pcap><--narrow>"),
+            ("arc\t--flu\t5s", "<archive><--flush=5s>"),
+            ("agent --live an\t--publish-s\t", "<agent><--live><any><--publish-size>"),
+            ("--live any fil\t", "<--live><any><file.pcap>"),
         ):
             shell.send(f"sipstream {typed}\n")
             shell.expect_exact(shown)
