@@ -14,6 +14,7 @@ from sipstream.options import STDIN, Options
 if TYPE_CHECKING:
     from sipstream.bus.connecting import Server
     from sipstream.opening import Opened
+    from sipstream.options.groups import Kept
     from sipstream.ring.room import Ring
     from sipstream.segments import Room
     from sipstream.session import Session
@@ -34,12 +35,23 @@ def room(options: Options) -> Room:
     Raises:
         SourceError: the folder can't be used.
     """
-    from sipstream.segments import Folder, Room, usual_size
+    from sipstream.segments import Room
 
-    folder = Folder(options.spool_dir) if options.spool_dir is not None else None
     if options.extracts and options.spool_size is None:
         # All is looked at in the end: nothing of standard input may go before.
         return Room()
+    return room_to_keep(options)
+
+
+def room_to_keep(options: Kept) -> Room:
+    """Return where spools lie that keep the newest packets.
+
+    Raises:
+        SourceError: the folder can't be used.
+    """
+    from sipstream.segments import Folder, Room, usual_size
+
+    folder = Folder(options.spool_dir) if options.spool_dir is not None else None
     return Room(options.spool_size or usual_size(), folder)
 
 

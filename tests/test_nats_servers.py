@@ -2,39 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import ssl
-import time
 from pathlib import Path
-from typing import Any
 
 import nats_access
 import pytest
-from nats_servers import nats_cluster, nats_server, needs_nats_server
+from nats_servers import nats_server, needs_nats_server
 
 nats = pytest.importorskip("nats")
 pytestmark = needs_nats_server
 
 
-async def _stored(url: str | list[str]) -> int:
+async def _stored(url: str) -> int:
     client = await nats.connect(url)
     try:
         return (await client.jetstream().stream_info("T")).state.messages
     finally:
         await client.close()
-
-
-async def _publish(stream: Any, seconds: float = 20) -> None:
-    """Publish once, as often as it takes."""
-    end = time.monotonic() + seconds
-    while True:
-        try:
-            await stream.publish("t.a", b"two", headers={"Nats-Msg-Id": "two"}, timeout=1)
-            return
-        except (nats.errors.Error, TimeoutError):
-            # Nobody leads the stream yet.
-            assert time.monotonic() < end
-            await asyncio.sleep(0.2)
 
 
 async def test_what_was_stored_is_there_after_a_crash(tmp_path: Path) -> None:
@@ -49,20 +33,6 @@ async def test_what_was_stored_is_there_after_a_crash(tmp_path: Path) -> None:
         server.start()
         assert server.url == url
         assert await _stored(url) == 3
-
-
-async def test_a_cluster_goes_on_without_the_stream_s_leader(tmp_path: Path) -> None:
-    with nats_cluster(tmp_path) as cluster:
-        client = await nats.connect(cluster.url.split(","))
-        stream = client.jetstream()
-        await stream.add_stream(name="T", subjects=["t.>"], num_replicas=3)
-        await stream.publish("t.a", b"one")
-        gone = cluster.leader("T")
-        gone.kill()
-        await _publish(stream)
-        await client.close()
-        gone.start()
-        assert await _stored(cluster.url.split(",")) == 2
 
 
 async def test_a_password_is_wanted(tmp_path: Path) -> None:

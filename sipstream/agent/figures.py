@@ -18,16 +18,28 @@ def families(counts: Counts) -> Iterator[Metric]:
     for verb in VERBS:
         requests.add_metric([verb], counts.requests[verb])
     yield requests
-    for name, about, value in (
+    yield from several(
+        CounterMetricFamily,
+        "sipstream_agent",
         ("refused", "Requests that were refused", counts.refused),
         ("sent_messages", "SIP messages sent in answers and follows", counts.messages),
         ("sent_bytes", "Bytes of answers and follows sent to the server", counts.bytes),
         ("missed_messages", "SIP messages of follows that couldn't be sent", counts.missed),
         ("reconnects", "Times that the server was there again", counts.reconnects),
-    ):
-        yield CounterMetricFamily(f"sipstream_agent_{name}", about, value=value)
-    for name, about, value in (
+    )
+    yield from several(
+        GaugeMetricFamily,
+        "sipstream_agent",
         ("follows", "Follows that are on", counts.follows),
         ("connected", "Whether the server is there", int(counts.connected)),
-    ):
-        yield GaugeMetricFamily(f"sipstream_agent_{name}", about, value=value)
+    )
+
+
+def several(
+    kind: type[CounterMetricFamily | GaugeMetricFamily],
+    prefix: str,
+    *metrics: tuple[str, str, int],
+) -> Iterator[Metric]:
+    """Yield metrics of a kind, each given by the rest of its name, what it is, and its value."""
+    for name, about, value in metrics:
+        yield kind(f"{prefix}_{name}", about, value=value)

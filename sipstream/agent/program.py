@@ -29,9 +29,9 @@ from sipstream.faults import where
 from sipstream.limits import MAX_NODE
 from sipstream.listening import start_hep
 from sipstream.options.values import STDIN
-from sipstream.segments import Folder, Room, usual_size
 from sipstream.session import Session
 from sipstream.signals import INTERRUPTED, until_ended
+from sipstream.starting import room_to_keep
 from sipstream.version import __version__
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ async def _main(options: AgentOptions, opened: Opened) -> int:
         keep = Keep(**dict(options.keep), calls=options.keep_calls)
         # What each tap told is passed on: shells see which told the same.
         async with Session(
-            memory=options.memory, keep=keep, room=_room(options), folds=False
+            memory=options.memory, keep=keep, room=room_to_keep(options), folds=False
         ) as session:
             session.sources.opened = opened
             session.sources.notices.tell = words.tell
@@ -76,16 +76,6 @@ async def _main(options: AgentOptions, opened: Opened) -> int:
         return FAILED
     finally:
         words.close()
-
-
-def _room(options: AgentOptions) -> Room:
-    """Return where spools lie, and how much room they have.
-
-    Raises:
-        SourceError: the folder can't be used.
-    """
-    folder = Folder(options.spool_dir) if options.spool_dir is not None else None
-    return Room(options.spool_size or usual_size(), folder)
 
 
 async def _work(options: AgentOptions, session: Session, words: Words) -> int:

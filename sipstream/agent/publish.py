@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from sipstream.agent.figures import several
 from sipstream.bus.connecting import Server, connect
 from sipstream.bus.names import PARTITIONS
 from sipstream.bus.publishing import FOLDER, SIZE, Published, Publisher
@@ -52,20 +53,22 @@ async def publishing(
 def families(published: Published) -> Iterator[Metric]:
     """Yield what Prometheus is told of publishing."""
     delivered = published.delivered
-    for name, about, value in (
+    yield from several(
+        CounterMetricFamily,
+        "sipstream_published",
         ("messages", "SIP messages that the stream has", delivered.messages),
         ("batches", "Batches that the stream has", delivered.batches),
         ("bytes", "Bytes of these batches", delivered.bytes),
         ("repeats", "Batches that the stream had already", delivered.repeats),
         ("again", "Batches that were sent again", delivered.again),
         ("lost_messages", "SIP messages that will never be published", published.lost),
-    ):
-        yield CounterMetricFamily(f"sipstream_published_{name}", about, value=value)
-    for name, about, value in (
+    )
+    yield from several(
+        GaugeMetricFamily,
+        "sipstream_published",
         ("waiting_messages", "SIP messages that wait to be published", published.waiting),
         ("away", "Whether the stream isn't reached at present", int(published.away)),
-    ):
-        yield GaugeMetricFamily(f"sipstream_published_{name}", about, value=value)
+    )
 
 
 def fields(published: Published) -> dict[str, int | bool]:

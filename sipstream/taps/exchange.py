@@ -143,7 +143,7 @@ class Exchange:
 
     async def _publish(self, subject: str, data: bytes, token: str) -> None:
         # While the connection is away little is kept, and nobody waits for it.
-        with suppress(errors.Error):
+        with suppress(errors.Error, OSError):
             await self._client.publish(subject, data, reply=f"{self._inbox}.{token}")
 
     async def _came(self, message: Msg) -> None:
