@@ -42,6 +42,8 @@ WAITING = 16
 _SECONDS = 60.0
 """For one request, with the time that it waits: most shells leave long before."""
 _TICK_SECONDS = 1.0
+_STOP_SECONDS = 1.0
+"""That the server has to take note that we answer no more."""
 _SOON, _SIGN = 0.1, 1.0
 """Seconds after which what was found is sent although it is little, or an empty part says that somebody
 is still looking."""
@@ -102,8 +104,9 @@ class Service:
             yield service
         finally:
             ticking.cancel()
-            with suppress(errors.Error):
-                await service.stop()
+            with suppress(errors.Error, TimeoutError):
+                async with asyncio.timeout(_STOP_SECONDS):
+                    await service.stop()
             await self._end_all()
 
     async def _tick(self) -> None:

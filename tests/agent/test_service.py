@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,6 +48,17 @@ async def test_find_gives_whole_conversations_the_newest_first(server: NatsServe
         assert answer.end["tap"] == "sbc1"
         everything = await ask("sbc1", "find", filter="")
         assert (everything.end["matching"], len(everything.messages)) == (4, 7)
+
+
+async def test_a_server_that_stands_still_holds_no_end_up(
+    server: NatsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sipstream.agent.service._STOP_SECONDS", 0.1)
+    try:
+        async with asyncio.timeout(5), agent(server.url):
+            os.kill(server.pid, signal.SIGSTOP)
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
 
 
 async def test_who_asks_again_gets_what_came_since(server: NatsServer) -> None:
