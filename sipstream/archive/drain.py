@@ -116,6 +116,11 @@ class Draining:
         from sipstream.bus.stream import ConsumerGone, Pull
 
         js = client.jetstream()
+        folder = escape(str(self._folder))
+        self._tell(
+            f"archiving from {self._server.name}: what comes is in {folder}"
+            f" after {self._flush_seconds} s at the latest, until Ctrl-C"
+        )
         flushing = asyncio.create_task(self._flush_in_time(client))
         try:
             while True:

@@ -104,8 +104,8 @@ class AllTaps:
         texts = {tap: chosen.question(node, tap.name) for tap in there}
         wanted = {tap: text for tap, text in texts.items() if text is not None}
         least = _LEAST if node is None else _LEAST_FOUND
-        if there and not wanted:
-            self._say([f"no tap that is there has such a name: there are {account.names(there)}"])
+        if not wanted:
+            self._say_nobody(there)
         limit = max(_CONVERSATIONS // max(len(wanted), 1), least)
         await self._bring(
             FIND, {tap: {"filter": text, "limit": limit} for tap, text in wanted.items()}
@@ -118,8 +118,10 @@ class AllTaps:
 
     async def follow(self, number: int, expression: str) -> None:
         """Have messages of matching conversations enter from now on."""
-        await self.ready()
+        there = await self.ready()
         questions = await self._followings.begin(number, expression)
+        if not questions:
+            self._say_nobody(there)
         await self._wait(questions)
         for question in questions:
             question.told = question.answer.error
@@ -190,6 +192,11 @@ class AllTaps:
                     async with asyncio.timeout(min(times)):
                         await self._exchange.settled.wait()
         self._say(account.lines(questions))
+
+    def _say_nobody(self, there: list[Tap]) -> None:
+        """Tell that none of those that are there is asked, as a term names others."""
+        if there:
+            self._say([f"no tap that is there has such a name: there are {account.names(there)}"])
 
     def _say(self, lines: Iterable[str]) -> None:
         """Tell what wasn't told just now: what is watched is asked for every other second."""

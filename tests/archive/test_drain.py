@@ -131,7 +131,12 @@ async def test_each_tap_s_sight_is_kept(url: str, tmp_path: Path) -> None:
     await ensure_stream(js, Limits(), print)
     await publish(js, range(3), "sbc1")
     await publish(js, range(3), "sbc2")
-    await drained(Draining(folder, Server(url), 3600, print))
+    told: list[str] = []
+    await drained(Draining(folder, Server(url), 3600, told.append))
+    assert told == [
+        f"archiving from {url}: what comes is in {folder} after 3600 s at the latest, until Ctrl-C",
+        f"6 messages are in {folder} now",
+    ]
     found = asked(folder, "SELECT tap, count(*) FROM messages GROUP BY tap ORDER BY tap")
     assert found == [("sbc1", 3), ("sbc2", 3)]
     await client.close()

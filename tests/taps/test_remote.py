@@ -261,6 +261,11 @@ async def test_a_name_that_no_tap_has_is_told(server: NatsServer, tmp_path: Path
             "no conversations",
         ]
         assert await shell("list tap sbc2 sbc3 | count") == ["1"]
+        taps_of(shell)._told.clear()
+        assert await shell("follow tap sbc3") == [
+            "no tap that is there has such a name: there are sbc1 and sbc2",
+            "Follow 1: tap sbc3",
+        ]
 
 
 async def test_errors_and_limits_are_told_in_a_line(server: NatsServer, tmp_path: Path) -> None:
