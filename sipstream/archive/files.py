@@ -12,6 +12,7 @@ from pathlib import Path
 from sipstream import pipeline
 from sipstream.archive import layout, writer
 from sipstream.archive.forked import forked
+from sipstream.archive.mapped import Mapped
 from sipstream.archive.staging import Staging, recover
 from sipstream.bus.names import PARTITIONS
 from sipstream.conversations import Conversations
@@ -74,11 +75,17 @@ class Archiving:
                 return
             source = ParallelFile(path, file, reading)
             with Staging(self._folder) as staging:
-                lost = await self._write(source, staging, identity)
+                changed = SourceError(
+                    f"{name}: it has changed meanwhile: archive it when it is whole"
+                )
+                try:
+                    lost = await self._write(source, staging, identity)
+                except SourceError as error:
+                    if identity_of(descriptor) != identity:
+                        raise changed from error
+                    raise
                 if identity_of(descriptor) != identity:
-                    raise SourceError(
-                        f"{name}: it has changed meanwhile: archive it when it is whole"
-                    )
+                    raise changed
                 [(count, repeated)] = await forked([partial(_commit, staging)])
         finally:
             os.close(descriptor)
@@ -139,7 +146,7 @@ class _Pieces:
         works = [
             partial(
                 writer.write, index, self._waiting, self._staging, origin,
-                range(first, PARTITIONS, count),
+                range(first, PARTITIONS, count), Mapped(index).raws,
             )
             for first in range(min(count, PARTITIONS))
         ]  # fmt: skip

@@ -21,11 +21,10 @@ if TYPE_CHECKING:
     from sipstream.index import Index
 
 
-def table(index: Index, numbers: Sequence[int]) -> pyarrow.Table:
+def table(index: Index, numbers: Sequence[int], raws: list[bytes]) -> pyarrow.Table:
     """Return messages, by their numbers, as a table, in that order, but for those without bytes."""
     import pyarrow as pa
 
-    raws = list(map(index.raw, numbers))
     if not all(raws):
         numbers = [number for number, raw in zip(numbers, raws, strict=True) if raw]
         raws = [raw for raw in raws if raw]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from sipstream.archive import rows
@@ -25,10 +25,12 @@ def write(
     staging: Staging,
     origin: str,
     partitions: Iterable[int] = range(PARTITIONS),
+    raws: Callable[[Sequence[int]], list[bytes]] | None = None,
 ) -> int:
     """Write messages, by their numbers, of some partitions; return how many were left out.
 
-    Those have lost their bytes. `origin` is a part of the files' names.
+    Those have lost their bytes. `origin` is a part of the files' names; `raws` brings messages' bytes,
+    where that is done in another way than the index does it.
 
     Raises:
         OSError: the disk is full, or the like.
@@ -37,6 +39,7 @@ def write(
 
     # Tables come and go: the system's memory is the quickest to be had again.
     pyarrow.set_memory_pool(pyarrow.system_memory_pool())
+    raws = raws or _read(index)
     wanted = set(partitions)
     by_partition = _by_partition(index, numbers, wanted)
     hours = _hours(index, numbers)
@@ -44,13 +47,17 @@ def write(
     for partition in sorted(wanted):
         for hour, messages in _by_hour(index, by_partition[partition], hours).items():
             times = [index.m_time[number] for number in messages]
-            tables = (
-                rows.table(index, messages[begin : begin + ROW_GROUP])
-                for begin in range(0, len(messages), ROW_GROUP)
+            groups = (
+                messages[begin : begin + ROW_GROUP] for begin in range(0, len(messages), ROW_GROUP)
             )
+            tables = (rows.table(index, group, raws(group)) for group in groups)
             ends = min(times), max(times)
             lost += len(messages) - staging.write(tables, hour, partition, ends, origin)
     return lost
+
+
+def _read(index: Index) -> Callable[[Sequence[int]], list[bytes]]:
+    return lambda numbers: list(map(index.raw, numbers))
 
 
 def _by_partition(index: Index, numbers: Sequence[int], wanted: set[int]) -> dict[int, list[int]]:

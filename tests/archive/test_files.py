@@ -18,6 +18,7 @@ from archives import archive, asked, files, rows
 from support import CAPTURES, SHARED, ethernet, ipv4, sip, udp
 
 from sipstream.archive import parquet
+from sipstream.archive.mapped import Mapped
 from sipstream.errors import SourceError
 from sipstream.options import archive as archive_options
 from sipstream.session import Session
@@ -192,6 +193,23 @@ async def test_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.undo()
     await archive(folder, CAPTURE)
     await check_counts(folder, CAPTURE)
+
+
+async def test_file_that_is_cut_meanwhile(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is said, whatever the writers came upon, and nothing of it is in the archive."""
+    folder, path = tmp_path / "a", tmp_path / "cut.pcap"
+    await written(path, *(sip(call_id=f"{number}") for number in range(100)))
+    raws = Mapped.raws
+
+    def cut(mapped: Mapped, numbers: list[int]) -> list[bytes]:
+        raws(mapped, numbers)
+        os.truncate(path, 0)
+        return raws(mapped, numbers)
+
+    monkeypatch.setattr(Mapped, "raws", cut)
+    with pytest.raises(SourceError, match="has changed meanwhile: archive it when it is whole"):
+        await archive(folder, path)
+    assert not list(folder.rglob("*.parquet*"))
 
 
 async def test_modes(tmp_path: Path) -> None:
