@@ -140,8 +140,9 @@ class _States:
         """Why it lets us in no more, where that was told."""
 
     async def failed(self, error: Exception) -> None:
-        # A server that refuses us says why, and closes: what it said is the better reason.
-        if not (isinstance(error, OSError) and self.why):
+        # A server that refuses us says why, and closes: what it said is the better reason. That it
+        # said nothing is told anyway.
+        if not (isinstance(error, TimeoutError) or (isinstance(error, OSError) and self.why)):
             self.why = _words(error)
         is_refused = self._since is not None and str(error).startswith(_REFUSED)
         if is_refused and self._refusal != self.why:

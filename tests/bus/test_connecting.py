@@ -16,6 +16,7 @@ from nats.errors import Error  # noqa: E402
 from sipstream.bus import client as client_module  # noqa: E402
 from sipstream.bus import connecting  # noqa: E402
 from sipstream.bus.connecting import Server, connect  # noqa: E402
+from sipstream.errors import SourceError  # noqa: E402
 
 INFO = b'INFO {"server_id":"x","version":"2.9.10","max_payload":1048576,"headers":true}\r\n'
 
@@ -30,9 +31,13 @@ class Feigned:
         self.connections: list[asyncio.StreamWriter] = []
         self.refusal = b""
         self.reads = False
+        self.is_silent = False
         self.url = ""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.is_silent:
+            self.connections.append(writer)
+            return
         writer.write(INFO)
         await reader.readuntil(b"PING\r\n")
         writer.write(self.refusal or b"PONG\r\n")
@@ -95,6 +100,17 @@ async def test_a_server_that_ends_it_with_a_reason_is_asked_again() -> None:
         assert told[:2] == [gone, refused]
         assert told[2].startswith(f"{server.url}: the server is there again after ")
         await client.close()
+
+
+async def test_a_server_that_says_nothing_is_told_in_a_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(connecting, "PATIENCE", 2.2)
+    async with feigned() as server:
+        server.is_silent = True
+        with pytest.raises(SourceError) as told:
+            await connect(Server(server.url), lambda text: None)
+        assert str(told.value) == f"{server.url}: no server answers"
 
 
 async def test_a_server_that_takes_nothing_holds_no_end_up() -> None:
