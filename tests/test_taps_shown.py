@@ -68,9 +68,9 @@ def test_overview(even: Conversations, width: int | None, expected: str) -> None
 LADDER = """\
                        10.0.0.1:5060     10.0.0.9:5060
 [0] 08:00:00.000000          |---- INVITE ---->|
-                             | sbc1 -0.5 ms-> sbc2 -0.5 ms-> sbc3
+                             | sbc1 -> 0.5 ms -> sbc2 -> 0.5 ms -> sbc3
 [1] 08:00:00.020000   +0.020 |<-- 100 Trying --|
-                             | sbc3 -0.5 ms-> sbc2 -0.5 ms-> sbc1
+                             | sbc3 -> 0.5 ms -> sbc2 -> 0.5 ms -> sbc1
 """
 
 
@@ -93,20 +93,20 @@ LONG_NAMES = (
         (
             132,
             [
-                "edge-proxy-frankfurt-main-0001 -0.5 ms-> core-proxy-amsterdam-west-0002"
-                " -0.5 ms-> gateway-london-docklands-00003"
+                "edge-proxy-frankfurt-main-0001 -> 0.5 ms -> core-proxy-amsterdam-west-0002"
+                " -> 0.5 ms -> gateway-london-docklands-00003"
             ],
         ),
         (
             80,
             [
-                "edge-proxy-frankfurt-main-0001 -0.5 ms-> core-proxy-amsterdam-west-0002,",
-                "core-proxy-amsterdam-west-0002 -0.5 ms-> gateway-london-docklands-00003",
+                "edge-proxy-frankfurt-main-0001 -> 0.5 ms -> core-proxy-amsterdam-west-0002,",
+                "core-proxy-amsterdam-west-0002 -> 0.5 ms -> gateway-london-docklands-00003",
             ],
         ),
         (
             40,
-            ["edge-proxy-… -0.5 ms-> core-proxy-…,", "core-proxy-… -0.5 ms-> gateway-lon…"],
+            ["edge-prox… -> 0.5 ms -> core-prox…,", "core-prox… -> 0.5 ms -> gateway-l…"],
         ),
     ],
 )
@@ -132,8 +132,8 @@ def test_pictures(even: Conversations) -> None:
     from sipstream.render import mermaid, svg
 
     drawn = build(taken(Line(["<b>", "a;b"]).call())[0].messages)
-    assert "&lt;b&gt; -0.5 ms-&gt; a;b" in "".join(svg.picture(drawn))
-    assert "Note over p0,p1: #60;b#62; -0.5 ms-#62; a#59;b" in "\n".join(
+    assert "&lt;b&gt; -&gt; 0.5 ms -&gt; a;b" in "".join(svg.picture(drawn))
+    assert "Note over p0,p1: #60;b#62; -#62; 0.5 ms -#62; a#59;b" in "\n".join(
         mermaid.diagram(drawn).lines
     )
 
@@ -167,8 +167,8 @@ def test_delays(ns: int, text: str) -> None:
 def test_very_many_taps_are_counted() -> None:
     seen = [Sighting(f"t{place}", place * MS) for place in range(20)]
     assert sighted.at(seen).endswith("t7 +7.0 ms, and 12 more")
-    assert sighted.hops(seen).endswith("-1.0 ms-> t7 and 12 more")
-    assert sighted.hop_notes(seen, 10**6)[0].endswith("-1.0 ms-> t7")
+    assert sighted.hops(seen).endswith("-> 1.0 ms -> t7 and 12 more")
+    assert sighted.hop_notes(seen, 10**6)[0].endswith("-> 1.0 ms -> t7")
     assert sighted.hop_notes(seen, 10**6)[1] == "and 12 more"
 
 

@@ -36,7 +36,7 @@ def at(sightings: Sequence[Sighting]) -> str:
 
 
 def hops(sightings: Sequence[Sighting]) -> str:
-    """Return taps with the time that each hop took: `sbc1 -0.4 ms-> sbc2 -0.5 ms-> sbc3`.
+    """Return taps with the time that each hop took: `sbc1 -> 0.4 ms -> sbc2 -> 0.5 ms -> sbc3`.
 
     The names are as they came: who draws a picture makes them fit for it.
     """
@@ -111,7 +111,7 @@ def _at(sightings: Sequence[Sighting]) -> str:
 def _steps(sightings: Sequence[Sighting]) -> Iterator[str]:
     """Yield the hops between the taps that are named."""
     for one, other in pairwise(sightings[:_NAMED]):
-        yield f"-{later(other.time - one.time)}->"
+        yield f"-> {later(other.time - one.time)} ->"
 
 
 def _name(one: Sighting, most: int = _NAME_CELLS) -> str:

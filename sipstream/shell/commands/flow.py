@@ -51,7 +51,7 @@ async def show_flow(console: Console, ref: Annotated[ConversationRef, Conversati
     sipstream*: unset name 178.19.48.48
     $ sipstream captures/taps.pcap
     sipstream: show conversation 1 flow | match sbc4
-                                 | sbc3 -0.7 ms-> sbc4
+                                 | sbc3 -> 0.7 ms -> sbc4
     ...
     """
     await show_one(console, ref.conversation, with_heading=ref.by_index)
