@@ -1,10 +1,9 @@
 """The NATS client, made to keep its word on encryption, and to outlive what others send.
 
 nats-py encrypts when the server asks for it: with `tls://` too, a server (or who sits between) that
-doesn't ask would get everything in plain text. And it stops reading for good, without a word, after one
-message whose subjects or headers it fails on (letters that are no UTF-8, say). It gives a connection up
-for good that the server ends with a reason, and waits without end, whoever ends it, for one that takes
-nothing more.
+doesn't ask would get everything in plain text. It asks any server that one names which it was told of in
+plain text. What makes no sense ends its reading, or its coming back, for good, and so does a reason that
+the server gives when it ends a connection. For one that takes nothing more it waits without end.
 """
 
 from __future__ import annotations
@@ -12,16 +11,34 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from typing import Any
+from urllib.parse import urlsplit
 
 from nats.aio.client import Client
-from nats.errors import Error, SecureConnRequiredError
+from nats.errors import Error, ProtocolError, SecureConnRequiredError
+from nats.protocol.parser import AWAITING_CONTROL_LINE, Parser
 
 from sipstream.bus.connecting import is_local
 
+_LONGEST_LINE = 1 << 20
+"""Bytes of a line of the protocol: one that names a thousand servers has a thirtieth."""
+_LONGEST = 64 << 20
+"""Bytes of a message: no server can be told to take longer ones."""
 _CLOSE_SECONDS = 2.0
-"""That a server has to take what is still to be sent when the connection is closed."""
+"""What a server has to take the rest when a connection is closed: one that stopped in the middle of TLS
+would be waited for without an end."""
 _OF_A_SUBJECT = "permissions violation"
 """The error of a server that keeps the connection."""
+_SERVERS = 100
+"""Servers of a cluster that are asked."""
+_KINDS: dict[str, type] = {
+    "connect_urls": list,
+    "headers": bool,
+    "max_payload": int,
+    "nonce": str,
+    "tls_required": bool,
+    "version": str,
+}
+"""What a server says of itself, of what is looked at."""
 
 
 class Guarded(Client):
@@ -34,6 +51,30 @@ class Guarded(Client):
     def __init__(self, *, secret: bool) -> None:
         super().__init__()
         self._secret = secret
+        self._ps = _Parser(self)
+
+    async def _close(self, status: int, do_cbs: bool = True) -> None:
+        try:
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                await super()._close(status, do_cbs)
+        except (Error, OSError, TimeoutError):
+            self._abort()
+
+    async def _process_connect_init(self) -> None:
+        try:
+            await super()._process_connect_init()
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+            raise Error("nats: what answers there is no NATS server") from error
+
+    async def _process_info(self, info: dict[str, Any], initial_connection: bool = False) -> None:
+        if not _makes_sense(info):
+            self._server_info = {}
+            raise ProtocolError
+        # At first nothing is encrypted yet: whoever sits between may name servers of his own.
+        unsure = initial_connection and "tls" in self.options
+        room = 0 if unsure else max(_SERVERS - len(self._server_pool), 0)
+        named = [one for one in info.get("connect_urls", ()) if _is_address(one)]
+        await super()._process_info(info | {"connect_urls": named[:room]}, initial_connection)
 
     def _connect_command(self) -> bytes:
         server = self._current_server
@@ -42,7 +83,11 @@ class Guarded(Client):
         local = is_local(server.uri.hostname or "")
         if not encrypted and ("tls" in self.options or (self._secret and not local)):
             raise SecureConnRequiredError
-        return super()._connect_command()
+        try:
+            return super()._connect_command()
+        except Exception as error:
+            # What is damaged in a key isn't said: its error may have some of it.
+            raise Error("nats: the credentials are damaged") from error
 
     async def _process_msg(
         self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes
@@ -65,14 +110,6 @@ class Guarded(Client):
         self._abort()
         await super()._attempt_reconnect()
 
-    async def close(self) -> None:
-        """Close the connection for good; a server that takes nothing more is left to itself."""
-        with suppress(Error, OSError, TimeoutError):
-            async with asyncio.timeout(_CLOSE_SECONDS):
-                await super().close()
-                return
-        self._abort()
-
     async def _flush_pending(self, force_flush: bool = False) -> Any:
         # nats-py forgets here that who publishes has been cancelled.
         task = asyncio.current_task()
@@ -86,3 +123,40 @@ class Guarded(Client):
         writer = getattr(self._transport, "_io_writer", None)
         if writer is not None:
             writer.transport.abort()
+
+
+class _Parser(Parser):
+    """Reads what a server sends; what makes no sense, or never ends, ends the connection."""
+
+    async def parse(self, data: bytes = b"") -> None:
+        """Take what came.
+
+        Raises:
+            ProtocolError: it is no NATS, or too long.
+        """
+        try:
+            await super().parse(data)
+        except (ValueError, TypeError, AttributeError, LookupError, RecursionError) as error:
+            raise ProtocolError from error
+        if self.state == AWAITING_CONTROL_LINE:
+            too_long = len(self.buf) > _LONGEST_LINE
+        else:
+            too_long = self.needed > _LONGEST
+        if too_long:
+            raise ProtocolError
+
+
+def _makes_sense(info: object) -> bool:
+    """Tell whether a server says of itself what servers do."""
+    return isinstance(info, dict) and all(
+        isinstance(info.get(name, kind()), kind) for name, kind in _KINDS.items()
+    )
+
+
+def _is_address(text: object) -> bool:
+    """Tell whether a server's host and port can be asked."""
+    try:
+        parts = urlsplit(f"nats://{text}")
+        return isinstance(text, str) and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False

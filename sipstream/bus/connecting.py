@@ -8,7 +8,7 @@ import os
 import ssl
 import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,9 @@ PATIENCE = 3.0
 """Seconds that a server has to answer at the start, before it is told that none does."""
 _WAIT = 1
 """Seconds between two attempts to connect."""
+_QUIET = 20.0
+"""Seconds after the server was there again in which it isn't told that it goes: one that comes and goes
+each second would fill a journal."""
 _PING = 10
 """Seconds between pings: when two aren't answered the server counts as gone, though nothing says so."""
 _JWT = b"-----BEGIN NATS USER JWT-----"
@@ -98,19 +101,19 @@ async def connect(server: Server, tell: Callable[[str], None]) -> Client:
 
     client = Guarded(secret=server.creds is not None)
     states = _States(server, client, tell)
+    connecting = client.connect(
+        server.urls,
+        name="sipstream",
+        max_reconnect_attempts=-1,
+        reconnect_time_wait=_WAIT,
+        ping_interval=_PING,
+        error_cb=states.failed,
+        disconnected_cb=states.went,
+        reconnected_cb=states.came_back,
+        **_security(server),
+    )
     try:
-        async with asyncio.timeout(PATIENCE):
-            await client.connect(
-                server.urls,
-                name="sipstream",
-                max_reconnect_attempts=-1,
-                reconnect_time_wait=_WAIT,
-                ping_interval=_PING,
-                error_cb=states.failed,
-                disconnected_cb=states.went,
-                reconnected_cb=states.came_back,
-                **_security(server),
-            )
+        await _within(PATIENCE, connecting)
     except TimeoutError:
         await client.close()
         why = f": {states.why}" if states.why else ""
@@ -125,6 +128,25 @@ async def connect(server: Server, tell: Callable[[str], None]) -> Client:
     return client
 
 
+async def _within(seconds: float | None, work: Coroutine[Any, Any, None]) -> None:
+    """Wait for work, but for no longer than that.
+
+    Raises:
+        TimeoutError: it took longer; it is ended.
+    """
+    task = asyncio.create_task(work)
+    try:
+        await asyncio.wait([task], timeout=seconds)
+        if not task.done():
+            raise TimeoutError
+        task.result()
+    finally:
+        # A cancel gets lost that comes as what is waited for is done (`asyncio.wait_for` until 3.12).
+        while not task.done():
+            task.cancel()
+            await asyncio.wait([task], timeout=_WAIT)
+
+
 class _States:
     """Tells when a server goes and comes back."""
 
@@ -136,6 +158,13 @@ class _States:
         self._client = client
         self._tell = tell
         self._since: float | None = None
+        """When it went, None while it is there."""
+        self._told = False
+        """That it went was told."""
+        self._back = float("-inf")
+        """When it was told last that it is there again."""
+        self._unsaid = 0
+        """Times since that it went for a moment."""
         self._refusal = ""
         """Why it lets us in no more, where that was told."""
 
@@ -152,14 +181,30 @@ class _States:
     async def went(self) -> None:
         # Whoever closes it, or has it closed, isn't asked for again.
         if self.connected and self._since is None and not self._client.is_closed:
-            self._since = time.monotonic()
-            self._tell(f"{self._server.name}: the server is gone; it is asked for again")
+            now = self._since = time.monotonic()
+            asyncio.get_running_loop().call_later(
+                max(self._back + _QUIET - now, 0), self._tell_gone, now
+            )
 
     async def came_back(self) -> None:
-        if self._since is not None:
-            seconds = time.monotonic() - self._since
-            self._since, self._refusal = None, ""
+        if self._since is None:
+            return
+        seconds = time.monotonic() - self._since
+        self._since, self._refusal = None, ""
+        if self._told:
+            self._told = False
+            self._back = time.monotonic()
             self._tell(f"{self._server.name}: the server is there again after {seconds:.0f} s")
+        else:
+            self._unsaid += 1
+
+    def _tell_gone(self, since: float) -> None:
+        """Say that the server is gone, if it still is."""
+        if self._since != since or self._client.is_closed:
+            return
+        often = f", {self._unsaid} times more since it was there again" if self._unsaid else ""
+        self._told, self._unsaid = True, 0
+        self._tell(f"{self._server.name}: the server is gone{often}; it is asked for again")
 
 
 def _security(server: Server) -> dict[str, Any]:
@@ -197,15 +242,19 @@ def secret_of(path: Path) -> bytes:
     """
     name = escape(str(path))
     try:
-        with path.open("rb") as file:
-            status = os.fstat(file.fileno())
-            secret = file.read(_MOST_CREDS)
+        # A FIFO would be waited for until somebody writes to it.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with open(descriptor, "rb") as file:  # noqa: PTH123 - of a descriptor
+            status = os.fstat(descriptor)
+            secret = file.read(_MOST_CREDS) if stat.S_ISREG(status.st_mode) else b""
     except OSError as error:
         raise SourceError(f"{name}: {words(error)}") from error
     # systemd lets the service's user in by an access list, whose mask stands where a group's rights do.
     theirs = path.parent == Path(os.environ.get("CREDENTIALS_DIRECTORY") or os.devnull)
     others = _OTHERS & ~stat.S_IRGRP if theirs and status.st_uid == 0 else _OTHERS
-    if not stat.S_ISREG(status.st_mode) or status.st_mode & others:
+    if not stat.S_ISREG(status.st_mode):
+        raise SourceError(f"{name}: is no file")
+    if status.st_mode & others:
         raise SourceError(f"{name}: others may read it; chmod 600 it")
     if status.st_uid not in (0, os.geteuid()):
         raise SourceError(f"{name}: it is another user's; credentials are root's or one's own")
