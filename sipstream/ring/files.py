@@ -19,6 +19,7 @@ from sipstream.ring.contents import (
     Contents,
     ContentsError,
     Preface,
+    most_bytes,
     preface_of,
     unpack,
 )
@@ -93,7 +94,9 @@ class RingFiles:
             raise ContentsError(str(error)) from error
         try:
             size = os.fstat(fd).st_size
-            if size > _MOST_INDEX:
+            # What is small holds little: memory is for no more than a capture may ask for.
+            capture = os.stat(name, dir_fd=self._fd, follow_symlinks=False).st_size
+            if size > min(2 * most_bytes(capture), _MOST_INDEX):
                 raise ContentsError("it is too large")
             if whole:
                 return os.pread(fd, size, 0)
@@ -112,7 +115,9 @@ class RingFiles:
     def writer(self) -> bool:
         """Tell whether some process writes the ring now."""
         with suppress(OSError, ValueError):
-            fd = os.open(_LOCK, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=self._fd)
+            # A FIFO would be waited for until somebody writes to it.
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            fd = os.open(_LOCK, flags, dir_fd=self._fd)
             try:
                 pid = int(os.pread(fd, 20, 0))
             finally:
@@ -214,7 +219,7 @@ def contents_in(files: RingFiles, name: str) -> Contents:
 def save(folder: int, name: str, contents: Contents) -> bool:
     """Keep an index in a folder (a descriptor), whole or not at all; return whether it is there."""
     new = names.new_index_of(name)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         fd = os.open(new, flags, 0o600, dir_fd=folder)
         try:

@@ -322,3 +322,27 @@ def test_a_file_being_written_is_indexed_when_enough_has_come(tmp_path: Path) ->
     assert (tmp_path / "00000002-eth0.index").read_bytes() == before
     indexes.step(all_of_it=True)
     assert (tmp_path / "00000002-eth0.index").read_bytes() != before
+
+
+@pytest.mark.parametrize("name", ["lock", "00000002-eth0.index", "00000002-eth0.index-new"])
+async def test_what_is_no_file_is_not_waited_for(tmp_path: Path, name: str) -> None:
+    """Row P6: a FIFO in a folder that others made, which nobody writes to."""
+    expected = some(tmp_path / "ring")
+    place = tmp_path / "ring" / name
+    place.unlink(missing_ok=True)
+    if name.endswith("-new"):
+        (tmp_path / "ring" / "00000002-eth0.index").unlink()
+    os.mkfifo(place)
+    async with asyncio.timeout(10):
+        found, _ = await told_of(tmp_path / "ring", "dstnum 5660066")
+    assert found == expected
+
+
+async def test_an_index_is_no_larger_than_its_capture_may_ask_for(tmp_path: Path) -> None:
+    expected = some(tmp_path / "ring")
+    index = tmp_path / "ring" / "00000002-eth0.index"
+    with index.open("ab") as file:
+        file.truncate(100 << 20)
+    found, told = await told_of(tmp_path / "ring", "")
+    assert found == expected
+    assert "it is too large" in told[0]
