@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -169,6 +170,18 @@ async def test_a_batch_that_was_sent_but_did_not_come_is_asked_for_again(
             await until(lambda: count(session) == 20)
             assert dropped == [7]
             assert numbers(session) == list(range(20))
+
+
+def test_what_is_replayed_is_spooled_in_pieces() -> None:
+    taken: list[int] = []
+
+    def came() -> Iterator[Any]:
+        for number in range(256):
+            taken.append(number)
+            yield SimpleNamespace(data=b"".join(map(enveloped, range(50))))
+
+    batches = BusSource(Server("nats://127.0.0.1"))._take(came())
+    assert next(batches).packets == 50 * len(taken) < 1000
 
 
 async def test_since_is_by_the_time_that_batches_came_to_the_stream(tmp_path: Path) -> None:
