@@ -49,6 +49,10 @@ class Running:
         self.about = Path(f"/proc/{process.pid}")
         self._said = b""
 
+    @property
+    def said(self) -> str:
+        return self._said.decode()
+
     async def says(self, *texts: str) -> None:
         """Wait until it has said all of this."""
         assert self.process.stderr is not None
@@ -108,7 +112,7 @@ async def test_an_agent_answers_until_it_is_told_to_end(server: NatsServer) -> N
 async def test_an_agent_goes_on_without_its_server(tmp_path: Path) -> None:
     server = NatsServer(tmp_path)
     try:
-        with running(TIMEOUT, "--nats", server.url, "--tap", "lab") as program:
+        with running(TIMEOUT, "--nats", server.url, "--tap", "lab", "--publish") as program:
             # There is none yet.
             await program.says("no server answers: connection refused; it is tried again\n")
             server.start()
@@ -117,6 +121,8 @@ async def test_an_agent_goes_on_without_its_server(tmp_path: Path) -> None:
             await program.says("the server is gone; it is asked for again\n")
             server.start()
             await program.says("the server is there again after ")
+            # It has two connections, and tells of one.
+            assert program.said.count("the server is gone") == 1
             async with asking(server.url) as ask:
                 assert (await ask("lab", "find", filter="")).end["matching"] == 45
                 while (await ask("lab", "stats")).end["reconnects"] == 0:  # noqa: ASYNC110
