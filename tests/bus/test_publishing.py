@@ -70,7 +70,7 @@ async def publishing(
             yield session, publisher, told
 
 
-async def until(true: Callable[[], object], seconds: float = 30) -> None:
+async def until(true: Callable[[], object], seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while not true():  # noqa: ASYNC110
             await asyncio.sleep(0.02)
@@ -94,7 +94,7 @@ async def reading(url: str, since: int | None = 0) -> AsyncIterator[tuple[Sessio
     async with Session(memory=None) as session:
         source = BusSource(Server(url), since)
         session.sources.start(source)
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await session.sources.wait_caught_up()
         yield session, source
 
@@ -112,7 +112,7 @@ async def envelopes(url: str) -> list[bytes]:
                 found.extend(hep.split(one.data))
 
     task = asyncio.create_task(read())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await caught_up.wait()
     task.cancel()
     await asyncio.wait([task])
