@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import stat
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -102,8 +103,11 @@ class Engine:
     def is_whole(self, path: str) -> bool:
         """Tell whether a file begins and ends as Parquet files do."""
         try:
-            with open(path, "rb") as file:  # noqa: PTH123 - of thousands
-                size = os.fstat(file.fileno()).st_size
+            # A FIFO would be waited for, and a link leads out of the folder.
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+            with open(descriptor, "rb") as file:  # noqa: PTH123 - of a descriptor
+                status = os.fstat(descriptor)
+                size = status.st_size if stat.S_ISREG(status.st_mode) else 0
                 if size < _FEWEST_BYTES or file.read(len(_MAGIC)) != _MAGIC:
                     return False
                 file.seek(size - len(_MAGIC))

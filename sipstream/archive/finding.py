@@ -21,6 +21,7 @@ from sipstream.decode.endpoints import key_of_name
 from sipstream.envelopes import envelope
 from sipstream.escape import brief, escape
 from sipstream.filters.grammar import Node
+from sipstream.limits import MAX_CALL_ID
 
 CONVERSATIONS = 10_000
 """Conversations brought at a time: a list of more is no answer, and as many enter in a second or two."""
@@ -36,6 +37,13 @@ a tenth of it."""
 _COLUMNS = (
     "time_ns, tap, source, source_port, destination, destination_port, transport, cut_off, raw"
 )
+_LONGEST_TEXT = 4 * MAX_CALL_ID + 1024
+"""Bytes of a Call-ID, or of any other text that names something, escaped."""
+_HONEST = "size = octet_length(raw) AND " + " AND ".join(
+    f"strlen({one}) <= {_LONGEST_TEXT}" for one in ("tap", "source", "destination", "transport")
+)
+"""What holds for all rows that were ever written: a small file may hold a thousand times the same bytes,
+as many as it likes."""
 
 Came = TypeVar("Came")
 
@@ -58,6 +66,7 @@ class Finder:
         self._engine = engine
         self._tell = tell
         self._left_out: set[str] = set()
+        self._told_strange = False
 
     def look(self) -> bool:
         """Look which files there are now; return whether they are others than before.
@@ -97,6 +106,7 @@ class Finder:
         rows = self._engine.fetch(
             Sql(
                 f"SELECT call_id, count(*) OVER () FROM ({wanted.text})"
+                f" WHERE strlen(call_id) <= {_LONGEST_TEXT}"
                 f" ORDER BY latest DESC, call_id LIMIT {CONVERSATIONS}",
                 wanted.values,
             )
@@ -111,7 +121,8 @@ class Finder:
             self._engine.see("an_hour", [one for one in self.parts if one.hour == hour])
             rows = self._engine.fetch(
                 Sql(
-                    "SELECT call_id, max(time_ns) AS latest FROM an_hour GROUP BY call_id"
+                    "SELECT call_id, max(time_ns) AS latest FROM an_hour"
+                    f" WHERE strlen(call_id) <= {_LONGEST_TEXT} GROUP BY call_id"
                     f" ORDER BY latest DESC, call_id LIMIT {CONVERSATIONS + 1}"
                 )
             )
@@ -124,7 +135,11 @@ class Finder:
 
     def _distinct(self, columns: tuple[str, ...]) -> list[tuple[Any, ...]] | None:
         rows = self._engine.fetch(
-            Sql(f"SELECT DISTINCT {', '.join(columns)} FROM messages LIMIT {_DISTINCT + 1}")
+            Sql(
+                f"SELECT DISTINCT {', '.join(columns)} FROM messages"
+                f" WHERE strlen(concat({', '.join(columns)})) <= {_LONGEST_TEXT}"
+                f" LIMIT {_DISTINCT + 1}"
+            )
         )
         return rows if len(rows) <= _DISTINCT else None
 
@@ -136,38 +151,65 @@ class Finder:
                 partition = partition_of(traffic_bytes(call_id))
                 by_partition.setdefault(partition, []).append(call_id)
             for partition, some in sorted(by_partition.items()):
-                yield some, self._robust(partial(self._messages, partition, some))
+                for few, count in self._robust(partial(self._in_pieces, partition, some)):
+                    yield few, self._robust(partial(self._messages, partition, few, count))
 
-    def _messages(self, partition: int, call_ids: list[str]) -> list[bytes]:
+    def _messages(self, partition: int, call_ids: list[str], count: int) -> list[bytes]:
+        """Return the messages of some Call-IDs, of which there are so many rows."""
         there = [one for one in self.parts if one.partition == partition]
         if not there:
             return []
         self._engine.see("partition", there)
-        wanted = self._of_size(call_ids)
-        marks = ", ".join("?" * len(wanted))
+        marks = ", ".join("?" * len(call_ids))
         rows = self._engine.fetch(
-            Sql(f"SELECT {_COLUMNS} FROM partition WHERE call_id IN ({marks})", tuple(wanted))
+            Sql(
+                f"SELECT {_COLUMNS} FROM partition WHERE call_id IN ({marks}) AND {_HONEST}",
+                tuple(call_ids),
+            )
         )
+        if len(rows) < count and not self._told_strange:
+            self._told_strange = True
+            self._tell("rows that no archive has (texts too long, sizes that lie) are left out")
         # States of calls are told by the order of messages: the files' isn't that of times.
         rows.sort(key=itemgetter(0))
         return [one for one in map(_enveloped, rows) if one is not None]
 
-    def _of_size(self, call_ids: list[str]) -> list[str]:
-        """Return the Call-IDs but for those whose messages are too many bytes, which are named."""
+    def _in_pieces(self, partition: int, call_ids: list[str]) -> list[tuple[list[str], int]]:
+        """Return Call-IDs, as many together as have _LARGEST bytes of messages, with their rows' count.
+
+        Those that alone have more are left out and named.
+        """
+        there = [one for one in self.parts if one.partition == partition]
+        if not there:
+            return [(call_ids, 0)]
+        self._engine.see("partition", there)
         marks = ", ".join("?" * len(call_ids))
-        large = self._engine.fetch(
+        known = self._engine.fetch(
             Sql(
-                f"SELECT call_id FROM partition WHERE call_id IN ({marks}) GROUP BY call_id"
-                f" HAVING sum(size) > {_LARGEST}",
+                "SELECT call_id, sum(greatest(size, 0)), count(*) FROM partition"
+                f" WHERE call_id IN ({marks}) GROUP BY call_id",
                 tuple(call_ids),
             )
         )
-        too_large = {row[0] for row in large}
-        for call_id in too_large:
-            self._tell(
-                f"{brief(call_id)} has more than {_LARGEST >> 20} MiB of messages: it is left out"
-            )
-        return [one for one in call_ids if one not in too_large]
+        rows_of = {call_id: (int(size), count) for call_id, size, count in known}
+        pieces: list[tuple[list[str], int]] = []
+        together: list[str] = []
+        room, total = _LARGEST, 0
+        for call_id in call_ids:
+            size, count = rows_of.get(call_id, (0, 0))
+            if size > _LARGEST:
+                self._tell(
+                    f"{brief(call_id)} has more than {_LARGEST >> 20} MiB of messages:"
+                    " it is left out"
+                )
+                continue
+            if size > room:
+                pieces.append((together, total))
+                together, room, total = [], _LARGEST, 0
+            together.append(call_id)
+            room -= size
+            total += count
+        return [*pieces, (together, total)]
 
     def _robust(self, work: Callable[[], Came]) -> Came:
         """Return what work comes to, without the files that it fails on.

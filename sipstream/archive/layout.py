@@ -161,7 +161,12 @@ def identity(folder: Path) -> str:
 def _read_mark(folder: Path) -> dict[str, object] | None:
     """Return what says that a folder is an archive, None where nothing does."""
     try:
-        found = json.loads((folder / _MARK).read_bytes()[:1024])
+        # A FIFO would be waited for, a device has no end.
+        descriptor = os.open(folder / _MARK, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        try:
+            found = json.loads(os.read(descriptor, 1024))
+        finally:
+            os.close(descriptor)
     except FileNotFoundError:
         return None
     except ValueError:

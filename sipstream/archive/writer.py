@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from sipstream.archive import rows
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 _HOURS = 1000
 """Hours that messages written together may be of: six weeks. Whoever forges times makes no more files;
 messages of further ones lie with those without a time."""
+
+_BYTES = 64 << 20
+"""Bytes of messages that are written together: usual ones have a sixth, the longest twenty times as many
+as there is memory for."""
 
 
 def write(
@@ -47,10 +51,7 @@ def write(
     for partition in sorted(wanted):
         for hour, messages in _by_hour(index, by_partition[partition], hours).items():
             times = [index.m_time[number] for number in messages]
-            groups = (
-                messages[begin : begin + ROW_GROUP] for begin in range(0, len(messages), ROW_GROUP)
-            )
-            tables = (rows.table(index, group, raws(group)) for group in groups)
+            tables = (rows.table(index, some, raws(some)) for some in _together(index, messages))
             ends = min(times), max(times)
             lost += len(messages) - staging.write(tables, hour, partition, ends, origin)
     return lost
@@ -58,6 +59,20 @@ def write(
 
 def _read(index: Index) -> Callable[[Sequence[int]], list[bytes]]:
     return lambda numbers: list(map(index.raw, numbers))
+
+
+def _together(index: Index, messages: list[int]) -> Iterator[list[int]]:
+    """Yield messages that become rows together."""
+    some: list[int] = []
+    size = 0
+    for number in messages:
+        size += index.m_length[number]
+        if some and (len(some) == ROW_GROUP or size > _BYTES):
+            yield some
+            some, size = [], index.m_length[number]
+        some.append(number)
+    if some:
+        yield some
 
 
 def _by_partition(index: Index, numbers: Sequence[int], wanted: set[int]) -> dict[int, list[int]]:
