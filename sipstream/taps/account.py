@@ -15,6 +15,10 @@ _NAMES = 4
 """Taps that are named in a line; of more the others are counted."""
 
 
+_SENTENCES = 5
+"""Errors of taps that are told at a time: a thousand taps may each say another one."""
+
+
 def names(taps: Iterable[Tap]) -> str:
     """Return which taps they are: `sbc1, sbc2 and 3 more`."""
     there = [escape(tap.name) for tap in taps]
@@ -41,7 +45,10 @@ def lines(questions: Iterable[Question]) -> Iterator[str]:
     for one in asked:
         if one.answer.error:
             refused.setdefault(one.answer.error, []).append(one)
-    for sentence, several in refused.items():
+    for number, (sentence, several) in enumerate(refused.items()):
+        if number == _SENTENCES:
+            yield f"{len(refused) - number} other errors of taps"
+            break
         yield f"{_of(several)}: {escape(sentence)}"
     yield from _limits([one for one in asked if one.is_settled()])
 
@@ -75,12 +82,33 @@ def late(question: Question) -> str:
     return f"{escape(question.tap.name)} answered after {seconds:.1f} s: {came} messages"
 
 
+def there(taps: list[Tap]) -> Iterator[str]:
+    """Yield what is said of taps that are there now and weren't."""
+    if len(taps) > _NAMES:
+        yield f"taps {names(taps)} are there now"
+        return
+    for tap in taps:
+        yield f"tap {escape(tap.name)} is there now ({escape(tap.host)}, version {escape(tap.version)})"
+
+
+def gone(taps: list[Tap], seconds: float) -> Iterator[str]:
+    """Yield what is said of taps of which nothing was heard for so long."""
+    if len(taps) > _NAMES:
+        yield f"taps {names(taps)} are gone: nothing heard for {seconds:.0f} s"
+        return
+    for tap in taps:
+        yield f"tap {escape(tap.name)} is gone: nothing heard for {seconds:.0f} s"
+
+
 def left_out(taps: Iterable[Tap]) -> Iterator[str]:
     """Yield what of taps' answers is left out, or changed: each reason once for each tap."""
+    by_reason: dict[str, list[Tap]] = {}
     for tap in taps:
         for reason in tap.left_out.keys() - tap.told:
             tap.told.add(reason)
-            yield f"{escape(tap.name)}: {reason}; 'show taps --json' counts such"
+            by_reason.setdefault(reason, []).append(tap)
+    for reason, several in by_reason.items():
+        yield f"{names(several)}: {reason}; 'show taps --json' counts such"
 
 
 def _of(questions: Iterable[Question]) -> str:

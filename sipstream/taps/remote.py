@@ -11,7 +11,6 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from sipstream.bus.names import CONVERSATION, FIND, STATS
-from sipstream.escape import escape
 from sipstream.filters import Filter
 from sipstream.taps import account, chosen
 from sipstream.taps.exchange import Exchange, Question
@@ -54,6 +53,8 @@ class AllTaps:
         self._exchange = Exchange(client, self._took, self._named)
         self._followings = Followings(self._exchange, self.known, PATIENCE)
         self._taken_in = TakenIn(session, name, self._followings.since)
+        self._came: list[Tap] = []
+        """Taps that are new, or back, and weren't told of yet."""
         self._was_found = asyncio.Event()
         """Those that are there have had their time to name themselves."""
         self._waits = 0
@@ -239,8 +240,7 @@ class AllTaps:
         tap = self.known.take(data, asyncio.get_running_loop().time())
         if tap is None or not self._was_found.is_set():
             return
-        where = f" ({escape(tap.host)}, version {escape(tap.version)})"
-        self._tell(f"tap {escape(tap.name)} is there now{where}")
+        self._came.append(tap)
         self._begin(self._followings.renew_at(tap))
 
     async def _find(self) -> None:
@@ -285,13 +285,15 @@ class AllTaps:
 
     def _look(self, now: float) -> None:
         """Tell what has changed by itself."""
-        for tap in self.known.settle(now):
-            self._tell(f"tap {escape(tap.name)} is gone: nothing heard for {GONE_SECONDS:.0f} s")
+        came, self._came = self._came, []
         for question in self._exchange.left:
             if question.is_settled() or now - question.heard > _LATE:
                 self._exchange.forget(question)
                 if question.answer.messages:
                     self._tell(account.late(question))
+        gone = self.known.settle(now)
+        for line in (*account.there(came), *account.gone(gone, GONE_SECONDS)):
+            self._tell(line)
         for line in (*self._followings.news(), *account.left_out(self.known.all)):
             self._tell(line)
 

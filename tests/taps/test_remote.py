@@ -18,6 +18,7 @@ from sipstream.bus import coding
 from sipstream.bus.connecting import Server
 from sipstream.envelopes import Enveloper
 from sipstream.taps import account, following, known, reach, recent, remote
+from sipstream.taps.exchange import Question
 
 pytestmark = needs_nats_server
 SECOND = 10**9
@@ -470,6 +471,25 @@ async def test_many_taps_are_named_in_few_words() -> None:
     assert account.names([tap("a")]) == "a"
     assert account.names([tap("a"), tap("b"), tap("c"), tap("d")]) == "a, b, c and d"
     assert account.names([tap(str(one)) for one in range(50)]) == "0, 1, 2 and 47 more"
+
+
+async def test_what_many_taps_do_is_told_in_a_line() -> None:
+    taps = [known.Tap(f"tap{one}\x1b[2J") for one in range(500)]
+    for tap in taps:
+        tap.left_out["no SIP"] += 1
+    [line] = account.left_out(taps)
+    assert "and 497 more: no SIP" in line and line.isprintable()
+    assert list(account.left_out(taps)) == []
+    lines = [*account.there(taps), *account.gone(taps, 12)]
+    assert len(lines) == 2
+    assert all("and 497 more are" in one and one.isprintable() for one in lines)
+    questions = [Question(tap, "find", 1) for tap in taps]
+    for one, question in enumerate(questions):
+        question.answer.error, question.answer.ended = f"{one}\x9b31m", True
+    told = list(account.lines(questions))
+    assert len(told) == 6
+    assert told[-1] == "495 other errors of taps"
+    assert all(one.isprintable() for one in told)
 
 
 async def test_how_far_clocks_are_apart(server: NatsServer, tmp_path: Path) -> None:
