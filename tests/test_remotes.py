@@ -59,6 +59,7 @@ async def shell(tmp_path: Path) -> AsyncIterator[tuple[Shell, Elsewhere]]:
         remote = Elsewhere(shell.session, held)
         shell.session.remotes.all.append(remote)
         yield shell, remote
+    shell.close()
 
 
 async def test_lists_bring_what_they_are_asked_for(shell: tuple[Shell, Elsewhere]) -> None:
@@ -123,3 +124,4 @@ async def test_what_is_stored_is_opened_by_its_url(
         ]
         lines = await ask(f"show conversations {CALL} | count")
         assert lines == ["1"]
+    ask.close()

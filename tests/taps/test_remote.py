@@ -35,7 +35,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for two seconds here."""
-    monkeypatch.setattr(remote, "PATIENCE", 0.4)
+    monkeypatch.setattr(remote, "PATIENCE", 1.0)
     monkeypatch.setattr(remote, "_LITTLE_PATIENCE", 0.1)
     monkeypatch.setattr(remote, "_LOOK_SECONDS", 0.05)
     monkeypatch.setattr(remote, "DISCOVERY_SECONDS", 0.3)
