@@ -104,6 +104,7 @@ class Service:
             yield service
         finally:
             ticking.cancel()
+            await asyncio.wait([ticking])
             with suppress(errors.Error, TimeoutError):
                 async with asyncio.timeout(_STOP_SECONDS):
                     await service.stop()
