@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import struct
+import sys
 from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable
@@ -295,7 +296,11 @@ class Spool:
             self.room.give_back(self._segment)
 
     def __del__(self) -> None:
-        if hasattr(self, "_closed"):
+        # A thread that began here might wait for what whoever made way for this holds; when the
+        # interpreter ends none begins any more, and those that run stand still.
+        if hasattr(self, "_closed") and not sys.is_finalizing():
+            if self._worker is not None and not self._worker.runs:
+                self._worker = None
             self.close()
 
     def _to_write_to(self) -> Segment | None:

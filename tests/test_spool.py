@@ -3,6 +3,8 @@
 import gc
 import os
 import struct
+import subprocess
+import sys
 from pathlib import Path
 from threading import Event, Thread
 
@@ -179,3 +181,10 @@ def test_a_spool_that_only_the_thread_still_has_is_closed_by_it(tmp_path: Path) 
     assert done.wait(10)
     gc.collect()
     assert (tmp_path / "live.pcap").stat().st_size == 24 + 16 + PIECE
+
+
+def test_a_program_ends_that_still_has_one() -> None:
+    """No thread begins any more when the interpreter ends, and one that is waited for never does."""
+    program = "from sipstream.spool import Spool; one = Spool(threaded=True); one.append(b'x')"
+    done = subprocess.run([sys.executable, "-c", program], timeout=60, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")

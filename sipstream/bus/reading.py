@@ -12,14 +12,28 @@ from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import NotFoundError
 
 from sipstream.bus.names import STREAM
-from sipstream.bus.stream import AGAIN_SECONDS, TROUBLE, ConsumerGone, Pull, Tell, place, words
+from sipstream.bus.stream import (
+    AGAIN_SECONDS,
+    ANSWER_SECONDS,
+    TROUBLE,
+    ConsumerGone,
+    Pull,
+    Tell,
+    place,
+    words,
+)
 
 if TYPE_CHECKING:
     from nats.aio.msg import Msg
     from nats.js import JetStreamContext
+    from nats.js.api import StreamInfo
 
 _INACTIVE_SECONDS = 60.0
 """After which the server forgets a reader that is gone."""
+_APART_SECONDS = 10.0
+"""By how much the servers of a cluster may differ on when they made a stream."""
+_LOOKS = 3
+"""How often a stream has to look like another one to be another one."""
 _NS = 10**9
 
 
@@ -48,6 +62,8 @@ class Reader:
         self._caught_up = caught_up or asyncio.Event()
         self._sequence: int | None = None
         """Of the last batch that was read, or passed over at the start."""
+        self._created: datetime | None = None
+        """When the stream was made that is read."""
         self._waits_for = ""
 
     async def batches(self) -> AsyncGenerator[list[Msg], None]:
@@ -100,10 +116,13 @@ class Reader:
 
     async def _consumer(self) -> str:
         """Have the server make a reader that goes on behind what was read, return its name."""
+        failed = 0
         while True:
+            await self._connected()
             try:
                 await self._look_at_stream()
-                info = await self._js.add_consumer(STREAM, self._config())
+                # It may be put on the server that has just gone: then it is asked for again.
+                info = await self._js.add_consumer(STREAM, self._config(), ANSWER_SECONDS)
             except NotFoundError:
                 self._wait_for(f"there is no stream {STREAM} yet: who publishes makes it")
                 if self._since is None:
@@ -111,10 +130,10 @@ class Reader:
                     self._since = 0
                 self._see_whether_caught_up()
             except TROUBLE as error:
-                if self._js._nc.is_closed:
-                    raise nats.errors.ConnectionClosedError from error
-                # That the server is away is told by who is connected to it.
-                if self._js._nc.is_connected:
+                # A cluster that chooses who leads takes a moment. That the server is away is told by
+                # who is connected to it.
+                failed += 1
+                if failed > 1 and self._js._nc.is_connected:
                     self._wait_for(f"the stream {STREAM} can't be read: {words(error)}")
             else:
                 if self._sequence is None and info.delivered is not None and self._since is None:
@@ -124,14 +143,32 @@ class Reader:
                 return info.name
             await asyncio.sleep(AGAIN_SECONDS)
 
+    async def _connected(self) -> None:
+        """Wait for the connection: all that is asked for without one would be asked for at once then."""
+        while not self._js._nc.is_connected:
+            if self._js._nc.is_closed:
+                raise nats.errors.ConnectionClosedError
+            await asyncio.sleep(AGAIN_SECONDS)
+
     async def _look_at_stream(self) -> None:
         """See that the stream is the one that was read so far."""
-        if self._sequence is None:
-            return
-        state = (await self._js.stream_info(STREAM)).state
-        if state.last_seq < self._sequence:
+        for _ in range(_LOOKS):
+            info = await self._js.stream_info(STREAM)
+            if self._sequence is None or self._is_known(info):
+                break
+            # A server that leads a cluster since a moment ago may not have all yet.
+            await asyncio.sleep(AGAIN_SECONDS)
+        else:
             self._tell(f"the stream {STREAM} was made anew: it is read from its start")
             self._sequence = 0
+        self._created = info.created
+
+    def _is_known(self, info: StreamInfo) -> bool:
+        """Tell whether this is the stream that was read so far."""
+        apart = 0.0
+        if info.created is not None and self._created is not None:
+            apart = abs((info.created - self._created).total_seconds())
+        return apart <= _APART_SECONDS and info.state.last_seq >= (self._sequence or 0)
 
     def _config(self) -> ConsumerConfig:
         config = ConsumerConfig(

@@ -38,8 +38,10 @@ AHEAD = 256
 """Batches asked for at a time, at most 16 MiB: a round trip for some 10,000 messages."""
 _EXPIRES_SECONDS = 30.0
 """How long the server keeps a request for batches."""
-_HEARTBEAT_SECONDS = 2.0
+_HEARTBEAT_SECONDS = 1.0
 """How often it says that it does so, while there is nothing to send."""
+ANSWER_SECONDS = 3.0
+"""How long it has to make a consumer, or to say that there is one."""
 _LOOK_SECONDS = 0.25
 """How soon it is seen that the connection was made anew, with which requests are gone."""
 AGAIN_SECONDS = 0.5
@@ -172,7 +174,7 @@ def _differing(config: StreamConfig, limits: Limits) -> list[str]:
 
 
 class ConsumerGone(Exception):  # noqa: N818
-    """The server doesn't know the reader any more."""
+    """Nobody knows the consumer any more, or it is on a server of a cluster that is gone."""
 
 
 class Pull:
@@ -191,7 +193,8 @@ class Pull:
         self._asked = 0
         """Batches that a request still brings."""
         self._doubted = False
-        """A request ended before its time, or got no answer: the consumer may be gone."""
+        """A request ended before its time, or got no answer: the consumer may be gone. Nobody says so
+        for one that is on a server which was killed."""
         self._heard = 0.0
         self._connection = -1
 
@@ -199,7 +202,8 @@ class Pull:
         """Yield what came, in order, as soon as it is there.
 
         Raises:
-            ConsumerGone: there is no such consumer any more.
+            ConsumerGone: there is no such consumer any more, or none that answers: the server that had
+                it may be gone from the cluster for good.
             nats.errors.ConnectionClosedError: the connection was closed for good.
         """
         inbox = self._nc.new_inbox()
@@ -235,10 +239,10 @@ class Pull:
             self._doubted = False
             await asyncio.sleep(AGAIN_SECONDS)
             try:
-                await self._js.consumer_info(STREAM, self._consumer)
-            except NotFoundError as error:
-                raise ConsumerGone from error
-            except TROUBLE:
+                await self._js.consumer_info(STREAM, self._consumer, timeout=ANSWER_SECONDS)
+            except TROUBLE as error:
+                if isinstance(error, NotFoundError) or self._nc.is_connected:
+                    raise ConsumerGone from error
                 self._doubted = True
                 return
         self._connection = self._nc.stats["reconnects"]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from nats_servers import nats_server, needs_nats_server
+from nats_servers import nats_cluster, nats_server, needs_nats_server
 from support import sip
 
 from sipstream.bus.connecting import Server, connect
@@ -20,6 +20,10 @@ from sipstream.session import Session
 from sipstream.sources.bus import BusSource
 
 pytest.importorskip("nats")
+import nats.errors
+from nats.js.errors import APIError
+
+from sipstream.bus import reading as reading_module
 from sipstream.bus import stream
 from sipstream.bus.reading import Reader
 
@@ -67,8 +71,18 @@ def numbers(session: Session) -> list[int]:
     return sorted(one.time - 10**18 for one in messages)
 
 
-async def made(js: Any) -> None:
-    await stream.ensure_stream(js, stream.Limits(), lambda text: None)
+async def made(js: Any, replicas: int = 1) -> None:
+    await stream.ensure_stream(js, stream.Limits(replicas=replicas), lambda text: None)
+
+
+async def stored(js: Any, number: int) -> None:
+    """Have a message stored, once, though the cluster may have to choose who leads first."""
+    async with asyncio.timeout(60):
+        while True:
+            with suppress(nats.errors.Error, APIError):
+                headers = {"Nats-Msg-Id": str(number)}
+                await js.publish("sip.sbc1.0", enveloped(number), timeout=1, headers=headers)
+                return
 
 
 async def test_it_is_made_with_the_limits_asked_for(tmp_path: Path) -> None:
@@ -228,7 +242,31 @@ async def test_batches_that_were_gone_before_they_were_read_are_told(tmp_path: P
             await batches.aclose()
 
 
-async def test_a_stream_that_was_made_anew_is_read_from_its_start(tmp_path: Path) -> None:
+async def test_a_reader_goes_on_when_the_server_of_a_cluster_that_serves_it_is_killed(
+    tmp_path: Path,
+) -> None:
+    """What reads is known on one of them only, and nobody says so of one that is killed."""
+    with nats_cluster(tmp_path) as cluster:
+        async with connected(cluster.url) as js, reading(cluster.url) as (session, source):
+            await made(js, replicas=3)
+            await js.publish("sip.sbc1.0", enveloped(0))
+            await until(lambda: count(session) == 1)
+            (consumer,) = await js.consumers_info("SIP")
+            (serving,) = (one for one in cluster.servers if one.name == consumer.cluster.leader)
+            serving.kill()
+            for number in range(1, 200):
+                await stored(js, number)
+            await until(lambda: count(session) == 200, seconds=60)
+            assert numbers(session) == list(range(200))
+            # None was read twice.
+            assert source.tally.packets == (await js.stream_info("SIP")).state.messages
+
+
+@pytest.mark.parametrize("later", [5, 30])
+async def test_a_stream_that_was_made_anew_is_read_from_its_start(
+    tmp_path: Path, later: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading_module, "_APART_SECONDS", 0.0)
     with nats_server(tmp_path) as server:
         async with connected(server.url) as js, reading(server.url) as (session, _):
             await made(js)
@@ -237,9 +275,9 @@ async def test_a_stream_that_was_made_anew_is_read_from_its_start(tmp_path: Path
             await until(lambda: count(session) == 20)
             await js.delete_stream("SIP")
             await made(js)
-            for number in range(20, 25):
+            for number in range(20, 20 + later):
                 await js.publish("sip.sbc1.0", enveloped(number))
-            await until(lambda: count(session) == 25)
+            await until(lambda: count(session) == 20 + later)
 
 
 async def test_what_is_stored_twice_is_one_message(tmp_path: Path) -> None:
