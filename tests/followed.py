@@ -58,10 +58,14 @@ class Lines:
 
 
 class Follow:
-    """`sipstream --nats URL --follow 'dstnum NUMBER' --json` in o."""
+    """`sipstream --nats URL --follow 'dstnum NUMBER' --json` in o; of the stream with `--bus`, which
+    reads what was there before it began."""
 
-    def __init__(self, hosts: Tapped, url: str, number: str = NUMBER) -> None:
-        words = ("--nats", url, "--json", "--follow", f"dstnum {number}")
+    def __init__(
+        self, hosts: Tapped, url: str, number: str = NUMBER, *, stream: bool = False
+    ) -> None:
+        source = ("--bus", url, "--since", "1m") if stream else ("--nats", url)
+        words = (*source, "--json", "--follow", f"dstnum {number}")
         self._program = hosts.sipstream("o", *words, stderr=subprocess.PIPE)
         self._lines = Lines(self._program)
 

@@ -279,5 +279,5 @@ def words(error: Exception) -> str:
     if isinstance(error, APIError):
         return escape(error.description or str(error))
     if isinstance(error, TimeoutError):
-        return "no answer (is the account allowed to?)"
+        return "no answer (no leader in the cluster at present, or the account isn't allowed to)"
     return escape(str(error))
