@@ -17,6 +17,7 @@ from sipstream import states
 from sipstream.columns import MOST_NARROW, made
 from sipstream.decode.endpoints import Endpoints
 from sipstream.limits import TAPS
+from sipstream.newest import newest_of
 from sipstream.packets import Batch, Store
 from sipstream.shapes import Shapes, kind_key
 from sipstream.sip.found import Found
@@ -121,7 +122,7 @@ class Index:
         self.bytes = 0
         """How many bytes the messages have together."""
         self.newest = 0
-        """The latest time of any message so far, ns since the epoch."""
+        """The time that "the last minutes" are counted from, ns since the epoch."""
         self._orders: OrderedDict[int, tuple[int, list[int]]] = OrderedDict()
         """Of a conversation: the last message by arrival that was put in order, and the order."""
         self._conversation_size = sum(one.itemsize for one in self._conversation_columns()) + 9
@@ -151,7 +152,7 @@ class Index:
         count = len(found)
         places = _take(self.free_messages, count, len(self.m_time))
         put(self.m_time, places, found.times)
-        self.newest = max(self.newest, max(found.times, default=0))
+        self.newest = newest_of(self.newest, found.times)
         put(self.m_offset, places, found.offsets)
         if found.lengths.itemsize > self.m_length.itemsize:
             self.m_length = array("I", self.m_length)

@@ -78,6 +78,10 @@ MEMORY = 256 << 20
 IN_PROGRESS_STAY = 8
 """Times what `--keep` says that calls in progress stay: one that never ends is no call any more."""
 
+AHEAD = 3600 * 10**9
+"""How far ahead of our clock (ns) a message's time may be that counts as the newest: agents that send HEP
+say what they like."""
+
 CLOCK_SLACK = 60 * 10**9
 """Packets so much older than the newest one are out of order (ns): their clock wasn't set back."""
 

@@ -22,6 +22,7 @@ from sipstream.envelopes import envelope
 from sipstream.escape import brief, escape
 from sipstream.filters.grammar import Node
 from sipstream.limits import MAX_CALL_ID
+from sipstream.newest import newest_of
 
 CONVERSATIONS = 10_000
 """Conversations brought at a time: a list of more is no answer, and as many enter in a second or two."""
@@ -88,7 +89,7 @@ class Finder:
     @property
     def newest(self) -> int:
         """The time of the newest message, 0 where there is none."""
-        return max((one.last for one in self.parts if one.hour != layout.UNDATED), default=0)
+        return newest_of(0, [one.last for one in self.parts if one.hour != layout.UNDATED])
 
     def find(self, node: Node | None, newest: int) -> Found:
         """Return the Call-IDs that a filter may hold for, without a filter the newest ones."""

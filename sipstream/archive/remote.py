@@ -14,6 +14,7 @@ from sipstream.archive.schema import column_text
 from sipstream.errors import SourceError
 from sipstream.escape import escape
 from sipstream.filters import Filter
+from sipstream.newest import newest_of
 
 if TYPE_CHECKING:
     from sipstream.conversations import Conversations
@@ -94,7 +95,7 @@ class Archive:
     def _note_newest(self) -> int:
         """Return the time of the newest message of all, by which `last 2h` is counted."""
         index = self._session.conversations.index
-        index.newest = max(index.newest, self._finder.newest)
+        index.newest = newest_of(index.newest, [self._finder.newest])
         return index.newest
 
     async def _enter(self, call_ids: list[str]) -> int:

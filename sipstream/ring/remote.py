@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from sipstream.entry import Putting
 from sipstream.errors import SourceError
 from sipstream.escape import escape
+from sipstream.newest import newest_of
 from sipstream.pace import Pace
 from sipstream.packets import Batch, Tally
 from sipstream.ring import names
@@ -93,7 +94,7 @@ class Ring:
         """
         async with self._turn:
             pieces = await self._look()
-            newest = max((piece.preface.end for piece in pieces), default=-1)
+            newest = newest_of(0, [piece.preface.end for piece in pieces])
             if self._files.writer():
                 newest = max(newest, time.time_ns())
             question = Question(expression, newest)
@@ -110,9 +111,8 @@ class Ring:
                     " a time (last, since, until) or a number asks for fewer"
                 )
             await self._enter(set(chosen[:BROUGHT]), pieces)
-            if newest >= 0:
-                index = self._session.conversations.index
-                index.newest = max(index.newest, newest)
+            index = self._session.conversations.index
+            index.newest = newest_of(index.newest, [newest])
             self._end_turn()
 
     async def complete(self, call_id: str) -> None:
