@@ -234,11 +234,15 @@ async def test_a_tap_that_has_left_is_named(
 ) -> None:
     first, second = site(2, 1)
     async with first.on(server.url), shell_over(server, tmp_path) as shell:
+        before = server.told("connz")["num_connections"]
         async with second.on(server.url):
             await shell.session.remotes.bring("")
             taps = taps_of(shell)
             await taps._exchange.who_is_there()
             await until(shell, "tap sbc2 is there now")
+        async with asyncio.timeout(20):
+            while server.told("connz")["num_connections"] > before:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
         # The server itself says so, at once.
         assert (await shell("list | count")) == ["sbc2 is not there: left out", "1"]
         assert (await shell("list | count")) == ["1"]
