@@ -191,11 +191,11 @@ def refuses(sentence: str) -> Way:
     return answer
 
 
-def late(seconds: float) -> Way:
-    """Answer `find` as an agent does, after a while."""
+def late(goes_on: asyncio.Event) -> Way:
+    """Answer `find` as an agent does, once an event is set."""
 
     async def answer(tap: FakeTap, reply: str, data: bytes, client: Client) -> None:
-        await asyncio.sleep(seconds)
+        await goes_on.wait()
         await tap.find(coding.read(data), reply)
 
     return answer

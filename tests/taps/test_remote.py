@@ -195,7 +195,8 @@ async def test_a_silent_tap_is_named_and_what_comes_later_comes_in(
 ) -> None:
     taps = site(3, 1)
     taps[1].ways["find"] = silent
-    taps[2].ways["find"] = late(1.0)
+    goes_on = asyncio.Event()
+    taps[2].ways["find"] = late(goes_on)
     async with taps_on(server.url, taps), shell_over(server, tmp_path) as shell:
         await shell.written()
         assert words(await shell("list columns index,messages")) == [
@@ -204,6 +205,7 @@ async def test_a_silent_tap_is_named_and_what_comes_later_comes_in(
             "0 4",
         ]
         assert shell.session.status().sources == ["taps 1/3"]
+        goes_on.set()
         await until(shell, "sbc3 answered after")
         assert shell.session.status().sources == ["taps 2/3"]
         (found,) = shell.session.conversations
