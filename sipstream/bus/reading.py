@@ -139,6 +139,8 @@ class Reader:
                 if self._sequence is None and info.delivered is not None and self._since is None:
                     self._sequence = info.delivered.stream_seq
                 self.left = info.num_pending or 0
+                if self._since is not None and not (self.left or self._caught_up.is_set()):
+                    self._tell(f"the stream {STREAM} has nothing of that time; now live")
                 self._waits_for = ""
                 return info.name
             await asyncio.sleep(AGAIN_SECONDS)

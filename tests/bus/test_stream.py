@@ -293,6 +293,18 @@ async def test_what_is_stored_twice_is_one_message(tmp_path: Path) -> None:
             assert numbers(session) == [1, 2, 3]
 
 
+async def test_that_there_is_nothing_to_replay_is_told(tmp_path: Path) -> None:
+    with nats_server(tmp_path) as server:
+        async with connected(server.url) as js:
+            await made(js)
+            await js.publish("sip.sbc1.0", enveloped(0))
+            async with reading(server.url, time.time_ns() + 10**10) as (session, _):
+                told: list[str] = []
+                session.sources.notices.tell = told.append
+                await until(lambda: told)
+                assert told == [f"{server.url}: the stream SIP has nothing of that time; now live"]
+
+
 async def test_what_is_no_batch_of_ours_is_counted_and_ends_nothing(tmp_path: Path) -> None:
     with nats_server(tmp_path) as server:
         async with connected(server.url) as js, reading(server.url) as (session, source):
