@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import shlex
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from help_examples import agrees
-from support import ROOT
+from support import CAPTURES, ROOT
 
 import sipstream.shell.commands  # noqa: F401 - registers the commands
 from sipstream.filters import TERMS, Filter
@@ -136,6 +137,25 @@ def test_the_script_runs() -> None:
     assert result.stderr == ""
     assert "35e857d642ef6280292e2d0e4cac4f13@10.10.10.2:5060 calling" in result.stdout
     assert "name='nat-timeout'" in result.stdout
+
+
+async def test_the_archive_answers_in_sql(tmp_path: Path) -> None:
+    archives = pytest.importorskip("archives")
+    await archives.archive(
+        tmp_path, CAPTURES / "callerid-problem.pcap.gz", CAPTURES / "timeout.pcap"
+    )
+    (view,) = re.findall(r"^\| DuckDB \| `(.*)` \|$", README, re.MULTILINE)
+    with archives.duckdb.connect() as connection:
+        connection.execute("SET TimeZone = 'UTC'")
+        connection.execute(view.replace("/srv/sip", str(tmp_path)))
+        asked = 0
+        for (language, query), (_, shown) in itertools.pairwise(FENCED):
+            if language == "sql":
+                printed = str(connection.sql(query)).splitlines()
+                # README leaves the line of the types out.
+                assert [*printed[:2], *printed[3:]] == shown.splitlines()
+                asked += 1
+    assert asked == 3
 
 
 def test_no_placeholder_is_left() -> None:
