@@ -9,8 +9,9 @@ the server gives when it ends a connection. For one that takes nothing more it w
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from nats.aio.client import Client
@@ -18,6 +19,11 @@ from nats.errors import Error, ProtocolError, SecureConnRequiredError
 from nats.protocol.parser import AWAITING_CONTROL_LINE, Parser
 
 from sipstream.bus.connecting import is_local
+
+if TYPE_CHECKING:
+    from nats.aio.msg import Msg
+
+_Came = TypeVar("_Came")
 
 _LONGEST_LINE = 1 << 20
 """Bytes of a line of the protocol: one that names a thousand servers has a thirtieth."""
@@ -111,18 +117,35 @@ class Guarded(Client):
         await super()._attempt_reconnect()
 
     async def _flush_pending(self, force_flush: bool = False) -> Any:
-        # nats-py forgets here that who publishes has been cancelled.
-        task = asyncio.current_task()
-        before = task.cancelling() if task is not None else 0
-        done = await super()._flush_pending(force_flush)
-        if task is not None and task.cancelling() > before:
-            raise asyncio.CancelledError
-        return done
+        return await _heeding(super()._flush_pending(force_flush))
+
+    async def request(self, *args: Any, **options: Any) -> Msg:
+        """Ask, as `Client.request` does."""
+        return await _heeding(super().request(*args, **options))
+
+    async def flush(self, timeout: int = 10) -> None:  # noqa: ASYNC109 - as `Client.flush` has it
+        """Wait until the server has what was sent, as `Client.flush` does."""
+        await _heeding(super().flush(timeout))
 
     def _abort(self) -> None:
         writer = getattr(self._transport, "_io_writer", None)
         if writer is not None:
             writer.transport.abort()
+
+
+async def _heeding(work: Awaitable[_Came]) -> _Came:
+    """Return what work comes to, unless who waits for it was cancelled meanwhile.
+
+    nats-py forgets that, as does `asyncio.wait_for`, by which it waits, until Python 3.12: who reads for
+    ever would do so.
+    """
+    task = asyncio.current_task()
+    before = task.cancelling() if task is not None else 0
+    try:
+        return await work
+    finally:
+        if task is not None and task.cancelling() > before:
+            raise asyncio.CancelledError
 
 
 class _Parser(Parser):

@@ -61,10 +61,26 @@ async def publish(js: JetStreamContext, numbers: range, tap: str = "sbc1") -> No
             await js.publish(stream_subject(tap, partition), data)
 
 
+_WRITERS: list[subprocess.Popen[bytes]] = []
+
+
 def writer(url: str, folder: Path) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "sipstream", "archive", "--bus", url, "--flush", "1s"]
     environment = {**os.environ, "SIPSTREAM_USER": "root"}
-    return subprocess.Popen([*command, str(folder)], env=environment, start_new_session=True)
+    begun = subprocess.Popen([*command, str(folder)], env=environment, start_new_session=True)
+    _WRITERS.append(begun)
+    return begun
+
+
+@pytest.fixture(autouse=True)
+def none_is_left() -> Iterator[None]:
+    """Whatever a test comes to, no writer of its goes on."""
+    yield
+    while _WRITERS:
+        one = _WRITERS.pop()
+        if one.poll() is None:
+            os.killpg(one.pid, signal.SIGKILL)
+            one.wait()
 
 
 def counts(folder: Path) -> tuple[int, int]:

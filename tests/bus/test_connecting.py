@@ -120,3 +120,20 @@ async def test_a_server_that_takes_nothing_holds_no_end_up() -> None:
         async with asyncio.timeout(5):
             await client.close()
         assert client.is_closed
+
+
+@pytest.mark.parametrize("what", ["request", "flush", "_flush_pending"])
+async def test_who_is_cancelled_is_told(monkeypatch: pytest.MonkeyPatch, what: str) -> None:
+    """nats-py takes an answer that comes at the same moment for one, and who asked goes on for ever."""
+
+    async def forgetful(*arguments: object) -> str:
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        return "an answer"
+
+    monkeypatch.setattr(Client, what, forgetful)
+    asking = asyncio.create_task(getattr(client_module.Guarded(secret=False), what)())
+    await asyncio.sleep(0)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
