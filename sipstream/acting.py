@@ -177,11 +177,10 @@ class Run:
         """Wait for what runs or waits, then kill what is left."""
         end = time.monotonic() + patience
         while (self._tasks or self._waiting) and (left := end - time.monotonic()) > 0:
-            turn = asyncio.create_task(asyncio.sleep(60 / RUNS_A_MINUTE))
-            await asyncio.wait(
-                self._tasks or {turn}, timeout=left, return_when=asyncio.FIRST_COMPLETED
-            )
-            turn.cancel()
+            if self._tasks:
+                await asyncio.wait(self._tasks, timeout=left, return_when=asyncio.FIRST_COMPLETED)
+            else:
+                await asyncio.sleep(min(left, 60 / RUNS_A_MINUTE))
         self._waiting.clear()
         if self._later is not None:
             self._later.cancel()
